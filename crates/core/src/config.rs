@@ -1,0 +1,460 @@
+//! Every setting of the library, its default, and why.
+//!
+//! Settings are plain data. Numbers taken from KCL name its property; what follows from a setting
+//! is a method beside it; [`Config::validate`] is the one place that says what is allowed.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::id::{StreamName, WorkerId};
+use crate::sequence::Checkpoint;
+use crate::time::Timestamp;
+
+/// All settings of one worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The name that all workers of an application share; by default the lease table's name.
+    /// Property: `applicationName`.
+    pub application_name: String,
+    /// The stream to process. Property: `streamName`.
+    pub stream_name: StreamName,
+    /// This worker; unique among live workers. Property: `workerId`.
+    pub worker_id: WorkerId,
+    /// Where a shard without a checkpoint starts. Default: LATEST, as KCL.
+    /// Property: `initialPositionInStream`.
+    pub initial_position: InitialPosition,
+    /// The lease table.
+    pub table: TableConfig,
+    /// How leases are renewed, taken and given up.
+    pub lease: LeaseConfig,
+    /// How leases are made to match shards.
+    pub sync: SyncConfig,
+    /// How records are fetched.
+    pub polling: PollingConfig,
+    /// How record processors are called.
+    pub processor: ProcessorConfig,
+    /// How a worker starts and stops.
+    pub coordinator: CoordinatorConfig,
+}
+
+/// Where a shard without a checkpoint starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InitialPosition {
+    /// At the oldest record that the stream keeps.
+    TrimHorizon,
+    /// At the tip.
+    #[default]
+    Latest,
+    /// At the first record not older than this. It is not stored with the leases, so every worker
+    /// must be configured alike.
+    AtTimestamp(Timestamp),
+}
+
+impl InitialPosition {
+    /// The sentinel that a new lease carries.
+    #[must_use]
+    pub fn sentinel(self) -> Checkpoint {
+        match self {
+            Self::TrimHorizon => Checkpoint::TrimHorizon,
+            Self::Latest => Checkpoint::Latest,
+            Self::AtTimestamp(_) => Checkpoint::AtTimestamp,
+        }
+    }
+}
+
+/// The lease table and how it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableConfig {
+    /// Its name. Default: the application's. Property: `tableName`.
+    pub name: String,
+    /// Whether it is made when it is missing. Default: yes, as KCL.
+    pub create: CreateTable,
+    /// How it is paid for, when we make it. Default: on demand, as KCL.
+    pub billing: Billing,
+    /// Tags it gets when we make it. Default: none.
+    pub tags: BTreeMap<String, String>,
+    /// Whether point-in-time recovery is switched on at every start. Default: no.
+    /// Property: `leaseTablePitrEnabled`.
+    pub point_in_time_recovery: bool,
+    /// Whether it is protected from deletion, when we make it. Default: no.
+    /// Property: `leaseTableDeletionProtectionEnabled`.
+    pub deletion_protection: bool,
+}
+
+/// Whether the lease table is made when it is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CreateTable {
+    /// Made when it is missing.
+    #[default]
+    IfMissing,
+    /// Never made: a missing table is an error.
+    Never,
+}
+
+/// How the lease table is paid for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Billing {
+    /// For each request.
+    #[default]
+    OnDemand,
+    /// For a reserved rate. Properties: `initialLeaseTableReadCapacity` and `…WriteCapacity`.
+    Provisioned {
+        /// Read capacity units.
+        read: NonZeroU32,
+        /// Write capacity units.
+        write: NonZeroU32,
+    },
+}
+
+/// How leases are renewed, taken and given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseConfig {
+    /// How long a lease may go unrenewed before another worker takes it. Default: 10 s.
+    ///
+    /// Longer means fewer writes to the lease table, and a later failover when a worker dies. All
+    /// workers of an application must agree. Property: `failoverTimeMillis`.
+    pub failover_time: Duration,
+    /// How many leases this worker holds at most; finished ones do not count. Default: no limit.
+    /// Property: `maxLeasesForWorker`.
+    pub max_leases: usize,
+    /// How many leases are stolen from a worker with more, a full round. Default: 1.
+    /// Property: `maxLeasesToStealAtOneTime`.
+    pub max_steal: usize,
+    /// Whether leases that nobody has renewed for thrice the failover time are taken beyond this
+    /// worker's share. Default: yes. Property: `enablePriorityLeaseAssignment`.
+    pub priority_assignment: bool,
+    /// Whether the leases of finished shards are deleted. Default: yes.
+    /// Property: `cleanupLeasesUponShardCompletion`.
+    pub cleanup_finished: bool,
+    /// How often finished leases are looked at for deletion. Default: 5 min.
+    /// KCL: `completedLeaseCleanupIntervalMillis`.
+    pub cleanup_interval: Duration,
+}
+
+/// What a round adds to the failover time, so that it sees a renewal that is just on time.
+const EPSILON: Duration = Duration::from_millis(25);
+
+impl LeaseConfig {
+    /// How often each held lease is renewed: thrice per [`failover_time`](Self::failover_time).
+    #[must_use]
+    pub fn renew_interval(&self) -> Duration {
+        (self.failover_time / 3).saturating_sub(EPSILON)
+    }
+
+    /// How long one write to the lease table may take.
+    #[must_use]
+    pub fn write_timeout(&self) -> Duration {
+        self.failover_time / 3
+    }
+
+    /// How often the leases are counted, and taken or stolen up to this worker's share.
+    #[must_use]
+    pub fn take_interval(&self) -> Duration {
+        2 * (self.failover_time + EPSILON)
+    }
+
+    /// How often the table is scanned for leases without an owner or expired, when the last scan
+    /// cost `read_units`: at most five read units a second.
+    #[must_use]
+    pub fn light_scan_interval(&self, read_units: f64) -> Duration {
+        let longest = Duration::from_secs(20).min(self.take_interval());
+        let shortest = Duration::from_secs(1).min(longest);
+        Duration::try_from_secs_f64(read_units / 5.0).unwrap_or(longest).clamp(shortest, longest)
+    }
+}
+
+/// How leases are made to match shards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncConfig {
+    /// How often the leader looks for holes in the hash range. Default: 120 s.
+    /// KCL: `leasesRecoveryAuditorExecutionFrequencyMillis`.
+    pub audit_interval: Duration,
+    /// How often the same hole must be seen before it is repaired. Default: 3.
+    /// KCL: `leasesRecoveryAuditorInconsistencyConfidenceThreshold`.
+    pub audit_confidence: u32,
+    /// Whether an open shard whose parent is open is passed over, instead of failing the sync.
+    /// Default: no. Property: `ignoreUnexpectedChildShards`.
+    pub ignore_unexpected_child_shards: bool,
+    /// How long to wait after ListShards was refused for its rate. Default: 1.5 s.
+    /// Property: `listShardsBackoffTimeInMillis`.
+    pub list_shards_backoff: Duration,
+    /// How often ListShards is tried. Default: 50. Property: `maxListShardsRetryAttempts`.
+    pub list_shards_attempts: u32,
+}
+
+/// How records are fetched from a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollingConfig {
+    /// Records asked for at once, 1 to 10,000. Default: 10,000. Property: `maxRecords`.
+    pub max_records: u32,
+    /// The least time from one answer of a shard to the next question. Default: 1 s; the service
+    /// allows five questions a second and shard. Property: `idleTimeBetweenReadsInMillis`
+    /// (1.5 s in KCL; less than 200 ms is raised to it).
+    pub idle_time: Duration,
+    /// Batches of a shard that may wait for its processor. Default: 4.
+    /// KCL: `maxPendingProcessRecordsInput`.
+    pub max_pending_batches: usize,
+    /// Bytes of a shard's records that may wait. Default: 8 MiB. One answer may overshoot it.
+    /// KCL: `maxByteSize`.
+    pub max_pending_bytes: usize,
+    /// Records of a shard that may wait. Default: 30,000. KCL: `maxRecordsCount`.
+    pub max_pending_records: usize,
+    /// How long one question may take. Default: 30 s. KCL: `kinesisRequestTimeout`.
+    pub request_timeout: Duration,
+}
+
+/// The shortest time between two reads of a shard: the service allows five a second.
+pub const IDLE_TIME_FLOOR: Duration = Duration::from_millis(200);
+
+/// How record processors are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessorConfig {
+    /// What becomes of a batch whose processing failed. Default: it is given again.
+    pub on_failure: OnFailure,
+    /// The first wait before a failed call is made again; it doubles with every failure in a row.
+    /// Default: 500 ms. Property: `taskBackoffTimeMillis`.
+    pub backoff: Duration,
+    /// The longest such wait. Default: 30 s.
+    pub backoff_max: Duration,
+    /// Whether an answer without records is handed over too. Default: no.
+    /// Property: `callProcessRecordsEvenForEmptyRecordList`.
+    pub call_for_empty_batches: bool,
+    /// How often a shard looks whether its parents have ended. Default: 10 s.
+    /// Property: `parentShardPollIntervalMillis`.
+    pub parent_poll_interval: Duration,
+}
+
+impl ProcessorConfig {
+    /// How long to wait after `failures` failures in a row.
+    #[must_use]
+    pub fn wait_after(&self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(16);
+        self.backoff.saturating_mul(1 << doublings).min(self.backoff_max)
+    }
+}
+
+/// What becomes of a batch whose processing failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It is given again after a back-off; the shard waits, other shards go on.
+    #[default]
+    Retry,
+    /// It is logged and passed over, as KCL does: its records are lost to the processor.
+    Skip,
+}
+
+/// How a worker starts and stops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoordinatorConfig {
+    /// How often the start is tried while AWS does not answer as it should. Default: 20.
+    /// KCL: `maxInitializationAttempts`.
+    pub start_attempts: u32,
+    /// The wait between two tries. Default: 1 s. Property: `schedulerInitializationBackoffTimeMillis`.
+    pub start_backoff: Duration,
+    /// How long a requested shutdown may take before it is cut short. Default: 25 s.
+    /// Property: `shutdownGraceMillis`.
+    pub shutdown_grace: Duration,
+}
+
+/// A setting that cannot be: which one, and what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{setting}` is {found}: {allowed}")]
+pub struct InvalidSetting {
+    /// The setting, by the name of its property where it has one.
+    pub setting: &'static str,
+    /// What was found.
+    pub found: String,
+    /// What is allowed.
+    pub allowed: &'static str,
+}
+
+impl Config {
+    /// The default settings of an application's worker.
+    #[must_use]
+    pub fn new(
+        application_name: impl Into<String>,
+        stream_name: StreamName,
+        worker_id: WorkerId,
+    ) -> Self {
+        let application_name = application_name.into();
+        Self {
+            table: TableConfig {
+                name: application_name.clone(),
+                create: CreateTable::default(),
+                billing: Billing::default(),
+                tags: BTreeMap::new(),
+                point_in_time_recovery: false,
+                deletion_protection: false,
+            },
+            application_name,
+            stream_name,
+            worker_id,
+            initial_position: InitialPosition::default(),
+            lease: LeaseConfig::default(),
+            sync: SyncConfig::default(),
+            polling: PollingConfig::default(),
+            processor: ProcessorConfig::default(),
+            coordinator: CoordinatorConfig::default(),
+        }
+    }
+
+    /// Says which setting cannot be, if one cannot.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        let at_least = |setting, value: Duration, least: Duration, allowed| {
+            if value < least {
+                Err(InvalidSetting { setting, found: format!("{value:?}"), allowed })
+            } else {
+                Ok(())
+            }
+        };
+        let not_zero = |setting, value: usize| {
+            let found = value.to_string();
+            if value == 0 {
+                Err(InvalidSetting { setting, found, allowed: "1 or more is allowed" })
+            } else {
+                Ok(())
+            }
+        };
+        let millis = Duration::from_millis;
+        if self.application_name.trim().is_empty() {
+            return Err(InvalidSetting {
+                setting: "applicationName",
+                found: "empty".to_owned(),
+                allowed: "a name is needed",
+            });
+        }
+        at_least(
+            "failoverTimeMillis",
+            self.lease.failover_time,
+            millis(500),
+            "500 ms or more is allowed",
+        )?;
+        at_least(
+            "idleTimeBetweenReadsInMillis",
+            self.polling.idle_time,
+            IDLE_TIME_FLOOR,
+            "200 ms or more is allowed: Kinesis answers five reads a second and shard",
+        )?;
+        at_least(
+            "taskBackoffTimeMillis",
+            self.processor.backoff,
+            millis(1),
+            "1 ms or more is allowed",
+        )?;
+        if !(1..=10_000).contains(&self.polling.max_records) {
+            return Err(InvalidSetting {
+                setting: "maxRecords",
+                found: self.polling.max_records.to_string(),
+                allowed: "1 to 10000 is allowed",
+            });
+        }
+        not_zero("maxLeasesForWorker", self.lease.max_leases)?;
+        not_zero("maxLeasesToStealAtOneTime", self.lease.max_steal)?;
+        not_zero("max_pending_batches", self.polling.max_pending_batches)?;
+        not_zero("max_pending_bytes", self.polling.max_pending_bytes)?;
+        not_zero("max_pending_records", self.polling.max_pending_records)
+    }
+}
+
+impl Default for LeaseConfig {
+    fn default() -> Self {
+        Self {
+            failover_time: Duration::from_secs(10),
+            max_leases: usize::MAX,
+            max_steal: 1,
+            priority_assignment: true,
+            cleanup_finished: true,
+            cleanup_interval: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Default for SyncConfig {
+    fn default() -> Self {
+        Self {
+            audit_interval: Duration::from_secs(120),
+            audit_confidence: 3,
+            ignore_unexpected_child_shards: false,
+            list_shards_backoff: Duration::from_millis(1_500),
+            list_shards_attempts: 50,
+        }
+    }
+}
+
+impl Default for PollingConfig {
+    fn default() -> Self {
+        Self {
+            max_records: 10_000,
+            idle_time: Duration::from_secs(1),
+            max_pending_batches: 4,
+            max_pending_bytes: 8 << 20,
+            max_pending_records: 30_000,
+            request_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for ProcessorConfig {
+    fn default() -> Self {
+        Self {
+            on_failure: OnFailure::default(),
+            backoff: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(30),
+            call_for_empty_batches: false,
+            parent_poll_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for CoordinatorConfig {
+    fn default() -> Self {
+        Self {
+            start_attempts: 20,
+            start_backoff: Duration::from_secs(1),
+            shutdown_grace: Duration::from_secs(25),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let stream = StreamName::new("orders").unwrap();
+        Config::new("app", stream, WorkerId::new("worker").unwrap())
+    }
+
+    #[test]
+    fn the_defaults_are_allowed_and_are_kcls() {
+        assert_eq!(config().validate(), Ok(()));
+        assert_eq!(config().lease.renew_interval().as_millis(), 3_308);
+        assert_eq!(config().lease.take_interval(), Duration::from_millis(20_050));
+    }
+
+    #[test]
+    fn an_invalid_setting_is_named_with_what_is_allowed() {
+        let mut config = config();
+        config.polling.max_records = 10_001;
+        let error = config.validate().unwrap_err();
+        assert_eq!(error.to_string(), "`maxRecords` is 10001: 1 to 10000 is allowed");
+    }
+
+    #[test]
+    fn the_light_scan_spends_five_read_units_a_second_within_one_and_twenty_seconds() {
+        let lease = LeaseConfig::default();
+        assert_eq!(lease.light_scan_interval(0.5), Duration::from_secs(1));
+        assert_eq!(lease.light_scan_interval(20.0), Duration::from_secs(4));
+        assert_eq!(lease.light_scan_interval(1e9), Duration::from_secs(20));
+        assert_eq!(lease.light_scan_interval(f64::NAN), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn the_wait_doubles_up_to_its_limit() {
+        let processor = ProcessorConfig::default();
+        let waits: Vec<_> = (1..=4).map(|n| processor.wait_after(n).as_millis()).collect();
+        assert_eq!(waits, [500, 1_000, 2_000, 4_000]);
+        assert_eq!(processor.wait_after(u32::MAX), Duration::from_secs(30));
+    }
+}

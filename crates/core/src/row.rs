@@ -1,0 +1,1 @@
+//! A lease and its table item, and the conditional writes as text.
