@@ -103,7 +103,9 @@ impl Lease {
     /// The row once `worker` has taken it.
     #[must_use]
     pub fn taken_by(&self, worker: &WorkerId) -> Self {
-        let changes_hands = self.holder().is_some_and(|holder| holder != worker);
+        // As KCL 3.x counts; before it there is no checkpoint owner.
+        let changes_hands = self.owner.as_ref().is_some_and(|owner| owner != worker)
+            || self.checkpoint_owner.as_ref() == Some(worker);
         Self {
             counter: self.counter + 1,
             owner_switches: self.owner_switches + u64::from(changes_hands),

@@ -8,9 +8,14 @@
 pub mod checkpoint;
 pub mod config;
 pub mod consumer;
+pub mod credentials;
+pub mod fleet;
 pub mod id;
 pub mod leader;
 pub mod lease;
+pub mod multilang;
+pub mod properties;
+pub mod rng;
 pub mod row;
 pub mod sequence;
 pub mod shard;

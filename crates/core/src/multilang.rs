@@ -1,0 +1,61 @@
+//! The stdio protocol between the daemon and a child: messages, lines, and whose turn it is.
+//!
+//! Everything is as the Java MultiLangDaemon does it, to the byte, with two exceptions: U+2028 and
+//! U+2029 are escaped, because some JavaScript line readers take them for line ends, and a line
+//! that says `null` is passed over instead of ending the daemon.
+
+mod decode;
+mod encode;
+mod json;
+mod turn;
+
+pub use decode::{CheckpointRequest, Line, Stray, decode};
+pub use encode::{RecordFields, checkpoint_answer, ending, initialize, process_records};
+pub use turn::{Step, Turn};
+
+/// What a child is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Begin with a shard. The first one.
+    Initialize,
+    /// Process a batch.
+    ProcessRecords,
+    /// The lease is gone. A last one.
+    LeaseLost,
+    /// The shard is done, checkpoint its end. A last one.
+    ShardEnded,
+    /// The worker stops, checkpoint once more.
+    ShutdownRequested,
+}
+
+impl Action {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Initialize => "initialize",
+            Self::ProcessRecords => "processRecords",
+            Self::LeaseLost => "leaseLost",
+            Self::ShardEnded => "shardEnded",
+            Self::ShutdownRequested => "shutdownRequested",
+        }
+    }
+
+    /// Whether a checkpoint may be made while it is being worked on.
+    #[must_use]
+    pub fn may_checkpoint(self) -> bool {
+        match self {
+            Self::ProcessRecords | Self::ShardEnded | Self::ShutdownRequested => true,
+            Self::Initialize | Self::LeaseLost => false,
+        }
+    }
+}
+
+/// The error name of a checkpoint that is asked for when none can be made.
+pub const NO_CHECKPOINTER: &str = "InvalidStateException";
+
+/// The error name of a checkpoint at a place that is none.
+pub const NOT_A_PLACE: &str = "IllegalArgumentException";
+
+#[cfg(test)]
+mod transcript_tests;

@@ -1,0 +1,273 @@
+//! Lines from a child: which ones count, and what they say.
+
+use super::json::{self, Scalar, Unreadable};
+use crate::sequence::{Checkpoint, NotASequenceNumber};
+
+/// What a line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// The named action is done. Without a name it matches nothing.
+    Status {
+        /// The action's name.
+        response_for: Option<String>,
+    },
+    /// A checkpoint, please; the child waits for the answer.
+    Checkpoint(CheckpointRequest),
+    /// Nothing: the line is empty. Clients write one before each message.
+    Blank,
+    /// Nothing that counts.
+    Stray(Stray),
+}
+
+/// Why a line does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stray {
+    /// It does not begin with a JSON object.
+    #[error("no JSON object")]
+    NoObject,
+    /// It says `null`.
+    #[error("null")]
+    Null,
+    /// Its action is missing, or unknown.
+    #[error("unknown action")]
+    UnknownAction,
+    /// A field is there that the message does not have.
+    #[error("unknown field")]
+    UnknownField,
+    /// A field's value is of a kind that it cannot have.
+    #[error("value of the wrong kind")]
+    WrongKind,
+    /// It is a message that children get, not one that they send.
+    #[error("a message that children do not send")]
+    NotFromChildren,
+}
+
+/// A checkpoint as a child asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckpointRequest {
+    /// Its sequence number as it came; none means everything delivered.
+    pub sequence: Option<String>,
+    /// Its sub-sequence number as it came.
+    pub sub_sequence: Option<i64>,
+}
+
+impl CheckpointRequest {
+    /// The place it names; nothing if it means everything delivered.
+    ///
+    /// # Errors
+    ///
+    /// When the place is none: Java's name for that is [`NOT_A_PLACE`](super::NOT_A_PLACE).
+    pub fn place(&self) -> Result<Option<Checkpoint>, NotASequenceNumber> {
+        let Some(sequence) = &self.sequence else { return Ok(None) };
+        let sub_sequence = u64::try_from(self.sub_sequence.unwrap_or(0))
+            .map_err(|_| NotASequenceNumber(sequence.clone()))?;
+        Checkpoint::parse(sequence, sub_sequence).map(Some)
+    }
+}
+
+/// Understands one line, without its end. Bytes that are not UTF-8 are replaced, as Java does.
+#[must_use]
+pub fn decode(line: &[u8]) -> Line {
+    let line = String::from_utf8_lossy(line);
+    if line.trim_end_matches(['\r', '\n']).is_empty() {
+        return Line::Blank;
+    }
+    let fields = match json::read_flat_object(&line) {
+        Ok(fields) => fields,
+        Err(Unreadable::Null) => return Line::Stray(Stray::Null),
+        Err(Unreadable::NoObject) => return Line::Stray(Stray::NoObject),
+        Err(Unreadable::Nested) => return Line::Stray(Stray::WrongKind),
+        Err(Unreadable::TooManyFields) => return Line::Stray(Stray::UnknownField),
+    };
+    message(&fields).unwrap_or_else(Line::Stray)
+}
+
+fn message(fields: &[(String, Scalar)]) -> Result<Line, Stray> {
+    let Some(Scalar::Text(action)) = last(fields, "action") else {
+        return Err(Stray::UnknownAction);
+    };
+    match action.as_str() {
+        "status" => {
+            only(fields, &["responseFor"])?;
+            Ok(Line::Status { response_for: text(last(fields, "responseFor")) })
+        }
+        "checkpoint" => {
+            only(fields, &["sequenceNumber", "subSequenceNumber", "error"])?;
+            let sequence = text(last(fields, "sequenceNumber"));
+            let sub_sequence = number(last(fields, "subSequenceNumber"))?;
+            Ok(Line::Checkpoint(CheckpointRequest { sequence, sub_sequence }))
+        }
+        "initialize" | "processRecords" | "record" | "leaseLost" | "shardEnded"
+        | "shutdownRequested" | "shutdown" => Err(Stray::NotFromChildren),
+        _ => Err(Stray::UnknownAction),
+    }
+}
+
+/// Of a field that comes twice the last one counts.
+fn last<'a>(fields: &'a [(String, Scalar)], name: &str) -> Option<&'a Scalar> {
+    fields.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value)
+}
+
+fn only(fields: &[(String, Scalar)], known: &[&str]) -> Result<(), Stray> {
+    let is_known = |name: &str| name == "action" || known.contains(&name);
+    if fields.iter().all(|(name, _)| is_known(name)) { Ok(()) } else { Err(Stray::UnknownField) }
+}
+
+/// A value where Java wants text: numbers and booleans become theirs.
+fn text(value: Option<&Scalar>) -> Option<String> {
+    match value {
+        None | Some(Scalar::Null) => None,
+        Some(Scalar::Text(text) | Scalar::Number(text)) => Some(text.clone()),
+        Some(Scalar::Bool(yes)) => Some(yes.to_string()),
+    }
+}
+
+/// A value where Java wants a whole number: fractions are cut off, empty text is none.
+fn number(value: Option<&Scalar>) -> Result<Option<i64>, Stray> {
+    match value {
+        None | Some(Scalar::Null) => Ok(None),
+        Some(Scalar::Bool(_)) => Err(Stray::WrongKind),
+        Some(Scalar::Text(text)) => match text.trim() {
+            "" | "null" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| Stray::WrongKind),
+        },
+        Some(Scalar::Number(text)) => {
+            let whole = || truncated(text);
+            text.parse().ok().or_else(whole).map(Some).ok_or(Stray::WrongKind)
+        }
+    }
+}
+
+fn truncated(text: &str) -> Option<i64> {
+    let number: f64 = text.parse().ok()?;
+    // Inside these bounds the text of a whole f64 is also that of an i64.
+    (number.abs() < 9.2e18).then(|| format!("{:.0}", number.trunc()).parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn status(response_for: Option<&str>) -> Line {
+        Line::Status { response_for: response_for.map(ToOwned::to_owned) }
+    }
+
+    fn checkpoint(sequence: Option<&str>, sub_sequence: Option<i64>) -> Line {
+        let sequence = sequence.map(ToOwned::to_owned);
+        Line::Checkpoint(CheckpointRequest { sequence, sub_sequence })
+    }
+
+    #[test]
+    fn lines_that_java_accepts_are_accepted() {
+        let status_x = r#"{"action":"status","responseFor":"x"}"#;
+        for (line, says) in [
+            (status_x, status(Some("x"))),
+            (r#"  {"responseFor":"x" , "action":"status"}  "#, status(Some("x"))),
+            (r#"{"action":"status","responseFor":"x"} foo"#, status(Some("x"))),
+            (r#"{"action":"status","responseFor":"x"}{"action":"status"}"#, status(Some("x"))),
+            (r#"{"action":"status","responseFor":"a","responseFor":"x"}"#, status(Some("x"))),
+            (r#"{"action":"status","responseFor":7}"#, status(Some("7"))),
+            (r#"{"action":"status","responseFor":null}"#, status(None)),
+            (r#"{"action":"status"}"#, status(None)),
+            (r#"{"action":"checkpoint"}"#, checkpoint(None, None)),
+            (
+                r#"{"action":"checkpoint","sequenceNumber":49,"subSequenceNumber":"7"}"#,
+                checkpoint(Some("49"), Some(7)),
+            ),
+            (
+                r#"{"action":"checkpoint","sequenceNumber":true,"subSequenceNumber":1.9}"#,
+                checkpoint(Some("true"), Some(1)),
+            ),
+            (
+                r#"{"action":"checkpoint","sequenceNumber":"1","subSequenceNumber":"","error":null}"#,
+                checkpoint(Some("1"), None),
+            ),
+            (
+                r#"{"action":"checkpoint","sequenceNumber":"1","subSequenceNumber":-1}"#,
+                checkpoint(Some("1"), Some(-1)),
+            ),
+        ] {
+            assert_eq!(decode(line.as_bytes()), says, "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_that_java_passes_over_are_passed_over() {
+        for (line, why) in [
+            (r#"foo{"action":"status"}"#, Stray::NoObject),
+            ("\u{feff}{\"action\":\"status\"}", Stray::NoObject),
+            (r#"{"action":"status""#, Stray::NoObject),
+            ("{'action':'status'}", Stray::NoObject),
+            ("[]", Stray::NoObject),
+            ("123", Stray::NoObject),
+            ("\"\"", Stray::NoObject),
+            ("   ", Stray::NoObject),
+            ("{}", Stray::UnknownAction),
+            (r#"{"action":"Status"}"#, Stray::UnknownAction),
+            (r#"{"action":null}"#, Stray::UnknownAction),
+            (r#"{"action":"status","responseFor":"x","extra":1}"#, Stray::UnknownField),
+            (r#"{"action":"checkpoint","checkpoint":"123"}"#, Stray::UnknownField),
+            (r#"{"action":"checkpoint","sequenceNumber":["1"]}"#, Stray::WrongKind),
+            (r#"{"action":"checkpoint","subSequenceNumber":"a"}"#, Stray::WrongKind),
+            (r#"{"action":"checkpoint","subSequenceNumber":1e30}"#, Stray::WrongKind),
+            (r#"{"action":"leaseLost"}"#, Stray::NotFromChildren),
+            ("null", Stray::Null),
+            (" null ", Stray::Null),
+        ] {
+            assert_eq!(decode(line.as_bytes()), Line::Stray(why), "{line}");
+        }
+        assert_eq!(decode(b""), Line::Blank);
+        assert_eq!(decode(b"\r"), Line::Blank);
+        assert_eq!(decode(b"\xff\xfe\x80"), Line::Stray(Stray::NoObject));
+    }
+
+    #[test]
+    fn depth_costs_nothing() {
+        let deep = "[".repeat(1 << 20);
+        assert_eq!(decode(deep.as_bytes()), Line::Stray(Stray::NoObject));
+        let deep = format!("{{\"action\":{deep}");
+        assert_eq!(decode(deep.as_bytes()), Line::Stray(Stray::WrongKind));
+        let wide = format!("{{{}}}", vec![r#""action":"status""#; 100_000].join(","));
+        assert_eq!(decode(wide.as_bytes()), Line::Stray(Stray::UnknownField));
+    }
+
+    #[test]
+    fn a_place_is_digits_or_a_sentinel_with_a_sub_sequence_number_of_0_or_more() {
+        let place = |sequence: Option<&str>, sub_sequence| {
+            CheckpointRequest { sequence: sequence.map(ToOwned::to_owned), sub_sequence }.place()
+        };
+        assert_eq!(place(None, Some(7)), Ok(None));
+        let at = Checkpoint::parse("12", 3).unwrap();
+        assert_eq!(place(Some("12"), Some(3)), Ok(Some(at)));
+        assert_eq!(place(Some("SHARD_END"), None), Ok(Some(Checkpoint::ShardEnd)));
+        assert!(place(Some("12"), Some(-1)).is_err());
+        assert!(place(Some("twelve"), None).is_err());
+        assert!(place(Some(""), None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(line: Vec<u8>) {
+            drop(decode(&line));
+        }
+
+        #[test]
+        fn a_status_may_be_spaced_and_ordered_in_any_way(
+            gaps in proptest::collection::vec("[ \t]{0,3}", 8),
+            swapped: bool,
+        ) {
+            let [first, second] = if swapped {
+                [r#""responseFor""#, r#""action""#]
+            } else {
+                [r#""action""#, r#""responseFor""#]
+            };
+            let value = |name| if name == r#""action""# { r#""status""# } else { r#""x""# };
+            let (a, b) = (value(first), value(second));
+            let [g0, g1, g2, g3, g4, g5, g6, g7] = &gaps[..] else { unreachable!() };
+            let line = format!("{g0}{{{g1}{first}{g2}:{g3}{a}{g4},{second}:{g5}{b}{g6}}}{g7}");
+            prop_assert_eq!(decode(line.as_bytes()), status(Some("x")));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Whose turn it is: at most one action is out, and a status ends it.
+
+use super::decode::{CheckpointRequest, Line, Stray};
+use super::{Action, NO_CHECKPOINTER};
+
+/// Whose turn it is between the daemon and one child.
+///
+/// The daemon begins an action only when none is out. While one is out the child may ask for
+/// checkpoints, one at a time; a status ends it, rightly or wrongly. The child may write whenever
+/// it likes: what arrives between actions never counts for the next one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    out: Option<Action>,
+    may_checkpoint: bool,
+}
+
+/// What to do about a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Nothing,
+    /// The action is done.
+    Finished(Action),
+    /// The action has failed: the child says that it has done another one.
+    WrongStatus {
+        /// What it was asked to do.
+        asked: Action,
+        /// What it says that it has done.
+        response_for: Option<String>,
+    },
+    /// Make this checkpoint, then answer it.
+    Checkpoint(CheckpointRequest),
+    /// Answer this checkpoint with an error's name: none can be made now.
+    Refuse(CheckpointRequest, &'static str),
+    /// Report a status that nobody waits for, and go on.
+    Unasked {
+        /// What it says that it has done.
+        response_for: Option<String>,
+    },
+    /// Log a line that does not count.
+    Stray(Stray),
+}
+
+impl Turn {
+    /// The action that is out.
+    #[must_use]
+    pub fn out(&self) -> Option<Action> {
+        self.out
+    }
+
+    /// Begins an action.
+    ///
+    /// # Panics
+    ///
+    /// When one is out already.
+    pub fn begin(&mut self, action: Action) {
+        assert_eq!(self.out, None, "an action is out until its status has come");
+        self.out = Some(action);
+        self.may_checkpoint = action.may_checkpoint();
+    }
+
+    /// Takes the child's next line in.
+    ///
+    /// Between two batches a checkpoint is made at once, so that it never covers the next batch;
+    /// Java makes it with the next action's checkpointer.
+    #[must_use]
+    pub fn on(&mut self, line: Line) -> Step {
+        match line {
+            Line::Blank => Step::Nothing,
+            Line::Stray(why) => Step::Stray(why),
+            Line::Checkpoint(request) if self.may_checkpoint => Step::Checkpoint(request),
+            Line::Checkpoint(request) => Step::Refuse(request, NO_CHECKPOINTER),
+            Line::Status { response_for } => match self.out.take() {
+                None => Step::Unasked { response_for },
+                Some(asked) if response_for.as_deref() == Some(asked.name()) => {
+                    Step::Finished(asked)
+                }
+                Some(asked) => Step::WrongStatus { asked, response_for },
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn status(name: &str) -> Line {
+        Line::Status { response_for: Some(name.to_owned()) }
+    }
+
+    fn checkpoint() -> Line {
+        Line::Checkpoint(CheckpointRequest::default())
+    }
+
+    #[test]
+    fn the_matching_status_finishes_an_action() {
+        let mut turn = Turn::default();
+        turn.begin(Action::Initialize);
+        assert_eq!(turn.on(Line::Stray(Stray::Null)), Step::Stray(Stray::Null));
+        assert_eq!(turn.on(status("initialize")), Step::Finished(Action::Initialize));
+        assert_eq!(turn.out(), None);
+    }
+
+    #[test]
+    fn a_status_of_another_action_or_of_none_fails_it() {
+        for line in [status("processRecords"), Line::Status { response_for: None }] {
+            let mut turn = Turn::default();
+            turn.begin(Action::Initialize);
+            let Step::WrongStatus { asked, .. } = turn.on(line) else { panic!() };
+            assert_eq!(asked, Action::Initialize);
+        }
+    }
+
+    #[test]
+    fn a_second_status_is_reported_and_does_not_answer_the_next_action() {
+        let mut turn = Turn::default();
+        turn.begin(Action::ProcessRecords);
+        assert_eq!(turn.on(status("processRecords")), Step::Finished(Action::ProcessRecords));
+        let response_for = Some("processRecords".to_owned());
+        assert_eq!(turn.on(status("processRecords")), Step::Unasked { response_for });
+        turn.begin(Action::ProcessRecords);
+        assert_eq!(turn.out(), Some(Action::ProcessRecords));
+    }
+
+    #[test]
+    fn checkpoints_are_made_only_where_java_has_a_checkpointer() {
+        for (action, may) in [
+            (Action::Initialize, false),
+            (Action::ProcessRecords, true),
+            (Action::ShutdownRequested, true),
+            (Action::ShardEnded, true),
+            (Action::LeaseLost, false),
+        ] {
+            let mut turn = Turn::default();
+            turn.begin(action);
+            let made = matches!(turn.on(checkpoint()), Step::Checkpoint(_));
+            assert_eq!(made, may, "{action:?}");
+            let _ = turn.on(status(action.name()));
+            let made_after = matches!(turn.on(checkpoint()), Step::Checkpoint(_));
+            assert_eq!(made_after, may, "after {action:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_action_ends_with_exactly_one_status(lines in proptest::collection::vec(0..4, 0..40)) {
+            let mut turn = Turn::default();
+            turn.begin(Action::ProcessRecords);
+            let mut statuses = 0;
+            for line in lines {
+                let step = turn.on(match line {
+                    0 => Line::Blank,
+                    1 => checkpoint(),
+                    2 => Line::Stray(Stray::NoObject),
+                    _ => status("processRecords"),
+                });
+                statuses += usize::from(line == 3);
+                match step {
+                    Step::Finished(_) => prop_assert_eq!(statuses, 1),
+                    Step::Unasked { .. } => prop_assert!(statuses > 1),
+                    Step::Nothing | Step::WrongStatus { .. } | Step::Checkpoint(_)
+                    | Step::Refuse(..) | Step::Stray(_) => {}
+                }
+            }
+            prop_assert_eq!(turn.out().is_none(), statuses > 0);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Our own keys. All begin with `shardwise.`, which Java ignores, so that one file starts both.
+
+use super::{Key, Takes, Word, honoured, not_built};
+use crate::config::{CreateTable, OnFailure};
+use crate::properties::settings::{LogFormat, LogTo, OnChildFailure};
+
+pub(super) static KEYS: &[Key] = &[
+    honoured(
+        "shardwise.onChildFailure",
+        "`restart` or `exit`",
+        "`restart`",
+        Takes::Choice(&[
+            Word { text: "restart", set: |draft| draft.child.on_failure = OnChildFailure::Restart },
+            Word { text: "exit", set: |draft| draft.child.on_failure = OnChildFailure::Exit },
+        ]),
+        "What a failed child ends: its own shard until a new child has started at the last \
+         checkpoint, or the whole daemon with exit code 1, as in Java.",
+    ),
+    honoured(
+        "shardwise.failurePolicy",
+        "`retry` or `skip`",
+        "`retry`",
+        Takes::Choice(&[
+            Word { text: "retry", set: |draft| draft.processor.on_failure = OnFailure::Retry },
+            Word { text: "skip", set: |draft| draft.processor.on_failure = OnFailure::Skip },
+        ]),
+        "What becomes of a batch whose processing failed without the child failing. A failed \
+         child's records always come again.",
+    ),
+    honoured(
+        "shardwise.processRecordsTimeoutSeconds",
+        "seconds",
+        "`timeoutInSeconds`",
+        Takes::Seconds(|draft, time| draft.child.process_records_timeout = Some(time)),
+        "As `timeoutInSeconds`, for `processRecords` alone.",
+    ),
+    honoured(
+        "shardwise.childEnvironment",
+        "`inherit`, `minimal`, or names separated by commas",
+        "`inherit`",
+        Takes::Text(|draft, text| draft.child_environment = Some(text)),
+        "Which environment variables children get: all, those a program needs to run (`PATH`, \
+         `HOME`, `LANG`, ...), or these.",
+    ),
+    honoured(
+        "shardwise.leaseTable.create",
+        "`if-missing` or `never`",
+        "`if-missing`",
+        Takes::Choice(&[
+            Word { text: "if-missing", set: |draft| draft.create_table = CreateTable::IfMissing },
+            Word { text: "never", set: |draft| draft.create_table = CreateTable::Never },
+        ]),
+        "Whether the lease table is made when it is missing.",
+    ),
+    honoured(
+        "shardwise.leaseTable.billing",
+        "`on-demand` or `provisioned`",
+        "`on-demand`",
+        Takes::Choice(&[
+            Word { text: "on-demand", set: |draft| draft.provisioned = false },
+            Word { text: "provisioned", set: |draft| draft.provisioned = true },
+        ]),
+        "How a lease table that we make is paid for.",
+    ),
+    honoured(
+        "shardwise.leaseTable.readCapacity",
+        "number",
+        "`initialLeaseTableReadCapacity`",
+        Takes::Count(|draft, units| draft.read_capacity = Some(units)),
+        "Read capacity units, with provisioned billing.",
+    ),
+    honoured(
+        "shardwise.leaseTable.writeCapacity",
+        "number",
+        "`initialLeaseTableWriteCapacity`",
+        Takes::Count(|draft, units| draft.write_capacity = Some(units)),
+        "Write capacity units, with provisioned billing.",
+    ),
+    honoured(
+        "shardwise.leaseTable.tags",
+        "`key=value,key2=value2`",
+        "none",
+        Takes::Tags(|draft, tags| draft.tags = tags.into_iter().collect()),
+        "Tags of a lease table that we make.",
+    ),
+    honoured(
+        "shardwise.allowInsecureEndpoint",
+        "true or false",
+        "false",
+        Takes::Flag(|draft, yes| draft.allow_insecure_endpoint = yes),
+        "Whether an `http://` endpoint may be on another machine: requests, with what the \
+         credentials sign, then cross the network in clear.",
+    ),
+    honoured(
+        "shardwise.logTo",
+        "`stderr` or `stdout`",
+        "`stderr`",
+        Takes::Choice(&[
+            Word { text: "stderr", set: |draft| draft.log.to = LogTo::Stderr },
+            Word { text: "stdout", set: |draft| draft.log.to = LogTo::Stdout },
+        ]),
+        "Where the daemon logs. Java logs to stdout.",
+    ),
+    honoured(
+        "shardwise.logFormat",
+        "`text` or `json`",
+        "`text`",
+        Takes::Choice(&[
+            Word { text: "text", set: |draft| draft.log.format = LogFormat::Text },
+            Word { text: "json", set: |draft| draft.log.format = LogFormat::Json },
+        ]),
+        "How the daemon logs.",
+    ),
+    honoured(
+        "shardwise.logLevel",
+        "`error`, `warn`, `info`, `debug`, `trace`, or a filter as in `RUST_LOG`",
+        "`info`",
+        Takes::Text(|draft, text| draft.log.level = Some(text)),
+        "What the daemon logs. `RUST_LOG` wins over it; it wins over a Logback file.",
+    ),
+    not_built(
+        "shardwise.polling",
+        "`fixed` or `adaptive`",
+        "Reads keep the pace of `idleTimeBetweenReadsInMillis`.",
+    ),
+    not_built("shardwise.shardsPerChild", "number", "Each shard has a child of its own."),
+    not_built("shardwise.httpPort", "number", "There is no status page yet."),
+];

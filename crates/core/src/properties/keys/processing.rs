@@ -1,0 +1,150 @@
+//! Keys of retrieval and of record processing.
+
+use super::{Key, Takes, Word, honoured, no_effect, not_built};
+use crate::properties::settings::RetrievalMode;
+
+pub(super) static RETRIEVAL: &[Key] = &[
+    honoured(
+        "retrievalMode",
+        "`DEFAULT`, `POLLING` or `FANOUT`",
+        "`DEFAULT`",
+        Takes::Choice(&[
+            Word { text: "DEFAULT", set: |draft| draft.retrieval = RetrievalMode::Default },
+            Word { text: "POLLING", set: |draft| draft.retrieval = RetrievalMode::Polling },
+            Word { text: "FANOUT", set: |draft| draft.retrieval = RetrievalMode::FanOut },
+        ]),
+        "Fan-out is not built yet: every mode polls, with a warning where Java would fan out.",
+    ),
+    honoured(
+        "maxRecords",
+        "1 to 10000",
+        "10000",
+        Takes::Count(|draft, records| draft.polling.max_records = records),
+        "Records asked for in one GetRecords call.",
+    ),
+    honoured(
+        "idleTimeBetweenReadsInMillis",
+        "milliseconds",
+        "1500",
+        Takes::MillisFromZero(|draft, time| draft.polling.idle_time = time),
+        "The least time between two reads of a shard; less than 200 is raised to 200.",
+    ),
+    not_built(
+        "millisBehindLatestThresholdForReducedTps",
+        "milliseconds",
+        "Reads keep the pace of `idleTimeBetweenReadsInMillis` near the tip too.",
+    ),
+    no_effect(
+        "retryGetRecordsInSeconds",
+        "seconds",
+        "As in Java, where it only chooses polling under `retrievalMode = DEFAULT`.",
+    ),
+    no_effect(
+        "maxGetRecordsThreadPool",
+        "number",
+        "As in Java, where it only chooses polling under `retrievalMode = DEFAULT`.",
+    ),
+    honoured(
+        "maxPendingProcessRecordsInput",
+        "number",
+        "4",
+        Takes::Count(|draft, batches| draft.polling.max_pending_batches = to_usize(batches)),
+        "Batches of a shard that may wait for its child. A key of KCL 1.x that later versions ignore.",
+    ),
+    honoured(
+        "maxCacheByteSize",
+        "bytes",
+        "8388608",
+        Takes::Count(|draft, bytes| draft.polling.max_pending_bytes = to_usize(bytes)),
+        "Bytes of a shard's records that may wait. A key of KCL 1.x that later versions ignore.",
+    ),
+    honoured(
+        "maxRecordsCount",
+        "number",
+        "30000",
+        Takes::Count(|draft, records| draft.polling.max_pending_records = to_usize(records)),
+        "Records of a shard that may wait. A key of KCL 1.x that later versions ignore.",
+    ),
+    no_effect(
+        "idleMillisBetweenCalls",
+        "milliseconds",
+        "A key of KCL 1.x; ignored by later versions too.",
+    ),
+    no_effect(
+        "dataFetchingStrategy",
+        "text",
+        "A key of KCL 1.x; ignored by later versions too. Records are always fetched ahead.",
+    ),
+    not_built("fanoutConfig.consumerArn", "ARN", "Fan-out is not built yet."),
+    not_built("fanoutConfig.consumerName", "text", "Fan-out is not built yet."),
+    not_built(
+        "fanoutConfig.maxDescribeStreamSummaryRetries",
+        "number",
+        "Fan-out is not built yet.",
+    ),
+    not_built(
+        "fanoutConfig.maxDescribeStreamConsumerRetries",
+        "number",
+        "Fan-out is not built yet.",
+    ),
+    not_built("fanoutConfig.registerStreamConsumerRetries", "number", "Fan-out is not built yet."),
+    not_built("fanoutConfig.retryBackoffMillis", "milliseconds", "Fan-out is not built yet."),
+];
+
+pub(super) static PROCESSING: &[Key] = &[
+    honoured(
+        "timeoutInSeconds",
+        "seconds",
+        "300, and none for `processRecords`",
+        Takes::Seconds(|draft, time| draft.child.response_timeout = Some(time)),
+        "How long a child may take for each message it owes. A child that takes longer is ended \
+         and its shard starts again from the last checkpoint; Java ends the whole daemon.",
+    ),
+    honoured(
+        "shutdownGraceMillis",
+        "milliseconds",
+        "25000",
+        Takes::Millis(|draft, time| draft.coordinator.shutdown_grace = time),
+        "How long a shutdown may take. Java's default is 0, which tells no child anything.",
+    ),
+    honoured(
+        "maxActiveThreads",
+        "number",
+        "no limit",
+        Takes::Count(|draft, calls| draft.max_calls = Some(calls)),
+        "How many children may work on `initialize` or `processRecords` at the same time. Messages \
+         at a shard's end and at shutdown never wait. In Java the number of threads of the whole \
+         daemon.",
+    ),
+    honoured(
+        "callProcessRecordsEvenForEmptyRecordList",
+        "true or false",
+        "false",
+        Takes::Flag(|draft, yes| draft.processor.call_for_empty_batches = yes),
+        "Whether a child is also told of reads without records.",
+    ),
+    honoured(
+        "taskBackoffTimeMillis",
+        "milliseconds",
+        "500",
+        Takes::Millis(|draft, time| draft.processor.backoff = time),
+        "The first wait after a failure; it doubles with each failure in a row, up to 30 s.",
+    ),
+    honoured(
+        "parentShardPollIntervalMillis",
+        "milliseconds",
+        "10000",
+        Takes::Millis(|draft, time| draft.processor.parent_poll_interval = time),
+        "How often a shard looks whether its parent shards have ended.",
+    ),
+    no_effect(
+        "logWarningForTaskAfterMillis",
+        "milliseconds",
+        "A child that is busy with one message is reported each minute.",
+    ),
+    no_effect("validateSequenceNumberBeforeCheckpointing", "true or false", "As in Java."),
+];
+
+fn to_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

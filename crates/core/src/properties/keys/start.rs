@@ -1,0 +1,150 @@
+//! Keys that say what runs, on which stream, and how AWS is reached.
+
+use super::{Key, Takes, Word, honoured, no_effect, not_built};
+use crate::config::InitialPosition;
+
+pub(super) static REQUIRED: &[Key] = &[
+    honoured(
+        "executableName",
+        "command",
+        "required",
+        Takes::Command(|draft, command| draft.executable = command),
+        "The child's command, split at spaces only; there is no shell and no quoting. It must \
+         exist when the daemon starts.",
+    ),
+    honoured(
+        "applicationName",
+        "text",
+        "required",
+        Takes::Text(|draft, text| draft.application_name = Some(text)),
+        "The name that all workers share, and the lease table's unless `tableName` is set.",
+    ),
+    honoured(
+        "streamName",
+        "text",
+        "required, or `streamArn`",
+        Takes::Text(|draft, text| draft.stream_name = Some(text)),
+        "The stream to process.",
+    ),
+    honoured(
+        "streamArn",
+        "ARN",
+        "-",
+        Takes::Text(|draft, text| draft.stream_arn = Some(text)),
+        "The stream to process; wins over `streamName`. Its region is not used: set `regionName`.",
+    ),
+    honoured(
+        "workerId",
+        "text",
+        "made at each start",
+        Takes::Text(|draft, text| draft.worker_id = Some(text)),
+        "This worker's name, unique among live workers. Also `workerIdentifier`. Empty means made, \
+         where Java takes the empty name.",
+    ),
+    honoured(
+        "initialPositionInStream",
+        "`LATEST` or `TRIM_HORIZON`",
+        "`LATEST`",
+        Takes::Choice(&[
+            Word { text: "LATEST", set: |draft| draft.initial_position = InitialPosition::Latest },
+            Word {
+                text: "TRIM_HORIZON",
+                set: |draft| draft.initial_position = InitialPosition::TrimHorizon,
+            },
+        ]),
+        "Where a shard without a checkpoint starts.",
+    ),
+    honoured(
+        "initialPositionInStreamExtended",
+        "seconds since 1970",
+        "-",
+        Takes::EpochSeconds(|draft, seconds| draft.initial_timestamp = Some(seconds)),
+        "Start at this time; wins over `initialPositionInStream`. Also 1.x's \
+         `timestampAtInitialPositionInStream`.",
+    ),
+    no_effect("processingLanguage", "text", "As in Java."),
+];
+
+pub(super) static AWS: &[Key] = &[
+    honoured(
+        "AwsCredentialsProvider",
+        "providers",
+        "required",
+        Takes::Credentials(|draft, providers| draft.credentials = Some(providers)),
+        "Where credentials come from: names separated by commas, the first that has some is used. \
+         The names of SDK 1.x and 2.x are known, with or without their packages.",
+    ),
+    honoured(
+        "AwsCredentialsProviderDynamoDB",
+        "providers",
+        "`AwsCredentialsProvider`",
+        Takes::Credentials(|draft, providers| draft.dynamodb_credentials = Some(providers)),
+        "For the lease table alone.",
+    ),
+    not_built(
+        "AwsCredentialsProviderCloudWatch",
+        "providers",
+        "Metrics are not built yet; nothing is sent to CloudWatch.",
+    ),
+    honoured(
+        "regionName",
+        "region",
+        "the environment's or profile's",
+        Takes::Text(|draft, text| draft.region = Some(text)),
+        "The region of Kinesis and DynamoDB.",
+    ),
+    honoured(
+        "kinesisClient.region",
+        "region",
+        "`regionName`",
+        Takes::Text(|draft, text| draft.kinesis_region = Some(text)),
+        "The region of Kinesis alone.",
+    ),
+    honoured(
+        "dynamoDbClient.region",
+        "region",
+        "`regionName`",
+        Takes::Text(|draft, text| draft.dynamodb_region = Some(text)),
+        "The region of DynamoDB alone.",
+    ),
+    honoured(
+        "kinesisEndpoint",
+        "URL",
+        "AWS",
+        Takes::Endpoint(|draft, url| draft.kinesis_endpoint = Some(url)),
+        "Another endpoint for Kinesis. `http://` is for this machine only, see \
+         `shardwise.allowInsecureEndpoint`.",
+    ),
+    honoured(
+        "kinesisClient.endpointOverride",
+        "URL",
+        "AWS",
+        Takes::Endpoint(|draft, url| draft.kinesis_endpoint = Some(url)),
+        "As `kinesisEndpoint`; the later of the two wins.",
+    ),
+    honoured(
+        "dynamoDBEndpoint",
+        "URL",
+        "AWS",
+        Takes::Endpoint(|draft, url| draft.dynamodb_endpoint = Some(url)),
+        "Another endpoint for DynamoDB, as `kinesisEndpoint`.",
+    ),
+    honoured(
+        "dynamoDbClient.endpointOverride",
+        "URL",
+        "AWS",
+        Takes::Endpoint(|draft, url| draft.dynamodb_endpoint = Some(url)),
+        "As `dynamoDBEndpoint`; the later of the two wins.",
+    ),
+    not_built("cloudWatchClient.region", "region", "Metrics are not built yet."),
+    not_built("cloudWatchClient.endpointOverride", "URL", "Metrics are not built yet."),
+    no_effect("userAgent", "text", "A key of KCL 1.x; ignored by later versions too."),
+    no_effect("commonClientConfig", "object", "A key of KCL 1.x; ignored by later versions too."),
+    no_effect("kinesisClientConfig", "object", "A key of KCL 1.x; ignored by later versions too."),
+    no_effect("dynamoDBClientConfig", "object", "A key of KCL 1.x; ignored by later versions too."),
+    no_effect(
+        "cloudWatchClientConfig",
+        "object",
+        "A key of KCL 1.x; ignored by later versions too.",
+    ),
+];

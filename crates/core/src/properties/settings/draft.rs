@@ -1,0 +1,310 @@
+//! Settings while the file is being read, and what is left to decide when it has been.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use super::{ChildEnvironment, ChildSettings, DaemonSettings, LogSettings, Reader};
+use super::{RetrievalMode, SettingsError};
+use crate::config::{
+    Billing, Config, CoordinatorConfig, CreateTable, IDLE_TIME_FLOOR, InitialPosition, LeaseConfig,
+    PollingConfig, ProcessorConfig, SyncConfig, TableConfig,
+};
+use crate::credentials::Provider;
+use crate::id::{StreamName, WorkerId};
+use crate::properties::values;
+use crate::time::Timestamp;
+
+/// Settings while the file is being read: what each key has set so far.
+#[derive(Debug)]
+pub struct Draft {
+    pub(in crate::properties) executable: Vec<String>,
+    pub(in crate::properties) application_name: Option<String>,
+    pub(in crate::properties) stream_name: Option<String>,
+    pub(in crate::properties) stream_arn: Option<String>,
+    pub(in crate::properties) worker_id: Option<String>,
+    pub(in crate::properties) initial_position: InitialPosition,
+    pub(in crate::properties) initial_timestamp: Option<i64>,
+    pub(in crate::properties) credentials: Option<Vec<Provider>>,
+    pub(in crate::properties) dynamodb_credentials: Option<Vec<Provider>>,
+    pub(in crate::properties) region: Option<String>,
+    pub(in crate::properties) kinesis_region: Option<String>,
+    pub(in crate::properties) dynamodb_region: Option<String>,
+    pub(in crate::properties) kinesis_endpoint: Option<String>,
+    pub(in crate::properties) dynamodb_endpoint: Option<String>,
+    pub(in crate::properties) allow_insecure_endpoint: bool,
+    pub(in crate::properties) retrieval: RetrievalMode,
+    pub(in crate::properties) table_name: Option<String>,
+    pub(in crate::properties) create_table: CreateTable,
+    pub(in crate::properties) provisioned: bool,
+    pub(in crate::properties) initial_read_capacity: Option<u32>,
+    pub(in crate::properties) initial_write_capacity: Option<u32>,
+    pub(in crate::properties) read_capacity: Option<u32>,
+    pub(in crate::properties) write_capacity: Option<u32>,
+    pub(in crate::properties) tags: BTreeMap<String, String>,
+    pub(in crate::properties) point_in_time_recovery: bool,
+    pub(in crate::properties) deletion_protection: bool,
+    pub(in crate::properties) lease: LeaseConfig,
+    pub(in crate::properties) sync: SyncConfig,
+    pub(in crate::properties) polling: PollingConfig,
+    pub(in crate::properties) processor: ProcessorConfig,
+    pub(in crate::properties) coordinator: CoordinatorConfig,
+    pub(in crate::properties) wants_3x: bool,
+    pub(in crate::properties) wants_metrics: bool,
+    pub(in crate::properties) child: ChildSettings,
+    pub(in crate::properties) child_environment: Option<String>,
+    pub(in crate::properties) max_calls: Option<u32>,
+    pub(in crate::properties) log: LogSettings,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        // KCL's own idle time: the daemon follows it, the library is quicker.
+        let polling =
+            PollingConfig { idle_time: Duration::from_millis(1_500), ..PollingConfig::default() };
+        Self {
+            executable: Vec::new(),
+            application_name: None,
+            stream_name: None,
+            stream_arn: None,
+            worker_id: None,
+            initial_position: InitialPosition::Latest,
+            initial_timestamp: None,
+            credentials: None,
+            dynamodb_credentials: None,
+            region: None,
+            kinesis_region: None,
+            dynamodb_region: None,
+            kinesis_endpoint: None,
+            dynamodb_endpoint: None,
+            allow_insecure_endpoint: false,
+            retrieval: RetrievalMode::Default,
+            table_name: None,
+            create_table: CreateTable::IfMissing,
+            provisioned: false,
+            initial_read_capacity: None,
+            initial_write_capacity: None,
+            read_capacity: None,
+            write_capacity: None,
+            tags: BTreeMap::new(),
+            point_in_time_recovery: false,
+            deletion_protection: false,
+            lease: LeaseConfig::default(),
+            sync: SyncConfig::default(),
+            polling,
+            processor: ProcessorConfig::default(),
+            coordinator: CoordinatorConfig::default(),
+            wants_3x: false,
+            wants_metrics: false,
+            child: ChildSettings::default(),
+            child_environment: None,
+            max_calls: None,
+            log: LogSettings::default(),
+        }
+    }
+}
+
+/// Decides what depends on more than one key, and checks the whole.
+pub(super) fn finish(
+    mut reader: Reader,
+    generated: &WorkerId,
+) -> Result<DaemonSettings, SettingsError> {
+    let draft = std::mem::take(&mut reader.draft);
+    if draft.executable.is_empty() {
+        let needed = "the child's command, such as `node app.js`";
+        return Err(SettingsError::Missing { key: "executableName", needed });
+    }
+    let Some(application_name) = draft.application_name.clone() else {
+        let needed = "the name that all workers of the application share";
+        return Err(SettingsError::Missing { key: "applicationName", needed });
+    };
+    let stream_name = reader.stream(&draft)?;
+    let Some(kinesis_credentials) = draft.credentials.clone() else {
+        let needed = "where credentials come from, such as `DefaultCredentialsProvider`";
+        return Err(SettingsError::Missing { key: "AwsCredentialsProvider", needed });
+    };
+    reader.insecure_endpoint(&draft)?;
+    reader.warn_of_what_differs(&draft);
+
+    let worker_id = draft.worker_id.as_ref().and_then(|name| WorkerId::new(name).ok());
+    let mut config =
+        Config::new(application_name, stream_name, worker_id.unwrap_or_else(|| generated.clone()));
+    config.initial_position = reader.initial_position(&draft);
+    config.table = reader.table(&draft, config.table);
+    config.lease = draft.lease;
+    config.sync = draft.sync;
+    config.polling = draft.polling;
+    config.polling.idle_time = config.polling.idle_time.max(IDLE_TIME_FLOOR);
+    config.processor = draft.processor;
+    config.coordinator = draft.coordinator;
+    if let Err(invalid) = config.validate() {
+        let line = reader.lines.get(invalid.setting).copied().unwrap_or_default();
+        let (key, allowed) = (invalid.setting.to_owned(), invalid.allowed.to_owned());
+        return Err(SettingsError::Wrong { line, key, value: invalid.found, allowed });
+    }
+    let environment = draft.child_environment.as_deref().map(child_environment);
+    Ok(DaemonSettings {
+        config,
+        executable: draft.executable,
+        kinesis_region: draft.kinesis_region.or_else(|| draft.region.clone()),
+        dynamodb_region: draft.dynamodb_region.or(draft.region),
+        kinesis_endpoint: draft.kinesis_endpoint,
+        dynamodb_endpoint: draft.dynamodb_endpoint,
+        dynamodb_credentials: draft
+            .dynamodb_credentials
+            .unwrap_or_else(|| kinesis_credentials.clone()),
+        kinesis_credentials,
+        child: ChildSettings { environment: environment.unwrap_or_default(), ..draft.child },
+        max_calls: draft
+            .max_calls
+            .and_then(|calls| NonZeroUsize::new(usize::try_from(calls).unwrap_or(usize::MAX))),
+        log: draft.log,
+        warnings: reader.warnings,
+    })
+}
+
+fn child_environment(text: &str) -> ChildEnvironment {
+    match text {
+        "inherit" => ChildEnvironment::Inherit,
+        "minimal" => ChildEnvironment::Minimal,
+        names => {
+            let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+            ChildEnvironment::Names(names.map(ToOwned::to_owned).collect())
+        }
+    }
+}
+
+impl Reader {
+    fn stream(&mut self, draft: &Draft) -> Result<StreamName, SettingsError> {
+        let name = match &draft.stream_arn {
+            None => draft.stream_name.clone(),
+            Some(arn) => {
+                let Some((region, name)) = values::stream_arn(arn) else {
+                    return Err(SettingsError::Wrong {
+                        line: self.lines.get("streamArn").copied().unwrap_or_default(),
+                        key: "streamArn".to_owned(),
+                        value: arn.clone(),
+                        allowed: "arn:aws:kinesis:REGION:ACCOUNT:stream/NAME is needed".to_owned(),
+                    });
+                };
+                let named = draft.kinesis_region.as_ref().or(draft.region.as_ref());
+                if named.is_some_and(|named| named != region) {
+                    let text = "its region is not used, and is another one than `regionName`";
+                    self.warn_of("streamArn", text);
+                }
+                Some(name.to_owned())
+            }
+        };
+        name.and_then(|name| StreamName::new(name).ok()).ok_or(SettingsError::Missing {
+            key: "streamName",
+            needed: "the stream to process; `streamArn` will do, and wins if both are there",
+        })
+    }
+
+    /// Requests in clear are for this machine alone, unless the file says otherwise.
+    fn insecure_endpoint(&mut self, draft: &Draft) -> Result<(), SettingsError> {
+        let endpoints = [
+            (["kinesisEndpoint", "kinesisClient.endpointOverride"], &draft.kinesis_endpoint),
+            (["dynamoDBEndpoint", "dynamoDbClient.endpointOverride"], &draft.dynamodb_endpoint),
+        ];
+        for (keys, url) in endpoints {
+            let Some((url, (host, encrypted))) =
+                url.as_deref().and_then(|url| Some((url, values::endpoint(url)?)))
+            else {
+                continue;
+            };
+            if encrypted || values::is_loopback(host) {
+                continue;
+            }
+            let key = keys.into_iter().max_by_key(|key| self.lines.get(key)).unwrap_or_default();
+            if !draft.allow_insecure_endpoint {
+                return Err(SettingsError::Wrong {
+                    line: self.lines.get(key).copied().unwrap_or_default(),
+                    key: key.to_owned(),
+                    value: url.to_owned(),
+                    allowed: "http:// is for this machine only; use https://, or set \
+                              shardwise.allowInsecureEndpoint = true"
+                        .to_owned(),
+                });
+            }
+            self.warn_of(key, "requests cross the network in clear");
+        }
+        Ok(())
+    }
+
+    fn initial_position(&mut self, draft: &Draft) -> InitialPosition {
+        let Some(seconds) = draft.initial_timestamp else { return draft.initial_position };
+        if self.lines.contains_key("initialPositionInStream") {
+            let text = "passed over: `initialPositionInStreamExtended` wins; in Java either may";
+            self.warn_of("initialPositionInStream", text);
+        }
+        InitialPosition::AtTimestamp(Timestamp::from_millis(seconds.saturating_mul(1_000)))
+    }
+
+    fn table(&mut self, draft: &Draft, defaults: TableConfig) -> TableConfig {
+        const KCL_UNITS: NonZeroU32 = NonZeroU32::new(10).expect("10 is not 0");
+        let units = |ours: Option<u32>, java: Option<u32>| {
+            ours.or(java).and_then(NonZeroU32::new).unwrap_or(KCL_UNITS)
+        };
+        let billing = if draft.provisioned {
+            Billing::Provisioned {
+                read: units(draft.read_capacity, draft.initial_read_capacity),
+                write: units(draft.write_capacity, draft.initial_write_capacity),
+            }
+        } else {
+            for key in ["shardwise.leaseTable.readCapacity", "shardwise.leaseTable.writeCapacity"] {
+                if self.lines.contains_key(key) {
+                    let text = "no effect without `shardwise.leaseTable.billing = provisioned`";
+                    self.warn_of(key, text);
+                }
+            }
+            Billing::OnDemand
+        };
+        TableConfig {
+            name: draft.table_name.clone().unwrap_or(defaults.name),
+            create: draft.create_table,
+            billing,
+            tags: draft.tags.clone(),
+            point_in_time_recovery: draft.point_in_time_recovery,
+            deletion_protection: draft.deletion_protection,
+        }
+    }
+
+    fn warn_of_what_differs(&mut self, draft: &Draft) {
+        const POLLING_KEYS: [&str; 5] = [
+            "maxRecords",
+            "idleTimeBetweenReadsInMillis",
+            "millisBehindLatestThresholdForReducedTps",
+            "retryGetRecordsInSeconds",
+            "maxGetRecordsThreadPool",
+        ];
+        let polls = POLLING_KEYS.iter().any(|key| self.lines.contains_key(key));
+        match draft.retrieval {
+            RetrievalMode::Default if !polls => self.warn_of(
+                "retrievalMode",
+                "polling; Java would use enhanced fan-out here, which costs extra and is not \
+                 built yet. `retrievalMode = POLLING` chooses polling in both",
+            ),
+            RetrievalMode::FanOut => self.warn_of(
+                "retrievalMode",
+                "polling: enhanced fan-out is not built yet. The same records are delivered",
+            ),
+            RetrievalMode::Default | RetrievalMode::Polling => {}
+        }
+        if draft.polling.idle_time < IDLE_TIME_FLOOR {
+            let text = "raised to 200: Kinesis answers five reads a second and shard";
+            self.warn_of("idleTimeBetweenReadsInMillis", text);
+        }
+        if !draft.lease.cleanup_finished {
+            let text = "leases of finished shards are kept; Java would delete them all the same";
+            self.warn_of("cleanupLeasesUponShardCompletion", text);
+        }
+        if draft.wants_3x {
+            let text = "leases are balanced as KCL 2.x does; KCL 3.x's way is not built yet";
+            self.warn_of("clientVersionConfig", text);
+        }
+        if draft.wants_metrics {
+            self.warn_of("metricsLevel", "metrics are not built yet");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+use super::*;
+use crate::config::{Billing, InitialPosition};
+
+const NEEDED: &str = "executableName = node  app.js\napplicationName = app\nstreamName = orders\n\
+                      AWSCredentialsProvider = DefaultCredentialsProvider\n";
+
+fn read(more: &str) -> Result<DaemonSettings, SettingsError> {
+    let generated = WorkerId::new("generated").unwrap();
+    DaemonSettings::from_bytes(format!("{NEEDED}{more}").as_bytes(), &generated)
+}
+
+fn settings(more: &str) -> DaemonSettings {
+    read(more).unwrap()
+}
+
+fn error(more: &str) -> String {
+    read(more).unwrap_err().to_string()
+}
+
+fn warnings(more: &str) -> Vec<String> {
+    let quiet = "retrievalMode=POLLING\n";
+    let settings = settings(&format!("{quiet}{more}"));
+    settings.warnings.into_iter().map(|warning| warning.text).collect()
+}
+
+#[test]
+fn the_least_file_has_the_defaults_of_the_java_daemon() {
+    let settings = settings("");
+    assert_eq!(settings.executable, ["node", "app.js"]);
+    assert_eq!(settings.config.worker_id.as_str(), "generated");
+    assert_eq!(settings.config.table.name, "app");
+    assert_eq!(settings.config.initial_position, InitialPosition::Latest);
+    assert_eq!(settings.config.polling.idle_time, Duration::from_millis(1_500));
+    assert_eq!(settings.config.lease.failover_time, Duration::from_secs(10));
+    assert_eq!(settings.kinesis_credentials, [Provider::Default]);
+    assert_eq!(settings.dynamodb_credentials, [Provider::Default]);
+}
+
+#[test]
+fn without_a_polling_key_a_warning_says_that_java_would_fan_out() {
+    assert_eq!(settings("").warnings.len(), 1);
+    assert_eq!(settings("").warnings[0].key, "retrievalMode");
+    assert!(settings("retrievalMode=polling").warnings.is_empty());
+    assert!(settings("maxRecords=500").warnings.is_empty());
+    assert_eq!(settings("retrievalMode=FANOUT\nmaxRecords=500").warnings.len(), 1);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for key in ["executableName", "applicationName", "streamName", "AwsCredentialsProvider"] {
+        let lines =
+            NEEDED.lines().filter(|line| !line.to_lowercase().starts_with(&key.to_lowercase()));
+        let file: String = lines.flat_map(|line| [line, "\n"]).collect();
+        let generated = WorkerId::new("generated").unwrap();
+        let error = DaemonSettings::from_bytes(file.as_bytes(), &generated).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("`{key}` is missing")), "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_one_error_with_line_key_and_what_is_allowed() {
+    for (line, expected) in [
+        ("maxRecords = 10001", "`maxRecords` is `10001`: 1 to 10000"),
+        ("failoverTimeMillis = soon", "`failoverTimeMillis` is `soon`: a whole number"),
+        ("failoverTimeMillis = -1", "`failoverTimeMillis` is `-1`: a whole number from 0"),
+        ("failoverTimeMillis = 499", "`failoverTimeMillis` is"),
+        ("initialPositionInStream = AT_TIMESTAMP", "one of `LATEST`, `TRIM_HORIZON`"),
+        ("initialPositionInStreamExtended = 2026-01-01", "a whole number"),
+        ("retrievalMode = PULL", "one of `DEFAULT`, `POLLING`, `FANOUT`"),
+        ("ignoreUnexpectedChildShards = maybe", "`true` or `false`"),
+        ("kinesisEndpoint = localhost:4567", "an http:// or https:// address"),
+        ("kinesisEndpoint = http://10.0.0.1", "shardwise.allowInsecureEndpoint"),
+        ("streamArn = orders", "arn:aws:kinesis"),
+        ("shardPrioritization = x", "leave it out"),
+        ("kinesisClient.fipsEnabled = true", "`endpointOverride`"),
+        ("AWSCredentialsProvider = Foo", "`Foo` is not known"),
+        ("AWSCredentialsProvider = SystemPropertyCredentialsProvider", "at least one of"),
+        ("shardwise.leaseTable.tags = a", "`a` is no `key=value` pair"),
+        ("maxLeasesForWorker = 2147483648", "a whole number from 0 to 2147483647"),
+        ("a = \\u12", "`\\u` must be followed"),
+    ] {
+        let error = error(line);
+        assert!(error.starts_with("line 5: "), "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
+    for (line, expected) in [
+        ("failoverTimeMillis = 20_000", "read as 20000; Java reads 0"),
+        ("ignoreUnexpectedChildShards = true ", "read as true; Java reads false"),
+        ("tableName = t ", "white space"),
+        ("initialPositionInStream = latest ", "white space"),
+        ("cleanupLeasesUponShardCompletion = false", "Java would delete"),
+        ("timeoutInSeconds = 0", "0 is the same as leaving it out"),
+        ("idleTimeBetweenReadsInMillis = 0", "raised to 200"),
+        ("workerId =", "empty"),
+        ("DynamoDBEndpoint = http://localhost:1", "ignore this spelling"),
+        ("metricsLevel = SUMMARY", "not built yet"),
+        ("clientVersionConfig = CLIENT_VERSION_CONFIG_3X", "as KCL 2.x does"),
+        ("fanoutConfig.consumerArn = x", "passed over"),
+        ("processingLanguage = nodejs/20", "no effect"),
+        ("failoverTimeMilis = 1", "is `failoverTimeMillis` meant?"),
+        ("streamName = again", "set again in line 6"),
+        ("initialPositionInStream=LATEST\ninitialPositionInStreamExtended=1", "passed over"),
+        ("kinesisEndpoint=http://10.0.0.1\nshardwise.allowInsecureEndpoint=yes", "in clear"),
+        ("streamArn=arn:aws:kinesis:a:123456789012:stream/s\nregionName=b", "another one"),
+        ("shardwise.leaseTable.readCapacity = 5", "no effect without"),
+    ] {
+        let warnings = warnings(line);
+        assert_eq!(warnings.len(), 1, "{line}: {warnings:?}");
+        assert!(warnings[0].contains(expected), "{line}: {warnings:?}");
+    }
+}
+
+#[test]
+fn the_last_of_two_spellings_wins() {
+    let settings = settings("workerId = a\nworkerIdentifier = b\n");
+    assert_eq!(settings.config.worker_id.as_str(), "b");
+    assert!(settings.warnings[0].text.contains("set again in line 6"));
+}
+
+#[test]
+fn everything_is_carried_over() {
+    let settings = settings(
+        "workerId=w\nstreamArn=arn:aws:kinesis:us-east-1:123456789012:stream/other\n\
+         regionName=us-east-1\ndynamoDbClient.region=eu-west-1\n\
+         kinesisEndpoint=http://localhost:4567\ndynamoDBEndpoint=https://example.org\n\
+         initialPositionInStreamExtended=5\nfailoverTimeMillis=3000\nmaxLeasesForWorker=7\n\
+         cleanupLeasesUponShardCompletion=no\nidleTimeBetweenReadsInMillis=250\nmaxRecords=9\n\
+         pollingConfig.maxRecords=10\nshutdownGraceMillis=9000\ntimeoutInSeconds=7\n\
+         shardwise.processRecordsTimeoutSeconds=8\nshardwise.onChildFailure=exit\n\
+         shardwise.childEnvironment=PATH, HOME\nshardwise.leaseTable.billing=provisioned\n\
+         shardwise.leaseTable.readCapacity=5\ninitialLeaseTableWriteCapacity=6\n\
+         shardwise.leaseTable.tags=a=b\nmaxActiveThreads=3\nshardwise.logTo=stdout\n\
+         AwsCredentialsProviderDynamoDB=EnvironmentVariableCredentialsProvider\n",
+    );
+    let config = &settings.config;
+    assert_eq!(config.worker_id.as_str(), "w");
+    assert_eq!(config.stream_name.as_str(), "other");
+    let position = InitialPosition::AtTimestamp(crate::time::Timestamp::from_millis(5_000));
+    assert_eq!(config.initial_position, position);
+    assert_eq!(config.lease.failover_time, Duration::from_secs(3));
+    assert_eq!(config.lease.max_leases, 7);
+    assert!(!config.lease.cleanup_finished);
+    assert_eq!(config.polling.idle_time, Duration::from_millis(250));
+    assert_eq!(config.polling.max_records, 10);
+    assert_eq!(config.coordinator.shutdown_grace, Duration::from_secs(9));
+    let Billing::Provisioned { read, write } = config.table.billing else { panic!() };
+    assert_eq!((read.get(), write.get()), (5, 6));
+    assert_eq!(config.table.tags.len(), 1);
+    assert_eq!(settings.kinesis_region.as_deref(), Some("us-east-1"));
+    assert_eq!(settings.dynamodb_region.as_deref(), Some("eu-west-1"));
+    assert_eq!(settings.kinesis_endpoint.as_deref(), Some("http://localhost:4567"));
+    assert_eq!(settings.dynamodb_credentials, [Provider::Environment]);
+    assert_eq!(settings.max_calls.map(NonZeroUsize::get), Some(3));
+    assert_eq!(settings.log.to, LogTo::Stdout);
+    let child = &settings.child;
+    assert_eq!(child.response_timeout, Some(Duration::from_secs(7)));
+    assert_eq!(child.process_records_timeout, Some(Duration::from_secs(8)));
+    assert_eq!(child.on_failure, OnChildFailure::Exit);
+    let names = vec!["PATH".to_owned(), "HOME".to_owned()];
+    assert_eq!(child.environment, ChildEnvironment::Names(names));
+}
+
+#[test]
+fn a_command_is_split_at_spaces_only() {
+    assert_eq!(split_command("node  a.js"), ["node", "a.js"]);
+    assert_eq!(split_command("sh -c \"x y\""), ["sh", "-c", "\"x", "y\""]);
+    assert_eq!(split_command("a\tb c"), ["a\tb", "c"]);
+    assert_eq!(error_without_command(" "), "executableName");
+}
+
+fn error_without_command(command: &str) -> &'static str {
+    let file = NEEDED.replace("node  app.js", command);
+    let generated = WorkerId::new("generated").unwrap();
+    match DaemonSettings::from_bytes(file.as_bytes(), &generated) {
+        Err(SettingsError::Missing { key, .. }) => key,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_honoured_key_but_one_takes_some_value_without_an_error() {
+    let sample = |takes: &Takes| match takes {
+        Takes::Command(_) | Takes::Text(_) => "x",
+        Takes::Count(_) | Takes::MillisFromZero(_) | Takes::Seconds(_) => "300",
+        Takes::Millis(_) => "700",
+        Takes::EpochSeconds(_) => "1",
+        Takes::Flag(_) => "true",
+        Takes::Choice(words) => words[0].text,
+        Takes::Endpoint(_) => "https://localhost",
+        Takes::Credentials(_) => "DefaultCredentialsProvider",
+        Takes::Tags(_) => "a=b",
+    };
+    for key in keys::all().filter(|key| key.name != "streamArn") {
+        if let Fate::Honoured(takes) = &key.fate {
+            let line = format!("{} = {}", key.name, sample(takes));
+            assert!(read(&line).is_ok(), "{line}: {:?}", read(&line).err());
+        }
+    }
+}

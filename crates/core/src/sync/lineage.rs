@@ -1,0 +1,107 @@
+//! The end of a shard: the leases of its children, what they wait for, and when its own may go.
+
+use std::collections::BTreeSet;
+
+use crate::id::{LeaseKey, ShardId};
+use crate::lease::Lease;
+use crate::sequence::Checkpoint;
+use crate::shard::ChildShard;
+
+/// The leases that `children` need, but for those that are `known` to have one.
+#[must_use]
+pub fn child_leases(children: &[ChildShard], known: &BTreeSet<ShardId>) -> Vec<Lease> {
+    let missing = children.iter().filter(|child| !known.contains(&child.id));
+    missing
+        .map(|child| Lease {
+            parents: child.parents.iter().cloned().collect(),
+            hash_range: Some(child.hash_range),
+            ..Lease::new(LeaseKey::of(&child.id), Checkpoint::TrimHorizon)
+        })
+        .collect()
+}
+
+/// What is known of a shard's parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there are two of them at most, and not for long")]
+pub enum Parent {
+    /// Its lease, read consistently.
+    Lease(Lease),
+    /// A consistent read found no lease.
+    Absent {
+        /// Whether a listing made after that read still has the shard.
+        listed: bool,
+    },
+}
+
+/// Whether a shard may start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parents {
+    /// Every parent is done.
+    Ended,
+    /// A parent is still being processed.
+    Running,
+    /// These parents have records to process and no lease: it has to be made.
+    Missing(Vec<ShardId>),
+}
+
+/// Whether the shard of `child` may start, by what is known of its parents.
+///
+/// A shard that was begun goes on. A parent without a lease is no reason to wait if the stream no
+/// longer has it, or if `child` itself is where the application began. Otherwise its lease was
+/// lost, and to start would hand a child's records before its parent's.
+#[must_use]
+pub fn parents_ended(child: &Lease, parents: &[(ShardId, Parent)]) -> Parents {
+    let began_here = match child.checkpoint {
+        Checkpoint::At { .. } | Checkpoint::ShardEnd => return Parents::Ended,
+        Checkpoint::Latest | Checkpoint::AtTimestamp => true,
+        Checkpoint::TrimHorizon => false,
+    };
+    let known: BTreeSet<&ShardId> = parents.iter().map(|(id, _)| id).collect();
+    let mut running = child.parents.iter().any(|parent| !known.contains(parent));
+    let mut missing = Vec::new();
+    for (id, parent) in parents {
+        match parent {
+            Parent::Lease(lease) => running |= !lease.is_finished(),
+            Parent::Absent { listed: true } if !began_here => missing.push(id.clone()),
+            Parent::Absent { .. } => {}
+        }
+    }
+    match (missing.is_empty(), running) {
+        (false, _) => Parents::Missing(missing),
+        (true, true) => Parents::Running,
+        (true, false) => Parents::Ended,
+    }
+}
+
+/// Whether the row of a finished shard may be deleted without its being processed once more.
+///
+/// While the stream lists the shard, a sync that finds no row for it may make one. So the row
+/// stays until every child's own checkpoint shows that its parents are done, and until no row is
+/// left of its own parents, which would look for it.
+#[must_use]
+pub fn may_delete(
+    finished: &Lease,
+    children: &[(ShardId, Option<Lease>)],
+    parent_rows_left: bool,
+    shard_listed: bool,
+) -> bool {
+    if !finished.is_finished() {
+        return false;
+    }
+    if !shard_listed {
+        return true;
+    }
+    let given: BTreeSet<&ShardId> = children.iter().map(|(id, _)| id).collect();
+    let all_begun = children.iter().all(|(_, lease)| lease.as_ref().is_some_and(has_begun));
+    !children.is_empty()
+        && finished.children.iter().all(|child| given.contains(child))
+        && all_begun
+        && !parent_rows_left
+}
+
+fn has_begun(lease: &Lease) -> bool {
+    match lease.checkpoint {
+        Checkpoint::At { .. } | Checkpoint::ShardEnd => true,
+        Checkpoint::AtTimestamp | Checkpoint::TrimHorizon | Checkpoint::Latest => false,
+    }
+}

@@ -1,0 +1,37 @@
+mod audit;
+mod forest;
+mod lineage;
+mod walk;
+
+use super::*;
+use crate::sync::tests::forest::{reference, shard_id};
+
+fn keys(leases: &[Lease]) -> Vec<&str> {
+    leases.iter().map(|lease| lease.key.as_str()).collect()
+}
+
+#[test]
+fn an_empty_table_gets_a_lease_for_each_listed_shard_in_ascending_order() {
+    let stream = reference();
+    let mut listed: Vec<Shard> = [6, 7, 4, 5].map(|number| stream.shard(number)).to_vec();
+    listed.push(stream.shard(7));
+    let leases = initial_leases(&listed, InitialPosition::TrimHorizon).unwrap();
+    assert_eq!(keys(&leases), [4, 5, 6, 7].map(|n| shard_id(n).to_string()));
+    let parents: Vec<ShardId> = leases[2].parents.iter().cloned().collect();
+    assert_eq!(parents, [shard_id(0), shard_id(1)]);
+    assert_eq!(leases[2].hash_range, Some(stream.shard(6).hash_range));
+    assert!(leases.iter().all(|lease| {
+        lease.checkpoint == Checkpoint::TrimHorizon && lease.owner.is_none() && lease.counter == 0
+    }));
+}
+
+#[test]
+fn shards_that_do_not_take_every_hash_key_are_no_beginning() {
+    let stream = reference();
+    let listed = [4, 6, 7].map(|number| stream.shard(number));
+    let hole = stream.shard(5).hash_range;
+    let error = initial_leases(&listed, InitialPosition::Latest).unwrap_err();
+    assert_eq!(error, SyncError::NotCovered { hole });
+    let error = initial_leases(&[], InitialPosition::Latest).unwrap_err();
+    assert_eq!(error, SyncError::NotCovered { hole: HashKeyRange::ALL });
+}

@@ -1,0 +1,163 @@
+//! The ports over the AWS SDK. Nothing is decided here: calls move data.
+
+mod credentials;
+mod kinesis;
+mod lease_table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use shardwise_core::config::Config;
+use shardwise_core::credentials::Provider;
+
+pub use self::credentials::NoCredentials;
+use crate::clock::SystemClock;
+use crate::worker::Ports;
+
+/// How long one request may take. KCL: 30 s for Kinesis, 60 s for DynamoDB; writes to a lease
+/// have a shorter limit, a third of the failover time.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
+
+/// How to reach AWS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// How to reach Kinesis.
+    pub kinesis: Service,
+    /// How to reach DynamoDB.
+    pub dynamodb: Service,
+}
+
+/// How to reach one service. What is absent is looked for where the AWS SDK does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// The region. Property: `regionName`.
+    pub region: Option<String>,
+    /// Where the service is, if not at AWS. Properties: `kinesisEndpoint`, `dynamoDBEndpoint`.
+    pub endpoint: Option<String>,
+    /// Whose credentials are used. Properties: `AwsCredentialsProvider`,
+    /// `AwsCredentialsProviderDynamoDB`.
+    pub credentials: Source,
+}
+
+/// Where credentials come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The first of these that has some.
+    Providers(Vec<Provider>),
+    /// Any will do: for the local endpoints, which look at none.
+    Local,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::Providers(vec![Provider::Default])
+    }
+}
+
+/// Why AWS cannot be reached as configured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No region anywhere.
+    #[error(
+        "no region: set `regionName`, the environment variable AWS_REGION, or a region in the AWS \
+         profile"
+    )]
+    NoRegion,
+    /// No provider has credentials.
+    #[error(transparent)]
+    NoCredentials(#[from] NoCredentials),
+}
+
+/// Connects to Kinesis and DynamoDB. The credentials are looked for once, so that missing ones
+/// are an error now and not a shard that never starts.
+///
+/// # Errors
+///
+/// No region, or no provider that has credentials; the text names where was looked.
+pub async fn connect(settings: &Settings, config: &Config) -> Result<Ports, ConnectError> {
+    let kinesis = load(&settings.kinesis).await?;
+    let kinesis = aws_sdk_kinesis::Client::new(&kinesis);
+    let dynamodb = load(&settings.dynamodb).await?;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&dynamodb);
+    Ok(Ports {
+        kinesis: Arc::new(kinesis::Stream::new(kinesis)),
+        table: Arc::new(lease_table::Table::new(dynamodb, config.table.name.clone())),
+        clock: Arc::new(SystemClock::start()),
+    })
+}
+
+async fn load(service: &Service) -> Result<SdkConfig, ConnectError> {
+    let region = match &service.region {
+        Some(region) => Region::new(region.clone()),
+        None => {
+            let default = RegionProviderChain::default_provider();
+            default.region().await.ok_or(ConnectError::NoRegion)?
+        }
+    };
+    let credentials = credentials::find(&service.credentials, &region).await?;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_timeout(REQUEST_TIMEOUT)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(region)
+        .credentials_provider(credentials)
+        .timeout_config(timeouts)
+        // A hidden retry of a conditional write that was applied would fail its own condition,
+        // and a hidden retry of a read counts against the shard's five a second.
+        .retry_config(RetryConfig::disabled());
+    if let Some(endpoint) = &service.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    Ok(loader.load().await)
+}
+
+/// Error codes that say the credentials are wrong or not sufficient.
+fn is_refusal(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDeniedException"
+            | "AccessDenied"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "IncompleteSignature"
+            | "IncompleteSignatureException"
+            | "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException"
+            | "ExpiredTokenException"
+            | "ExpiredToken"
+            | "OptInRequired"
+    )
+}
+
+/// Error codes that say: too much, later.
+fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
+        "ProvisionedThroughputExceededException"
+            | "ThrottlingException"
+            | "Throttling"
+            | "LimitExceededException"
+            | "RequestLimitExceeded"
+            | "KMSThrottlingException"
+    )
+}
+
+/// The SDK's error with its causes, as one line.
+fn described(error: impl std::error::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text.into()
+}

@@ -1,0 +1,184 @@
+//! Kinesis over the AWS SDK.
+
+use async_trait::async_trait;
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::primitives::DateTime;
+use aws_sdk_kinesis::types::{self, ShardFilter, ShardFilterType, ShardIteratorType, StreamStatus};
+use bytes::Bytes;
+use shardwise_core::config::InitialPosition;
+use shardwise_core::id::{ShardId, StreamName};
+use shardwise_core::sequence::SequenceNumber;
+use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
+use shardwise_core::time::Timestamp;
+
+use super::{is_refusal, is_throttling};
+use crate::kinesis::{
+    Answer, Kinesis, KinesisError, Position, Record, ShardIterator, ShardList, ShardPage,
+    StreamState,
+};
+
+pub(super) struct Stream {
+    client: Client,
+}
+
+impl Stream {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+#[async_trait]
+impl Kinesis for Stream {
+    async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, KinesisError> {
+        let request = self.client.describe_stream_summary().stream_name(stream.as_str());
+        let answer = request.send().await.map_err(error)?;
+        let status = answer.stream_description_summary.map(|summary| summary.stream_status);
+        Ok(match status {
+            Some(StreamStatus::Creating) => StreamState::Creating,
+            Some(StreamStatus::Deleting) => StreamState::Deleting,
+            _ => StreamState::Ready,
+        })
+    }
+
+    async fn list_shards(
+        &self,
+        stream: &StreamName,
+        page: &ShardPage,
+    ) -> Result<ShardList, KinesisError> {
+        let request = self.client.list_shards();
+        let request = match page {
+            ShardPage::All => request.stream_name(stream.as_str()),
+            ShardPage::OpenAt(position) => {
+                request.stream_name(stream.as_str()).shard_filter(filter(*position))
+            }
+            // With a token neither the name nor the filter may be sent.
+            ShardPage::Next(token) => request.next_token(token),
+        };
+        let answer = request.send().await.map_err(error)?;
+        let shards = answer.shards.unwrap_or_default();
+        let shards = shards.iter().map(shard).collect::<Result<_, _>>()?;
+        Ok(ShardList { shards, next: answer.next_token })
+    }
+
+    async fn shard_iterator(
+        &self,
+        stream: &StreamName,
+        shard: &ShardId,
+        position: &Position,
+    ) -> Result<ShardIterator, KinesisError> {
+        let request = self.client.get_shard_iterator();
+        let request = request.stream_name(stream.as_str()).shard_id(shard.as_str());
+        let request = match position {
+            Position::TrimHorizon => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
+            Position::Latest => request.shard_iterator_type(ShardIteratorType::Latest),
+            Position::AtTimestamp(date) => request
+                .shard_iterator_type(ShardIteratorType::AtTimestamp)
+                .timestamp(DateTime::from_millis(date.as_millis())),
+            Position::At(sequence) => request
+                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
+                .starting_sequence_number(sequence.as_str()),
+            Position::After(sequence) => request
+                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
+                .starting_sequence_number(sequence.as_str()),
+        };
+        let answer = request.send().await.map_err(error)?;
+        answer.shard_iterator.map(ShardIterator).ok_or_else(|| malformed("no shard iterator"))
+    }
+
+    async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError> {
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let request = self.client.get_records().shard_iterator(&at.0).limit(limit);
+        let answer = request.send().await.map_err(error)?;
+        let children = answer.child_shards.unwrap_or_default();
+        Ok(Answer {
+            records: answer.records.into_iter().map(record).collect::<Result<_, _>>()?,
+            millis_behind_latest: answer
+                .millis_behind_latest
+                .and_then(|millis| u64::try_from(millis).ok()),
+            next: answer.next_shard_iterator.map(ShardIterator),
+            children: children.iter().map(child).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn filter(position: InitialPosition) -> ShardFilter {
+    let filter = ShardFilter::builder();
+    let filter = match position {
+        InitialPosition::TrimHorizon => filter.r#type(ShardFilterType::AtTrimHorizon),
+        InitialPosition::Latest => filter.r#type(ShardFilterType::AtLatest),
+        InitialPosition::AtTimestamp(date) => filter
+            .r#type(ShardFilterType::AtTimestamp)
+            .timestamp(DateTime::from_millis(date.as_millis())),
+    };
+    filter.build().expect("its one required field, the type, was set above")
+}
+
+fn shard(shard: &types::Shard) -> Result<Shard, KinesisError> {
+    let range = shard.sequence_number_range.as_ref();
+    let starting = range.map(|range| range.starting_sequence_number.as_str()).unwrap_or_default();
+    let ending = range.and_then(|range| range.ending_sequence_number.as_deref());
+    Ok(Shard {
+        id: shard_id(&shard.shard_id)?,
+        parent: shard.parent_shard_id.as_deref().map(shard_id).transpose()?,
+        adjacent_parent: shard.adjacent_parent_shard_id.as_deref().map(shard_id).transpose()?,
+        hash_range: hash_range(shard.hash_key_range.as_ref())?,
+        starting_sequence: sequence_number(starting)?,
+        ending_sequence: ending.map(sequence_number).transpose()?,
+    })
+}
+
+fn child(child: &types::ChildShard) -> Result<ChildShard, KinesisError> {
+    Ok(ChildShard {
+        id: shard_id(&child.shard_id)?,
+        parents: child.parent_shards.iter().map(|id| shard_id(id)).collect::<Result<_, _>>()?,
+        hash_range: hash_range(child.hash_key_range.as_ref())?,
+    })
+}
+
+fn record(record: types::Record) -> Result<Record, KinesisError> {
+    let arrival = record.approximate_arrival_timestamp.and_then(|date| date.to_millis().ok());
+    Ok(Record {
+        data: Bytes::from(record.data.into_inner()),
+        partition_key: record.partition_key.filter(|key| !key.is_empty()),
+        sequence_number: sequence_number(&record.sequence_number)?,
+        sub_sequence_number: 0,
+        approximate_arrival: arrival.map(Timestamp::from_millis),
+    })
+}
+
+fn shard_id(text: &str) -> Result<ShardId, KinesisError> {
+    ShardId::new(text).map_err(|_| malformed("a shard without an id"))
+}
+
+fn sequence_number(text: &str) -> Result<SequenceNumber, KinesisError> {
+    SequenceNumber::parse(text).map_err(|error| KinesisError::Unanswered(error.into()))
+}
+
+fn hash_range(range: Option<&types::HashKeyRange>) -> Result<HashKeyRange, KinesisError> {
+    let range = range.ok_or_else(|| malformed("a shard without a range of hash keys"))?;
+    HashKeyRange::parse(&range.starting_hash_key, &range.ending_hash_key)
+        .map_err(|error| KinesisError::Unanswered(error.into()))
+}
+
+fn malformed(what: &str) -> KinesisError {
+    KinesisError::Unanswered(format!("malformed answer: {what}").into())
+}
+
+fn error<E, R>(error: SdkError<E, R>) -> KinesisError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let code = error.code().unwrap_or_default().to_owned();
+    let message = error.message().unwrap_or_default().to_owned();
+    match code.as_str() {
+        "ResourceNotFoundException" => KinesisError::NotFound(message),
+        "ExpiredIteratorException" | "ExpiredNextTokenException" => KinesisError::Expired,
+        "InvalidArgumentException" | "ValidationException" => KinesisError::Invalid(message),
+        "ResourceInUseException" => KinesisError::InUse(message),
+        code if is_throttling(code) => KinesisError::Throttled,
+        code if is_refusal(code) => KinesisError::Refused(format!("{code}: {message}")),
+        _ => KinesisError::Unanswered(super::described(error)),
+    }
+}

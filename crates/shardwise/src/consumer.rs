@@ -1,0 +1,423 @@
+//! The shard consumer: one task for each held lease, from its parents' end to its own.
+//!
+//! It walks [`ConsumerState`] and calls the record processor; what is told when is decided there.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use shardwise_core::config::{Config, OnFailure};
+use shardwise_core::consumer::{Call, ConsumerState, Event, Failure};
+use shardwise_core::id::{LeaseKey, ShardId};
+use shardwise_core::lease::Change;
+use shardwise_core::row::{self, Row};
+use shardwise_core::shard::ChildShard;
+use shardwise_core::sync;
+use tokio::sync::mpsc;
+use tracing::{debug, error, info, warn};
+
+use crate::clock::Clock;
+use crate::lease_table::TableError;
+use crate::parents;
+use crate::processor::{
+    Checkpointer, Initialize, ProcessRecords, ProcessorError, ProcessorFactory, RecordProcessor,
+};
+use crate::retrieval::polling::Reader;
+use crate::retrieval::{Batch, Fetched};
+use crate::status::Board;
+use crate::tenure::Tenure;
+use crate::worker::Ports;
+
+/// From when on a call that has not returned is reported, and how often.
+const BUSY_REPORT: Duration = Duration::from_secs(60);
+
+/// What a shard consumer is told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// The lease is no longer held.
+    LeaseLost,
+    /// The worker stops.
+    ShutdownAsked,
+    /// A parent may have ended: look again.
+    LookAtParents,
+}
+
+/// How a shard consumer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConsumerEnd {
+    /// The shard is done; its lease stays held until it is cleaned up.
+    Finished,
+    /// The lease was lost.
+    Lost,
+    /// The lease was released, or could not be: then it expires.
+    Stopped,
+}
+
+/// What every shard consumer of a worker shares.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) ports: Ports,
+    pub(crate) config: Arc<Config>,
+    pub(crate) factory: Arc<ProcessorFactory>,
+    pub(crate) board: Board,
+}
+
+pub(crate) struct Consumer {
+    shared: Shared,
+    key: LeaseKey,
+    shard: ShardId,
+    tenure: Arc<Tenure>,
+    signals: mpsc::UnboundedReceiver<Signal>,
+    state: ConsumerState,
+    /// What is at work between `initialize` and the end.
+    work: Option<Work>,
+    failures: u32,
+    shutdown_asked: bool,
+}
+
+/// A processor, and the records on their way to it.
+struct Work {
+    processor: Box<dyn RecordProcessor>,
+    checkpointer: Checkpointer,
+    reader: Option<Reader>,
+    /// The batch that failed, to be handed over again, and how often it was.
+    again: Option<(Batch, u32)>,
+}
+
+impl Consumer {
+    pub(crate) fn new(
+        shared: Shared,
+        tenure: Arc<Tenure>,
+        signals: mpsc::UnboundedReceiver<Signal>,
+    ) -> Self {
+        let key = tenure.key().clone();
+        Self {
+            shard: key.shard(),
+            key,
+            shared,
+            tenure,
+            signals,
+            state: ConsumerState::WaitingOnParentShards,
+            work: None,
+            failures: 0,
+            shutdown_asked: false,
+        }
+    }
+
+    /// Consumes the shard until it is done, lost, or the worker stops.
+    pub(crate) async fn consume(mut self) -> ConsumerEnd {
+        let mut event = self.wait_for_parents().await;
+        loop {
+            let (state, call) = self.state.on(event);
+            if state != self.state {
+                debug!(shard = %self.shard, from = ?self.state, to = ?state, "shard consumer");
+                self.state = state;
+                self.shared.board.state(&self.key, state);
+            }
+            event = match (call, state) {
+                (Some(call), _) => self.tell(call).await,
+                (None, ConsumerState::ShutdownComplete) => break,
+                (None, ConsumerState::WaitingOnParentShards) => self.wait_for_parents().await,
+                (None, _) => self.process().await,
+            };
+        }
+        self.finish().await
+    }
+
+    async fn finish(mut self) -> ConsumerEnd {
+        let at_end = self.work.take().is_some_and(|work| work.checkpointer.is_at_end());
+        if !self.tenure.is_held(self.shared.ports.clock.now()) {
+            return ConsumerEnd::Lost;
+        }
+        if at_end && !self.shutdown_asked {
+            return ConsumerEnd::Finished;
+        }
+        if let Err(error) = self.tenure.write(Change::Release).await {
+            warn!(lease = %self.key, %error, "lease not released: it will expire");
+        }
+        ConsumerEnd::Stopped
+    }
+
+    async fn wait_for_parents(&mut self) -> Event {
+        loop {
+            match parents::ended(&self.shared.ports, &self.shared.config, &self.key).await {
+                Ok(true) => return Event::ParentsEnded,
+                Ok(false) => debug!(shard = %self.shard, "waits for its parents"),
+                Err(error) => warn!(shard = %self.shard, %error, "parents not known"),
+            }
+            let pause = self.shared.config.processor.parent_poll_interval;
+            if let Some(event) = self.pause(pause).await {
+                return event;
+            }
+        }
+    }
+
+    /// Makes one call of the life cycle, after a back-off if it failed before.
+    async fn tell(&mut self, call: Call) -> Event {
+        if self.failures > 0 && matches!(call, Call::Initialize | Call::ShardEnded) {
+            let pause = self.shared.config.processor.wait_after(self.failures);
+            if let Some(event) = self.pause(pause).await {
+                return event;
+            }
+        }
+        let result = match call {
+            Call::Initialize => self.initialize().await,
+            Call::ShutdownRequested | Call::ShardEnded | Call::LeaseLost => self.end(call).await,
+        };
+        self.judge(call, result)
+    }
+
+    fn judge(&mut self, call: impl std::fmt::Debug, result: Result<(), ProcessorError>) -> Event {
+        match result {
+            Ok(()) => {
+                self.failures = 0;
+                self.shared.board.succeeded(&self.key);
+                Event::CallSucceeded
+            }
+            Err(failure) => {
+                self.failures = self.failures.saturating_add(1);
+                let (in_a_row, restart) = (self.failures, failure.wants_restart());
+                let text = failure.to_string();
+                error!(shard = %self.shard, ?call, error = text, in_a_row, restart,
+                    "record processor failed");
+                self.shared.board.failed(&self.key, text);
+                Event::CallFailed(if restart { Failure::Restart } else { Failure::Retry })
+            }
+        }
+    }
+
+    /// Makes a new processor and tells it where to start: at the checkpoint in the row as it is.
+    async fn initialize(&mut self) -> Result<(), ProcessorError> {
+        self.work = None;
+        let table = &self.shared.ports.table;
+        let item = table.read(&self.key).await?;
+        let lease = match item.as_ref().map(row::read) {
+            Some(Row::Lease(lease)) => lease,
+            Some(Row::Foreign { .. } | Row::Malformed { .. }) | None => {
+                return Err(ProcessorError::retry(format!("no row for lease `{}`", self.key)));
+            }
+        };
+        let input = Initialize {
+            shard: self.shard.clone(),
+            checkpoint: lease.checkpoint.clone(),
+            pending: lease.pending,
+        };
+        info!(shard = %self.shard, checkpoint = %input.checkpoint, "processor starts");
+        let checkpointer = Checkpointer::new(Arc::clone(&self.tenure), lease.checkpoint);
+        let processor = (self.shared.factory)(&self.shard);
+        self.work = Some(Work { processor, checkpointer, reader: None, again: None });
+        let work = self.work.as_mut().expect("it was set on the line above");
+        let call = work.processor.initialize(&input);
+        guard(&self.shared, &self.key, call, &work.checkpointer).await
+    }
+
+    /// Makes one of the calls that end a tenure.
+    async fn end(&mut self, call: Call) -> Result<(), ProcessorError> {
+        let Some(work) = &mut self.work else { return Ok(()) };
+        let (processor, checkpointer) = (&mut work.processor, &work.checkpointer);
+        let shared = &self.shared;
+        work.reader = None;
+        match call {
+            Call::ShutdownRequested => {
+                let call = processor.shutdown_requested(checkpointer);
+                guard(shared, &self.key, call, checkpointer).await
+            }
+            Call::ShardEnded => {
+                checkpointer.reach_end();
+                let call = processor.shard_ended(checkpointer);
+                let result = guard(shared, &self.key, call, checkpointer).await;
+                if checkpointer.is_at_end() {
+                    info!(shard = %self.shard, error = ?result.err(), "shard is done");
+                    return Ok(());
+                }
+                result.and_then(|()| {
+                    Err(ProcessorError::retry(
+                        "the processor returned from the shard's end without a checkpoint there",
+                    ))
+                })
+            }
+            Call::LeaseLost => guard(shared, &self.key, processor.lease_lost(), checkpointer).await,
+            Call::Initialize => Ok(()),
+        }
+    }
+
+    /// Hands the next batch over, or finds that the shard is at its end.
+    async fn process(&mut self) -> Event {
+        if let Some(event) = self.signalled() {
+            return event;
+        }
+        let Some(work) = &mut self.work else { return Event::CallFailed(Failure::Restart) };
+        if let Some((batch, attempt)) = work.again.take() {
+            return self.hand_over(batch, attempt).await;
+        }
+        if work.reader.is_none() {
+            let Shared { ports, config, board, .. } = &self.shared;
+            let from = work.checkpointer.last();
+            work.reader = Reader::start(ports, config, board, &self.shard, &from);
+        }
+        let Some(reader) = &work.reader else { return Event::ShardEnded };
+        let fetched = tokio::select! {
+            biased;
+            signal = self.signals.recv() => Err(signal),
+            fetched = reader.next() => Ok(fetched),
+        };
+        match fetched {
+            Err(signal) => self.note(signal).unwrap_or(Event::CallSucceeded),
+            Ok(Fetched::Batch(batch)) => self.hand_over(batch, 1).await,
+            Ok(Fetched::End(children)) => self.prepare_end(&children).await,
+        }
+    }
+
+    async fn hand_over(&mut self, batch: Batch, attempt: u32) -> Event {
+        let Some(work) = &mut self.work else { return Event::CallFailed(Failure::Restart) };
+        if !self.tenure.is_held(self.shared.ports.clock.now()) {
+            return Event::LeaseLost;
+        }
+        if let Some(last) = batch.records.last() {
+            work.checkpointer.deliver(last.place());
+        }
+        let input = ProcessRecords {
+            records: &batch.records,
+            millis_behind_latest: batch.millis_behind_latest,
+            attempt,
+            checkpointer: &work.checkpointer,
+        };
+        self.shared.board.delivered(&self.key, batch.records.len());
+        let call = work.processor.process_records(&input);
+        let result = guard(&self.shared, &self.key, call, &work.checkpointer).await;
+        let skip = self.shared.config.processor.on_failure == OnFailure::Skip;
+        let event = self.judge("ProcessRecords", result);
+        match event {
+            Event::CallFailed(Failure::Retry) if skip => {
+                let (records, first) = (batch.records.len(), batch.records.first());
+                let first = first.map(|record| record.sequence_number.to_string());
+                error!(shard = %self.shard, records, first, "batch skipped, as configured");
+                self.failures = 0;
+            }
+            Event::CallFailed(Failure::Retry) => {
+                if let Some(work) = &mut self.work {
+                    work.again = Some((batch, attempt.saturating_add(1)));
+                }
+                let pause = self.shared.config.processor.wait_after(self.failures);
+                return self.pause(pause).await.unwrap_or(event);
+            }
+            Event::CallFailed(Failure::Restart)
+            | Event::CallSucceeded
+            | Event::ParentsEnded
+            | Event::ShardEnded
+            | Event::ShutdownAsked
+            | Event::LeaseLost => {}
+        }
+        event
+    }
+
+    /// Makes the child shards' leases before anyone may hear that this shard has ended.
+    async fn prepare_end(&mut self, children: &[ChildShard]) -> Event {
+        loop {
+            match lease_children(&self.shared, &self.key, children).await {
+                Ok(()) => return Event::ShardEnded,
+                Err(error) => {
+                    self.failures = self.failures.saturating_add(1);
+                    warn!(shard = %self.shard, %error, "child leases not made");
+                    self.shared.board.failed(&self.key, format!("child leases: {error}"));
+                }
+            }
+            let pause = self.shared.config.processor.wait_after(self.failures);
+            if let Some(event) = self.pause(pause).await {
+                return event;
+            }
+        }
+    }
+
+    /// Waits, unless something is signalled first that changes the course.
+    async fn pause(&mut self, pause: Duration) -> Option<Event> {
+        let clock = Arc::clone(&self.shared.ports.clock);
+        let until = clock.now() + pause;
+        loop {
+            let signal = tokio::select! {
+                biased;
+                signal = self.signals.recv() => signal,
+                () = clock.sleep_until(until) => return None,
+            };
+            if signal == Some(Signal::LookAtParents) {
+                if self.state == ConsumerState::WaitingOnParentShards {
+                    return None;
+                }
+                continue;
+            }
+            return self.note(signal);
+        }
+    }
+
+    fn signalled(&mut self) -> Option<Event> {
+        while let Ok(signal) = self.signals.try_recv() {
+            if let Some(event) = self.note(Some(signal)) {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    fn note(&mut self, signal: Option<Signal>) -> Option<Event> {
+        match signal {
+            Some(Signal::ShutdownAsked) => {
+                self.shutdown_asked = true;
+                Some(Event::ShutdownAsked)
+            }
+            Some(Signal::LookAtParents) => None,
+            // The worker itself is gone: nobody renews the lease any more.
+            Some(Signal::LeaseLost) | None => Some(Event::LeaseLost),
+        }
+    }
+}
+
+/// Makes the leases of a shard's children, and notes on its own row which they are.
+async fn lease_children(
+    shared: &Shared,
+    key: &LeaseKey,
+    children: &[ChildShard],
+) -> Result<(), TableError> {
+    let table = &shared.ports.table;
+    for lease in sync::child_leases(children, &BTreeSet::new()) {
+        table.write(&row::create(&lease)).await?;
+    }
+    if !children.is_empty() {
+        let ids = children.iter().map(|child| child.id.clone()).collect();
+        table.write(&row::set_children(key, &ids)).await?;
+    }
+    Ok(())
+}
+
+/// Makes a call of a record processor: a panic becomes an error, and a long one is reported.
+async fn guard(
+    shared: &Shared,
+    key: &LeaseKey,
+    call: impl Future<Output = Result<(), ProcessorError>>,
+    checkpointer: &Checkpointer,
+) -> Result<(), ProcessorError> {
+    let clock: &dyn Clock = &*shared.ports.clock;
+    let began = clock.now();
+    shared.board.call_began(key);
+    let call = std::panic::AssertUnwindSafe(call).catch_unwind();
+    tokio::pin!(call);
+    let result = loop {
+        tokio::select! {
+            biased;
+            result = &mut call => break result,
+            () = clock.sleep_until(clock.now() + BUSY_REPORT) => {
+                let seconds = clock.now().since(began).as_secs();
+                warn!(lease = %key, seconds, "record processor is busy with one call");
+            }
+        }
+    };
+    shared.board.call_ended(key, checkpointer.last());
+    result.unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = text.unwrap_or_else(|| "of an unknown kind".to_owned());
+        Err(ProcessorError::restart(format!("the processor panicked: {text}")))
+    })
+}

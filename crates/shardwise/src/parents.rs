@@ -1,0 +1,73 @@
+//! Whether a shard may start: parents before children.
+
+use shardwise_core::config::Config;
+use shardwise_core::id::LeaseKey;
+use shardwise_core::lease::Lease;
+use shardwise_core::row::{self, Row};
+use shardwise_core::sequence::Checkpoint;
+use shardwise_core::sync::{self, Parent, Parents};
+use tracing::warn;
+
+use crate::kinesis::KinesisError;
+use crate::lease_table::TableError;
+use crate::shards;
+use crate::worker::Ports;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnknownParents {
+    #[error("lease table: {0}")]
+    Table(#[from] TableError),
+    #[error("shards: {0}")]
+    Shards(#[from] KinesisError),
+    #[error("no row for lease `{0}`")]
+    RowGone(LeaseKey),
+}
+
+/// Whether every parent of the shard that `key` binds has ended, by consistent reads.
+///
+/// A parent without a row is looked for in a fresh list of the stream's shards. If it should have
+/// a lease it is given one, so that its records come before its child's.
+pub(crate) async fn ended(
+    ports: &Ports,
+    config: &Config,
+    key: &LeaseKey,
+) -> Result<bool, UnknownParents> {
+    let child = read(ports, key).await?.ok_or_else(|| UnknownParents::RowGone(key.clone()))?;
+    let mut parents = Vec::new();
+    let mut absent = Vec::new();
+    let mut listed = Vec::new();
+    for id in &child.parents {
+        match read(ports, &LeaseKey::of(id)).await? {
+            Some(lease) => parents.push((id.clone(), Parent::Lease(lease))),
+            None => absent.push(id.clone()),
+        }
+    }
+    if !absent.is_empty() {
+        listed = shards::list_all(ports, config).await?;
+        parents.extend(absent.into_iter().map(|id| {
+            let listed = listed.iter().any(|shard| shard.id == id);
+            (id, Parent::Absent { listed })
+        }));
+    }
+    match sync::parents_ended(&child, &parents) {
+        Parents::Ended => Ok(true),
+        Parents::Running => Ok(false),
+        Parents::Missing(missing) => {
+            for parent in listed.iter().filter(|shard| missing.contains(&shard.id)) {
+                let (id, child) = (&parent.id, key);
+                warn!(parent = %id, %child, "parent has no lease though its child waits: made");
+                let lease = sync::lease_of(parent, Checkpoint::TrimHorizon);
+                ports.table.write(&row::create(&lease)).await?;
+            }
+            Ok(false)
+        }
+    }
+}
+
+async fn read(ports: &Ports, key: &LeaseKey) -> Result<Option<Lease>, TableError> {
+    let item = ports.table.read(key).await?;
+    Ok(item.as_ref().and_then(|item| match row::read(item) {
+        Row::Lease(lease) => Some(lease),
+        Row::Foreign { .. } | Row::Malformed { .. } => None,
+    }))
+}

@@ -1,0 +1,168 @@
+//! The bounded buffer between a shard's reader and its processor.
+//!
+//! One side puts, one side takes. A full buffer holds the reader back; that is all the
+//! back-pressure there is.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use shardwise_core::config::PollingConfig;
+use tokio::sync::Notify;
+
+use super::Fetched;
+
+#[derive(Debug)]
+pub(super) struct Prefetch {
+    queue: Mutex<Queue>,
+    /// Wakes the one taker.
+    filled: Notify,
+    /// Wakes the one reader.
+    drained: Notify,
+    max_batches: usize,
+    max_bytes: usize,
+    max_records: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    fetched: VecDeque<Fetched>,
+    bytes: usize,
+    records: usize,
+}
+
+impl Prefetch {
+    pub(super) fn new(config: &PollingConfig) -> Self {
+        Self {
+            queue: Mutex::default(),
+            filled: Notify::new(),
+            drained: Notify::new(),
+            max_batches: config.max_pending_batches,
+            max_bytes: config.max_pending_bytes,
+            max_records: config.max_pending_records,
+        }
+    }
+
+    /// Returns once another answer may be fetched. An empty buffer always has room, so an answer
+    /// of any size gets through.
+    pub(super) async fn room(&self) {
+        while !self.has_room() {
+            self.drained.notified().await;
+        }
+    }
+
+    pub(super) fn put(&self, fetched: Fetched) {
+        let mut queue = self.queue();
+        let (bytes, records) = size(&fetched);
+        queue.bytes += bytes;
+        queue.records += records;
+        queue.fetched.push_back(fetched);
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    pub(super) async fn take(&self) -> Fetched {
+        loop {
+            if let Some(fetched) = self.try_take() {
+                self.drained.notify_one();
+                return fetched;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let queue = self.queue();
+        queue.fetched.is_empty()
+            || (queue.fetched.len() < self.max_batches
+                && queue.bytes < self.max_bytes
+                && queue.records < self.max_records)
+    }
+
+    fn try_take(&self) -> Option<Fetched> {
+        let mut queue = self.queue();
+        let fetched = queue.fetched.pop_front()?;
+        let (bytes, records) = size(&fetched);
+        queue.bytes -= bytes;
+        queue.records -= records;
+        Some(fetched)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn size(fetched: &Fetched) -> (usize, usize) {
+    match fetched {
+        Fetched::Batch(batch) => {
+            (batch.records.iter().map(|record| record.data.len()).sum(), batch.records.len())
+        }
+        Fetched::End(_) => (0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use shardwise_core::sequence::SequenceNumber;
+
+    use super::super::Batch;
+    use super::*;
+    use crate::kinesis::Record;
+
+    fn batch(records: usize, bytes: usize) -> Fetched {
+        let record = Record {
+            data: Bytes::from(vec![0; bytes]),
+            partition_key: None,
+            sequence_number: SequenceNumber::parse("1").unwrap(),
+            sub_sequence_number: 0,
+            approximate_arrival: None,
+        };
+        Fetched::Batch(Batch { records: vec![record; records], millis_behind_latest: None })
+    }
+
+    fn prefetch(max_pending_batches: usize, max_pending_bytes: usize) -> Prefetch {
+        Prefetch::new(&PollingConfig {
+            max_pending_batches,
+            max_pending_bytes,
+            ..PollingConfig::default()
+        })
+    }
+
+    #[test]
+    fn an_answer_larger_than_the_bound_gets_through_an_empty_buffer() {
+        let prefetch = prefetch(4, 10);
+        assert!(prefetch.has_room());
+        prefetch.put(batch(1, 1_000));
+        assert!(!prefetch.has_room());
+        assert!(prefetch.try_take().is_some());
+        assert!(prefetch.has_room());
+    }
+
+    #[test]
+    fn the_number_of_batches_is_bounded() {
+        let prefetch = prefetch(2, usize::MAX);
+        prefetch.put(batch(1, 1));
+        assert!(prefetch.has_room());
+        prefetch.put(batch(1, 1));
+        assert!(!prefetch.has_room());
+    }
+
+    #[tokio::test]
+    async fn taking_lets_a_waiting_reader_go_on() {
+        let prefetch = Arc::new(prefetch(1, usize::MAX));
+        prefetch.put(batch(1, 1));
+        let reader = tokio::spawn({
+            let prefetch = Arc::clone(&prefetch);
+            async move {
+                prefetch.room().await;
+                prefetch.put(Fetched::End(Vec::new()));
+            }
+        });
+        assert!(matches!(prefetch.take().await, Fetched::Batch(_)));
+        assert!(matches!(prefetch.take().await, Fetched::End(_)));
+        reader.await.unwrap();
+    }
+}

@@ -1,0 +1,136 @@
+//! What a worker can say of itself: plain data, shard by shard.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use shardwise_core::consumer::ConsumerState;
+use shardwise_core::id::LeaseKey;
+use shardwise_core::sequence::Checkpoint;
+use shardwise_core::time::Timestamp;
+
+/// How one held shard stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardStatus {
+    /// Where its consumer is in its life cycle.
+    pub state: ConsumerState,
+    /// The last checkpoint of this tenure.
+    pub checkpoint: Checkpoint,
+    /// Records handed to the processor in this tenure, repetitions included.
+    pub records: u64,
+    /// How far behind the tip the last read was.
+    pub millis_behind_latest: Option<u64>,
+    /// The processor's failures since its last success.
+    pub failing: Option<Failing>,
+    /// The reader's failures since its last success.
+    pub fetch_failing: Option<Failing>,
+    /// Since when the processor has been busy with one call.
+    pub busy_since: Option<Timestamp>,
+}
+
+/// What fails, how often in a row, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// What was said last.
+    pub error: String,
+    /// How often in a row.
+    pub times: u32,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Where consumers and readers note how they stand; cheap to clone.
+#[derive(Clone)]
+pub struct Board {
+    shards: Arc<Mutex<BTreeMap<LeaseKey, ShardStatus>>>,
+    date: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl Board {
+    pub(crate) fn new(date: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { shards: Arc::default(), date: Arc::new(date) }
+    }
+
+    /// Every shard that this worker holds.
+    #[must_use]
+    pub fn shards(&self) -> BTreeMap<LeaseKey, ShardStatus> {
+        self.with(|shards| shards.clone())
+    }
+
+    pub(crate) fn begin(&self, key: &LeaseKey, checkpoint: Checkpoint) {
+        let status = ShardStatus {
+            state: ConsumerState::WaitingOnParentShards,
+            checkpoint,
+            records: 0,
+            millis_behind_latest: None,
+            failing: None,
+            fetch_failing: None,
+            busy_since: None,
+        };
+        self.with(|shards| shards.insert(key.clone(), status));
+    }
+
+    pub(crate) fn end(&self, key: &LeaseKey) {
+        self.with(|shards| shards.remove(key));
+    }
+
+    pub(crate) fn state(&self, key: &LeaseKey, state: ConsumerState) {
+        self.change(key, |status| status.state = state);
+    }
+
+    pub(crate) fn fetched(&self, key: &LeaseKey, millis_behind_latest: Option<u64>) {
+        self.change(key, |status| {
+            status.millis_behind_latest = millis_behind_latest;
+            status.fetch_failing = None;
+        });
+    }
+
+    pub(crate) fn fetch_failed(&self, key: &LeaseKey, error: String) {
+        let now = (self.date)();
+        self.change(key, |status| fail(&mut status.fetch_failing, error, now));
+    }
+
+    pub(crate) fn call_began(&self, key: &LeaseKey) {
+        let now = (self.date)();
+        self.change(key, |status| status.busy_since = Some(now));
+    }
+
+    pub(crate) fn call_ended(&self, key: &LeaseKey, checkpoint: Checkpoint) {
+        self.change(key, |status| {
+            status.busy_since = None;
+            status.checkpoint = checkpoint;
+        });
+    }
+
+    pub(crate) fn delivered(&self, key: &LeaseKey, records: usize) {
+        let records = u64::try_from(records).unwrap_or(u64::MAX);
+        self.change(key, |status| status.records = status.records.saturating_add(records));
+    }
+
+    pub(crate) fn succeeded(&self, key: &LeaseKey) {
+        self.change(key, |status| status.failing = None);
+    }
+
+    pub(crate) fn failed(&self, key: &LeaseKey, error: String) {
+        let now = (self.date)();
+        self.change(key, |status| fail(&mut status.failing, error, now));
+    }
+
+    fn change(&self, key: &LeaseKey, change: impl FnOnce(&mut ShardStatus)) {
+        self.with(|shards| shards.get_mut(key).map(change));
+    }
+
+    fn with<T>(&self, use_shards: impl FnOnce(&mut BTreeMap<LeaseKey, ShardStatus>) -> T) -> T {
+        use_shards(&mut self.shards.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl std::fmt::Debug for Board {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Board").field(&self.shards()).finish()
+    }
+}
+
+fn fail(failing: &mut Option<Failing>, error: String, now: Timestamp) {
+    let (times, since) = failing.take().map_or((0, now), |failing| (failing.times, failing.since));
+    *failing = Some(Failing { error, times: times.saturating_add(1), since });
+}

@@ -1,0 +1,305 @@
+//! One hold of one lease: the only writer of its row while it lasts.
+//!
+//! Renewals, checkpoints and the release of a lease queue up before one [`Keeper`], so they never
+//! race for the counter. The row in its memory changes only on a proven write: an answer, or a
+//! consistent read that shows exactly what was to be written.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use shardwise_core::config::LeaseConfig;
+use shardwise_core::id::{LeaseKey, WorkerId};
+use shardwise_core::lease::{Change, Lease};
+use shardwise_core::row::{self, Row};
+use shardwise_core::sequence::Checkpoint;
+use shardwise_core::time::Time;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, info, warn};
+
+use crate::clock::{Clock, within};
+use crate::lease_table::{LeaseTable, Outcome, TableError};
+
+/// A handle on the hold of a lease.
+#[derive(Debug)]
+pub(crate) struct Tenure {
+    key: LeaseKey,
+    /// Microseconds of the worker's clock; 0 once the lease is lost or released.
+    held_until: AtomicU64,
+    requests: mpsc::Sender<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    change: Change,
+    answer: oneshot::Sender<Result<(), WriteError>>,
+}
+
+/// Why a change was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    /// The lease is no longer held.
+    #[error("the lease is lost")]
+    Lost,
+    /// The row has a later checkpoint: one whose answer was lost has arrived after all.
+    #[error("the checkpoint in the table is already `{0}`")]
+    Behind(Checkpoint),
+    /// The table did not answer, or refused. The change may be asked for again.
+    #[error(transparent)]
+    Table(TableError),
+}
+
+/// How a tenure ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TenureEnd {
+    /// Another worker has the lease.
+    Taken { by: Option<WorkerId> },
+    /// The row is gone.
+    RowGone,
+    /// It could not be renewed in time.
+    Expired,
+    /// It was given up.
+    Released,
+}
+
+impl Tenure {
+    pub(crate) fn key(&self) -> &LeaseKey {
+        &self.key
+    }
+
+    /// Whether the lease may still be relied on: no hand-over begins once this is false.
+    pub(crate) fn is_held(&self, now: Time) -> bool {
+        micros(now) < self.held_until.load(Ordering::Acquire)
+    }
+
+    /// Writes `change`, after what was asked for before.
+    pub(crate) async fn write(&self, change: Change) -> Result<(), WriteError> {
+        let (answer, answered) = oneshot::channel();
+        if self.requests.send(Request { change, answer }).await.is_err() {
+            return Err(WriteError::Lost);
+        }
+        answered.await.unwrap_or(Err(WriteError::Lost))
+    }
+
+    fn hold_until(&self, time: Time) {
+        self.held_until.store(micros(time), Ordering::Release);
+    }
+
+    fn end(&self) {
+        self.held_until.store(0, Ordering::Release);
+    }
+}
+
+fn micros(time: Time) -> u64 {
+    u64::try_from(time.since_start().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The task that keeps a lease: renews it, and makes the changes that are asked for.
+pub(crate) struct Keeper {
+    tenure: Arc<Tenure>,
+    requests: mpsc::Receiver<Request>,
+    /// The row as it was last proven to be.
+    lease: Lease,
+    /// What the row would be had a write without an answer been made, and when it was sent.
+    in_doubt: Vec<(Lease, Time)>,
+    renewed_at: Time,
+    table: Arc<dyn LeaseTable>,
+    clock: Arc<dyn Clock>,
+    config: LeaseConfig,
+}
+
+impl Keeper {
+    /// Keeps `lease`, a row that this worker wrote at `renewed_at` (the moment of sending).
+    pub(crate) fn new(
+        lease: Lease,
+        renewed_at: Time,
+        table: Arc<dyn LeaseTable>,
+        clock: Arc<dyn Clock>,
+        config: LeaseConfig,
+    ) -> (Arc<Tenure>, Self) {
+        let (sender, requests) = mpsc::channel(16);
+        let tenure = Arc::new(Tenure {
+            key: lease.key.clone(),
+            held_until: AtomicU64::new(0),
+            requests: sender,
+        });
+        tenure.hold_until(renewed_at + config.failover_time);
+        let keeper = Self {
+            tenure: Arc::clone(&tenure),
+            requests,
+            lease,
+            in_doubt: Vec::new(),
+            renewed_at,
+            table,
+            clock,
+            config,
+        };
+        (tenure, keeper)
+    }
+
+    /// Keeps the lease until it is lost or released.
+    pub(crate) async fn keep(mut self) -> TenureEnd {
+        let end = self.serve().await;
+        self.tenure.end();
+        if end == TenureEnd::Released {
+            debug!(lease = %self.lease.key, "lease released");
+        } else {
+            info!(lease = %self.lease.key, why = ?end, "lease lost");
+        }
+        end
+    }
+
+    async fn serve(&mut self) -> TenureEnd {
+        let mut renew_at = self.renewed_at + self.config.renew_interval();
+        loop {
+            let expires_at = self.renewed_at + self.config.failover_time;
+            let request = tokio::select! {
+                biased;
+                request = self.requests.recv() => request,
+                () = self.clock.sleep_until(renew_at.min(expires_at)) => None,
+            };
+            if self.clock.now() >= expires_at {
+                return TenureEnd::Expired;
+            }
+            let (change, answer) = match request {
+                Some(request) => (request.change, Some(request.answer)),
+                None => (Change::Renew, None),
+            };
+            let written = self.write(&change).await;
+            renew_at = if written.is_ok() {
+                self.renewed_at + self.config.renew_interval()
+            } else {
+                self.clock.now() + self.retry_interval()
+            };
+            let answered = match written {
+                Ok(()) => Ok(()),
+                Err(Failure::Behind(place)) => Err(WriteError::Behind(place)),
+                Err(Failure::Table(error)) => {
+                    warn!(lease = %self.lease.key, ?change, %error, source = source(&error),
+                        "lease not written");
+                    Err(WriteError::Table(error))
+                }
+                Err(Failure::End(end)) => {
+                    self.tenure.end();
+                    reply(answer, Err(WriteError::Lost));
+                    return end;
+                }
+            };
+            let released = change == Change::Release && answered.is_ok();
+            if released {
+                self.tenure.end();
+            }
+            reply(answer, answered);
+            if released {
+                return TenureEnd::Released;
+            }
+        }
+    }
+
+    fn retry_interval(&self) -> Duration {
+        (self.config.failover_time / 12).min(Duration::from_secs(1))
+    }
+
+    /// Makes one change of the row, and finds out what became of it.
+    async fn write(&mut self, change: &Change) -> Result<(), Failure> {
+        loop {
+            if let Change::Checkpoint(place) = change
+                && *place < self.lease.checkpoint
+            {
+                return Err(Failure::Behind(self.lease.checkpoint.clone()));
+            }
+            let sent_at = self.clock.now();
+            let after = self.lease.after(change);
+            let write = row::change(&self.lease, change);
+            let limit = self.config.write_timeout();
+            let answer = within(&*self.clock, limit, self.table.write(&write)).await;
+            match answer.unwrap_or_else(|| Err(timed_out())) {
+                Ok(Outcome::Written) => {
+                    self.adopt(after, sent_at);
+                    return Ok(());
+                }
+                Ok(Outcome::Refused) => match self.look(&after, sent_at).await? {
+                    Found::Wanted => return Ok(()),
+                    // The counter moved by our own hand: the same change on the newer row.
+                    Found::Earlier => {}
+                    // The row is as we know it, so the condition held; the next try will tell.
+                    Found::Unchanged => return Err(Failure::Table(timed_out())),
+                },
+                Err(error) if error.is_ambiguous() => {
+                    self.in_doubt.push((after.clone(), sent_at));
+                    match self.look(&after, sent_at).await? {
+                        Found::Wanted => return Ok(()),
+                        Found::Earlier => {}
+                        Found::Unchanged => return Err(Failure::Table(error)),
+                    }
+                }
+                Err(error) => return Err(Failure::Table(error)),
+            }
+            if self.clock.now() >= self.renewed_at + self.config.failover_time {
+                return Err(Failure::End(TenureEnd::Expired));
+            }
+        }
+    }
+
+    /// Reads the row consistently and says which of our writes, if any, it proves.
+    async fn look(&mut self, wanted: &Lease, sent_at: Time) -> Result<Found, Failure> {
+        let limit = self.config.write_timeout();
+        let read = within(&*self.clock, limit, self.table.read(&self.lease.key)).await;
+        let item = read.unwrap_or_else(|| Err(timed_out())).map_err(Failure::Table)?;
+        let Some(item) = item else { return Err(Failure::End(TenureEnd::RowGone)) };
+        let Row::Lease(row) = row::read(&item) else {
+            return Err(Failure::End(TenureEnd::RowGone));
+        };
+        if wanted.is_proven_by(&row) {
+            self.adopt(wanted.clone(), sent_at);
+            return Ok(Found::Wanted);
+        }
+        let earlier = self.in_doubt.iter().find(|(lease, _)| lease.is_proven_by(&row)).cloned();
+        if let Some((lease, sent_at)) = earlier {
+            self.adopt(lease, sent_at);
+            return Ok(Found::Earlier);
+        }
+        if self.lease.is_proven_by(&row) {
+            return Ok(Found::Unchanged);
+        }
+        Err(Failure::End(TenureEnd::Taken { by: row.owner }))
+    }
+
+    /// Takes a proven row in. Writes still in doubt carried an older counter: they are void now.
+    fn adopt(&mut self, row: Lease, sent_at: Time) {
+        self.in_doubt.clear();
+        self.lease = row;
+        self.renewed_at = self.renewed_at.max(sent_at);
+        self.tenure.hold_until(self.renewed_at + self.config.failover_time);
+    }
+}
+
+enum Found {
+    Wanted,
+    Earlier,
+    Unchanged,
+}
+
+enum Failure {
+    Behind(Checkpoint),
+    Table(TableError),
+    End(TenureEnd),
+}
+
+fn reply(answer: Option<oneshot::Sender<Result<(), WriteError>>>, result: Result<(), WriteError>) {
+    if let Some(answer) = answer {
+        // Whoever asked may have stopped waiting.
+        drop(answer.send(result));
+    }
+}
+
+fn timed_out() -> TableError {
+    TableError::Unanswered("no answer within the time for one write".into())
+}
+
+fn source(error: &TableError) -> Option<String> {
+    std::error::Error::source(error).map(ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests;

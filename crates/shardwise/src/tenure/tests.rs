@@ -1,0 +1,176 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use shardwise_core::config::LeaseConfig;
+use shardwise_core::id::{LeaseKey, WorkerId};
+use shardwise_core::lease::{Change, Lease};
+use shardwise_core::row;
+use shardwise_core::sequence::{Checkpoint, SequenceNumber};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::testing::{Fate, MemoryTable, PausedClock};
+
+struct Setup {
+    table: Arc<MemoryTable>,
+    clock: Arc<PausedClock>,
+    tenure: Arc<Tenure>,
+    kept: JoinHandle<TenureEnd>,
+}
+
+fn key() -> LeaseKey {
+    LeaseKey::new("shardId-000000000000").unwrap()
+}
+
+fn worker(name: &str) -> WorkerId {
+    WorkerId::new(name).unwrap()
+}
+
+fn at(sequence: u64) -> Checkpoint {
+    Checkpoint::at(SequenceNumber::parse(&sequence.to_string()).unwrap())
+}
+
+/// A lease that worker `a` has just taken, with a failover time of 10 s.
+fn setup() -> Setup {
+    let lease = Lease::new(key(), Checkpoint::TrimHorizon).taken_by(&worker("a"));
+    let table = Arc::new(MemoryTable::of(&lease));
+    let clock = Arc::new(PausedClock::start());
+    let ports = (Arc::clone(&table), Arc::clone(&clock));
+    let now = clock.now();
+    let (tenure, keeper) = Keeper::new(lease, now, ports.0, ports.1, LeaseConfig::default());
+    Setup { table, clock, tenure, kept: tokio::spawn(keeper.keep()) }
+}
+
+impl Setup {
+    fn lease(&self) -> Lease {
+        self.table.lease(&key()).unwrap()
+    }
+
+    fn is_held(&self) -> bool {
+        self.tenure.is_held(self.clock.now())
+    }
+
+    /// Another worker takes the lease, as it is now.
+    fn steal(&self) {
+        let stolen = row::take(&self.lease(), &worker("b"));
+        assert_eq!(self.table.apply(&stolen), Outcome::Written);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_renewed_thrice_per_failover_time() {
+    let setup = setup();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(setup.lease().counter, 4);
+    assert!(setup.is_held());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_whose_answer_is_lost_costs_nothing() {
+    let setup = setup();
+    setup.table.fate([Fate::AnswerLost; 9]);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(setup.is_held());
+    assert_eq!(setup.lease().counter, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_arrives_late_is_known_for_our_own() {
+    let setup = setup();
+    setup.table.fate([Fate::Late, Fate::Answered, Fate::Answered]);
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert!(setup.is_held());
+    assert_eq!(setup.tenure.write(Change::Checkpoint(at(5))).await.ok(), Some(()));
+    assert_eq!(setup.lease().checkpoint, at(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_cannot_be_renewed_ends_when_it_expires() {
+    let setup = setup();
+    setup.table.fate([Fate::RequestLost; 200]);
+    tokio::time::sleep(Duration::from_millis(9_990)).await;
+    assert!(setup.is_held());
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(!setup.is_held());
+    assert_eq!(setup.kept.await.unwrap(), TenureEnd::Expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_never_comes_does_not_extend_the_lease() {
+    let setup = setup();
+    setup.table.fate([Fate::Hangs; 20]);
+    tokio::time::sleep(Duration::from_millis(10_010)).await;
+    assert!(!setup.is_held());
+    assert_eq!(setup.kept.await.unwrap(), TenureEnd::Expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_renewals_are_tried_again_in_time() {
+    let setup = setup();
+    setup.table.fate([Fate::Throttled; 5]);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert!(setup.is_held());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_once_another_worker_has_the_lease() {
+    let setup = setup();
+    setup.steal();
+    let refused = setup.tenure.write(Change::Checkpoint(at(5))).await;
+    assert!(matches!(refused, Err(WriteError::Lost)), "{refused:?}");
+    assert!(!setup.is_held());
+    assert_eq!(setup.lease().checkpoint, Checkpoint::TrimHorizon);
+    assert_eq!(setup.lease().owner, Some(worker("b")));
+    assert_eq!(setup.kept.await.unwrap(), TenureEnd::Taken { by: Some(worker("b")) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_whose_answer_is_lost_is_acknowledged_by_proof() {
+    let setup = setup();
+    setup.table.fate([Fate::AnswerLost]);
+    assert_eq!(setup.tenure.write(Change::Checkpoint(at(5))).await.ok(), Some(()));
+    assert_eq!(setup.lease().checkpoint, at(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_is_not_acknowledged_when_an_earlier_renewal_used_its_counter() {
+    let setup = setup();
+    // The renewal arrives in place of the checkpoint, and leaves owner and counter as expected.
+    setup.table.fate([Fate::Late, Fate::AnswerLost]);
+    tokio::time::sleep(Duration::from_millis(3_400)).await;
+    let written = setup.tenure.write(Change::Checkpoint(at(5))).await;
+    assert_eq!(written.ok(), Some(()));
+    assert_eq!(setup.lease().checkpoint, at(5));
+    assert_eq!(setup.lease().counter, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_never_falls_behind_one_that_was_in_doubt() {
+    let setup = setup();
+    setup.table.fate([Fate::Late, Fate::Answered]);
+    let unanswered = setup.tenure.write(Change::Checkpoint(at(9))).await;
+    assert!(matches!(unanswered, Err(WriteError::Table(_))), "{unanswered:?}");
+    let behind = setup.tenure.write(Change::Checkpoint(at(7))).await;
+    assert!(matches!(&behind, Err(WriteError::Behind(place)) if *place == at(9)), "{behind:?}");
+    assert_eq!(setup.lease().checkpoint, at(9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_released_lease_has_no_owner_and_is_not_held() {
+    let setup = setup();
+    assert_eq!(setup.tenure.write(Change::Release).await.ok(), Some(()));
+    assert!(!setup.is_held());
+    assert_eq!(setup.lease().owner, None);
+    assert_eq!(setup.kept.await.unwrap(), TenureEnd::Released);
+    let writes = setup.table.writes().len();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(setup.table.writes().len(), writes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_is_gone_ends_the_tenure() {
+    let setup = setup();
+    setup.tenure.write(Change::Checkpoint(Checkpoint::ShardEnd)).await.unwrap();
+    assert_eq!(setup.table.apply(&row::delete(&setup.lease())), Outcome::Written);
+    assert_eq!(setup.kept.await.unwrap(), TenureEnd::RowGone);
+}

@@ -1,0 +1,187 @@
+//! A stream in memory: shards that are put to, split and merged.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use shardwise_core::id::{ShardId, StreamName};
+use shardwise_core::sequence::SequenceNumber;
+use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
+
+use crate::kinesis::{
+    Answer, Kinesis, KinesisError, Position, Record, ShardIterator, ShardList, ShardPage,
+    StreamState,
+};
+
+#[derive(Default)]
+pub(crate) struct MemoryStream {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    shards: BTreeMap<ShardId, (Shard, Vec<Record>)>,
+    next_sequence: u64,
+    reads: BTreeMap<ShardId, u32>,
+    /// Answers to come that are errors.
+    failures: Vec<KinesisError>,
+}
+
+pub(crate) fn shard_id(index: usize) -> ShardId {
+    ShardId::new(format!("shardId-{index:012}")).unwrap()
+}
+
+impl MemoryStream {
+    pub(crate) fn with_shards(count: usize) -> Self {
+        let stream = Self::default();
+        let width = u128::MAX / u128::try_from(count).unwrap();
+        for index in 0..count {
+            let start = width * u128::try_from(index).unwrap();
+            let end = if index + 1 == count { u128::MAX } else { start + width - 1 };
+            stream.open(HashKeyRange::new(start, end).unwrap(), &[]);
+        }
+        stream
+    }
+
+    /// Puts a record to the shard with this index.
+    pub(crate) fn put(&self, index: usize, data: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.next_sequence += 1;
+        let record = Record {
+            data: Bytes::copy_from_slice(data.as_bytes()),
+            partition_key: Some("key".to_owned()),
+            sequence_number: sequence(state.next_sequence),
+            sub_sequence_number: 0,
+            approximate_arrival: None,
+        };
+        let (shard, records) = state.shards.get_mut(&shard_id(index)).unwrap();
+        assert!(shard.is_open(), "a record is put to the closed shard {index}");
+        records.push(record);
+    }
+
+    /// Splits a shard into the two that get the next indexes.
+    pub(crate) fn split(&self, index: usize) {
+        let range = self.close(index);
+        let middle = range.start() + (range.end() - range.start()) / 2;
+        let parents = [shard_id(index)];
+        self.open(HashKeyRange::new(range.start(), middle).unwrap(), &parents);
+        self.open(HashKeyRange::new(middle + 1, range.end()).unwrap(), &parents);
+    }
+
+    /// Merges two shards into the one that gets the next index.
+    pub(crate) fn merge(&self, left: usize, right: usize) {
+        let (low, high) = (self.close(left), self.close(right));
+        let range = HashKeyRange::new(low.start(), high.end()).unwrap();
+        self.open(range, &[shard_id(left), shard_id(right)]);
+    }
+
+    /// The next calls of `records` fail so, the last one first.
+    pub(crate) fn fail(&self, failures: impl IntoIterator<Item = KinesisError>) {
+        self.state.lock().unwrap().failures.extend(failures);
+    }
+
+    /// How often the shard was read.
+    pub(crate) fn reads(&self, index: usize) -> u32 {
+        self.state.lock().unwrap().reads.get(&shard_id(index)).copied().unwrap_or_default()
+    }
+
+    fn open(&self, hash_range: HashKeyRange, parents: &[ShardId]) {
+        let mut state = self.state.lock().unwrap();
+        state.next_sequence += 1;
+        let shard = Shard {
+            id: shard_id(state.shards.len()),
+            parent: parents.first().cloned(),
+            adjacent_parent: parents.get(1).cloned(),
+            hash_range,
+            starting_sequence: sequence(state.next_sequence),
+            ending_sequence: None,
+        };
+        state.shards.insert(shard.id.clone(), (shard, Vec::new()));
+    }
+
+    fn close(&self, index: usize) -> HashKeyRange {
+        let mut state = self.state.lock().unwrap();
+        state.next_sequence += 1;
+        let end = sequence(state.next_sequence);
+        let (shard, _) = state.shards.get_mut(&shard_id(index)).unwrap();
+        shard.ending_sequence = Some(end);
+        shard.hash_range
+    }
+}
+
+fn sequence(number: u64) -> SequenceNumber {
+    SequenceNumber::parse(&number.to_string()).unwrap()
+}
+
+#[async_trait]
+impl Kinesis for MemoryStream {
+    async fn stream_state(&self, _: &StreamName) -> Result<StreamState, KinesisError> {
+        Ok(StreamState::Ready)
+    }
+
+    async fn list_shards(
+        &self,
+        _: &StreamName,
+        page: &ShardPage,
+    ) -> Result<ShardList, KinesisError> {
+        let state = self.state.lock().unwrap();
+        let shards = state.shards.values().map(|(shard, _)| shard.clone());
+        let shards = match page {
+            ShardPage::OpenAt(_) => {
+                shards.filter(|shard| shard.parents().next().is_none()).collect()
+            }
+            ShardPage::All | ShardPage::Next(_) => shards.collect(),
+        };
+        Ok(ShardList { shards, next: None })
+    }
+
+    async fn shard_iterator(
+        &self,
+        _: &StreamName,
+        shard: &ShardId,
+        position: &Position,
+    ) -> Result<ShardIterator, KinesisError> {
+        let state = self.state.lock().unwrap();
+        let (_, records) =
+            state.shards.get(shard).ok_or_else(|| KinesisError::NotFound(shard.to_string()))?;
+        let before = |is_before: &dyn Fn(&Record) -> bool| {
+            records.iter().take_while(|record| is_before(record)).count()
+        };
+        let at = match position {
+            Position::TrimHorizon | Position::AtTimestamp(_) => 0,
+            Position::Latest => records.len(),
+            Position::At(number) => before(&|record| record.sequence_number < *number),
+            Position::After(number) => before(&|record| record.sequence_number <= *number),
+        };
+        Ok(ShardIterator(format!("{shard} {at}")))
+    }
+
+    async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError> {
+        let mut state = self.state.lock().unwrap();
+        let (id, index) = at.0.split_once(' ').unwrap();
+        let (id, index) = (ShardId::new(id).unwrap(), index.parse::<usize>().unwrap());
+        *state.reads.entry(id.clone()).or_default() += 1;
+        if let Some(error) = state.failures.pop() {
+            return Err(error);
+        }
+        let (shard, all) = &state.shards[&id];
+        let limit = usize::try_from(limit).unwrap();
+        let records: Vec<Record> = all.iter().skip(index).take(limit).cloned().collect();
+        let read = index + records.len();
+        let at_end = !shard.is_open() && read == all.len();
+        let is_child = |shard: &&Shard| shard.parents().any(|parent| *parent == id);
+        let as_child = |shard: &Shard| ChildShard {
+            id: shard.id.clone(),
+            parents: shard.parents().cloned().collect(),
+            hash_range: shard.hash_range,
+        };
+        let children = state.shards.values().map(|(shard, _)| shard).filter(is_child);
+        Ok(Answer {
+            millis_behind_latest: Some(u64::from(read < all.len())),
+            next: (!at_end).then(|| ShardIterator(format!("{id} {read}"))),
+            children: if at_end { children.map(as_child).collect() } else { Vec::new() },
+            records,
+        })
+    }
+}

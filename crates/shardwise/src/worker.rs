@@ -1,0 +1,292 @@
+//! The worker: the one task that owns leases. Timers and messages in, rounds of deciding out.
+//!
+//! Each duty is a file: [`start`] gets stream, table and first leases ready, [`rounds`] takes
+//! leases, [`audit`] finds holes, [`cleanup`] deletes what is done. This file only holds what they
+//! share, and waits for what happens next.
+
+mod audit;
+mod cleanup;
+mod rounds;
+mod start;
+mod stop;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use shardwise_core::config::Config;
+use shardwise_core::id::{LeaseKey, ShardId};
+use shardwise_core::lease::Lease;
+use shardwise_core::rng::Rng;
+use shardwise_core::sync::Auditor;
+use shardwise_core::take::{Round, Sightings};
+use shardwise_core::time::Time;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::{error, info};
+
+pub use self::stop::{Stopped, Stopper};
+use crate::clock::Clock;
+use crate::consumer::{Consumer, ConsumerEnd, Shared, Signal};
+use crate::error::WorkerError;
+use crate::kinesis::Kinesis;
+use crate::lease_table::LeaseTable;
+use crate::processor::RecordProcessor;
+use crate::status::Board;
+use crate::tenure::{Keeper, Tenure, TenureEnd};
+
+/// What a worker stands on.
+#[derive(Clone)]
+pub struct Ports {
+    /// The stream.
+    pub kinesis: Arc<dyn Kinesis>,
+    /// The lease table.
+    pub table: Arc<dyn LeaseTable>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Processes a stream together with any number of other workers of the same application.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use shardwise::{Config, Ports, RecordProcessor, Worker, WorkerError};
+/// # async fn run(
+/// #     config: Config,
+/// #     ports: Ports,
+/// #     processor: fn() -> Box<dyn RecordProcessor>,
+/// # ) -> Result<(), WorkerError> {
+/// let worker = Worker::new(config, ports, 42)?;
+/// let stopper = worker.stopper(); // stop() it on a signal
+/// worker.run(move |_shard| processor()).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Worker {
+    config: Arc<Config>,
+    ports: Ports,
+    seed: u64,
+    stopper: Stopper,
+    board: Board,
+}
+
+impl Worker {
+    /// A worker that is not running yet. `seed` makes its random choices; give each worker its
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot be.
+    pub fn new(config: Config, ports: Ports, seed: u64) -> Result<Self, WorkerError> {
+        config.validate()?;
+        let clock = Arc::clone(&ports.clock);
+        let board = Board::new(move || clock.date());
+        Ok(Self { config: Arc::new(config), ports, seed, stopper: Stopper::default(), board })
+    }
+
+    /// A handle that stops the worker.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Where to see how each held shard stands.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        self.board.clone()
+    }
+
+    /// Processes until it is stopped, with a processor from `factory` for each shard it holds.
+    ///
+    /// # Errors
+    ///
+    /// Only while starting: a missing stream, refused permissions, or AWS still not answering
+    /// after [`start_attempts`](shardwise_core::config::CoordinatorConfig::start_attempts) tries.
+    /// Once started, whatever fails is tried again.
+    pub async fn run(
+        self,
+        factory: impl Fn(&ShardId) -> Box<dyn RecordProcessor> + Send + Sync + 'static,
+    ) -> Result<Stopped, WorkerError> {
+        let shared = Shared {
+            ports: self.ports,
+            config: self.config,
+            factory: Arc::new(factory),
+            board: self.board,
+        };
+        let stopper = self.stopper;
+        let prepared = tokio::select! {
+            biased;
+            () = stopper.asked(1) => return Ok(Stopped { in_order: true }),
+            prepared = start::prepare(&shared) => prepared,
+        };
+        prepared?;
+        let mut running = Running::new(shared, self.seed);
+        running.until_stopped(&stopper).await;
+        Ok(running.stop(&stopper).await)
+    }
+}
+
+/// A worker at work.
+struct Running {
+    shared: Shared,
+    held: BTreeMap<LeaseKey, Held>,
+    /// Leases whose consumer has not ended, held or not: they are not taken again before.
+    consumed: BTreeSet<LeaseKey>,
+    keepers: JoinSet<(LeaseKey, TenureEnd)>,
+    consumers: JoinSet<(LeaseKey, Option<ConsumerEnd>)>,
+    sightings: Sightings,
+    rng: Rng,
+    auditor: Auditor,
+    next: Next,
+    /// Rows that were already warned about.
+    odd_rows: BTreeSet<String>,
+}
+
+struct Held {
+    tenure: Arc<Tenure>,
+    keeper: AbortHandle,
+    signals: mpsc::UnboundedSender<Signal>,
+    /// Its shard is done: it is only kept until it is cleaned up.
+    finished: bool,
+}
+
+impl Held {
+    fn tell(&self, signal: Signal) {
+        // A consumer that has ended hears nothing.
+        let _ = self.signals.send(signal);
+    }
+}
+
+/// When each duty is due.
+struct Next {
+    light_round: Time,
+    full_round: Time,
+    audit: Time,
+    cleanup: Time,
+}
+
+impl Running {
+    fn new(shared: Shared, seed: u64) -> Self {
+        let now = shared.ports.clock.now();
+        let config = &shared.config;
+        Self {
+            held: BTreeMap::new(),
+            consumed: BTreeSet::new(),
+            keepers: JoinSet::new(),
+            consumers: JoinSet::new(),
+            sightings: Sightings::default(),
+            rng: Rng::new(seed),
+            auditor: Auditor::new(config.sync.audit_confidence),
+            next: Next {
+                light_round: now,
+                full_round: now + config.lease.take_interval(),
+                audit: now + config.sync.audit_interval / 2,
+                cleanup: now + config.lease.cleanup_interval,
+            },
+            odd_rows: BTreeSet::new(),
+            shared,
+        }
+    }
+
+    /// Does what is due, until a stop is asked for.
+    async fn until_stopped(&mut self, stopper: &Stopper) {
+        let clock = Arc::clone(&self.shared.ports.clock);
+        loop {
+            let Next { light_round, full_round, audit, cleanup } = self.next;
+            let due = light_round.min(full_round).min(audit).min(cleanup);
+            tokio::select! {
+                biased;
+                () = stopper.asked(1) => return,
+                Some(ended) = self.keepers.join_next() => self.keeper_ended(ended.ok()),
+                Some(ended) = self.consumers.join_next() => self.consumer_ended(ended.ok()),
+                () = clock.sleep_until(due) => self.do_what_is_due(clock.now()).await,
+            }
+        }
+    }
+
+    async fn do_what_is_due(&mut self, now: Time) {
+        if now >= self.next.full_round {
+            self.next.full_round = now + self.shared.config.lease.take_interval();
+            self.round(Round::Full).await;
+        } else if now >= self.next.light_round {
+            self.round(Round::Light).await;
+        }
+        if now >= self.next.audit {
+            self.next.audit = now + self.shared.config.sync.audit_interval;
+            self.audit().await;
+        }
+        if now >= self.next.cleanup {
+            self.next.cleanup = now + self.shared.config.lease.cleanup_interval;
+            self.cleanup().await;
+        }
+    }
+
+    /// Begins the tenure of a lease that this worker wrote its name to at `written_at`.
+    fn hold(&mut self, lease: Lease, written_at: Time) {
+        let key = lease.key.clone();
+        let (finished, checkpoint) = (lease.is_finished(), lease.checkpoint.clone());
+        info!(lease = %key, %checkpoint, counter = lease.counter, "lease held");
+        let Shared { ports, config, .. } = &self.shared;
+        let (table, clock) = (Arc::clone(&ports.table), Arc::clone(&ports.clock));
+        let (tenure, keeper) = Keeper::new(lease, written_at, table, clock, config.lease.clone());
+        let kept = key.clone();
+        let keeper = self.keepers.spawn(async move { (kept, keeper.keep().await) });
+        let (signals, received) = mpsc::unbounded_channel();
+        if !finished {
+            self.shared.board.begin(&key, checkpoint);
+            self.consumed.insert(key.clone());
+            let consumer = Consumer::new(self.shared.clone(), Arc::clone(&tenure), received);
+            let consumed = key.clone();
+            self.consumers.spawn(async move {
+                let end = AssertUnwindSafe(consumer.consume()).catch_unwind().await;
+                (consumed, end.ok())
+            });
+        }
+        self.held.insert(key, Held { tenure, keeper, signals, finished });
+    }
+
+    fn keeper_ended(&mut self, ended: Option<(LeaseKey, TenureEnd)>) {
+        // A keeper that was stopped by us says nothing; its lease is forgotten already.
+        let Some((key, _)) = ended else { return };
+        if let Some(held) = self.held.remove(&key) {
+            held.tell(Signal::LeaseLost);
+        }
+    }
+
+    fn consumer_ended(&mut self, ended: Option<(LeaseKey, Option<ConsumerEnd>)>) {
+        let Some((key, end)) = ended else { return };
+        self.consumed.remove(&key);
+        self.shared.board.end(&key);
+        match end {
+            Some(ConsumerEnd::Finished) => {
+                if let Some(held) = self.held.get_mut(&key) {
+                    held.finished = true;
+                }
+                // Its children may start: somebody may be waiting for this very shard.
+                self.look_at_parents();
+            }
+            Some(ConsumerEnd::Lost | ConsumerEnd::Stopped) => self.forget(&key),
+            None => {
+                error!(lease = %key, "shard consumer panicked: its lease is left to expire");
+                self.forget(&key);
+            }
+        }
+    }
+
+    fn forget(&mut self, key: &LeaseKey) {
+        if let Some(held) = self.held.remove(key) {
+            held.keeper.abort();
+        }
+    }
+
+    fn look_at_parents(&self) {
+        for held in self.held.values().filter(|held| !held.finished) {
+            held.tell(Signal::LookAtParents);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

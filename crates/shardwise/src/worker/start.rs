@@ -1,0 +1,149 @@
+//! Getting ready: the stream, the lease table, and the first leases.
+
+use std::time::Duration;
+
+use shardwise_core::config::CreateTable;
+use shardwise_core::lease::Lease;
+use shardwise_core::row::{self, Row};
+use shardwise_core::sync;
+use tracing::{info, warn};
+
+use crate::consumer::Shared;
+use crate::error::WorkerError;
+use crate::kinesis::{KinesisError, StreamState};
+use crate::lease_table::{TableError, TableState};
+use crate::shards;
+
+/// How often a stream or a table that is being made is looked at.
+const POLL: Duration = Duration::from_secs(1);
+/// How long the table may take. KCL: 600 s.
+const TABLE_LOOKS: u32 = 600;
+/// How often a list of shards that leaves a hole is asked for. KCL: 3, a second apart.
+const LISTINGS: u32 = 3;
+
+/// Makes stream, table and first leases ready; tries again while AWS does not answer.
+pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
+    let coordinator = &shared.config.coordinator;
+    let mut attempt = 1;
+    loop {
+        match try_once(shared).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_configuration() || attempt >= coordinator.start_attempts => {
+                return Err(error);
+            }
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                warn!(%error, source, attempt, "not started yet");
+            }
+        }
+        attempt += 1;
+        sleep(shared, coordinator.start_backoff).await;
+    }
+}
+
+async fn try_once(shared: &Shared) -> Result<(), WorkerError> {
+    stream_ready(shared).await?;
+    table_ready(shared).await?;
+    let scan = shared.ports.table.scan().await.map_err(|source| table_error(shared, source))?;
+    if !scan.items.iter().any(|item| matches!(row::read(item), Row::Lease(_))) {
+        first_leases(shared).await?;
+    }
+    Ok(())
+}
+
+async fn stream_ready(shared: &Shared) -> Result<(), WorkerError> {
+    let stream = &shared.config.stream_name;
+    loop {
+        match shared.ports.kinesis.stream_state(stream).await {
+            Ok(StreamState::Ready) => return Ok(()),
+            Ok(StreamState::Creating) => info!(%stream, "stream is being created"),
+            Ok(StreamState::Deleting) => {
+                return Err(WorkerError::StreamDeleting { stream: stream.clone() });
+            }
+            Err(KinesisError::NotFound(_)) => {
+                return Err(WorkerError::StreamMissing { stream: stream.clone() });
+            }
+            Err(source) => return Err(kinesis_error(shared, source)),
+        }
+        sleep(shared, POLL).await;
+    }
+}
+
+async fn table_ready(shared: &Shared) -> Result<(), WorkerError> {
+    let (table, config) = (&shared.ports.table, &shared.config.table);
+    let error = |source| table_error(shared, source);
+    for look in 0..TABLE_LOOKS {
+        match table.state().await.map_err(error)? {
+            TableState::Ready => {
+                if config.point_in_time_recovery {
+                    table.recover_to_any_time().await.map_err(error)?;
+                }
+                return Ok(());
+            }
+            TableState::Missing if config.create == CreateTable::Never => {
+                return Err(WorkerError::TableMissing { table: config.name.clone() });
+            }
+            TableState::Missing => {
+                info!(table = config.name, "lease table is made");
+                table.create(config).await.map_err(error)?;
+                if look == 0 {
+                    continue;
+                }
+            }
+            TableState::NotReady => info!(table = config.name, "lease table is not ready yet"),
+        }
+        sleep(shared, POLL).await;
+    }
+    Err(WorkerError::TableNotReady { table: config.name.clone() })
+}
+
+/// Makes one lease for each shard that was open at the initial position.
+///
+/// Several workers may do so at once: what is there already is left alone.
+pub(super) async fn first_leases(shared: &Shared) -> Result<(), WorkerError> {
+    let leases = find_first_leases(shared).await?;
+    info!(leases = leases.len(), position = ?shared.config.initial_position, "first shard sync");
+    create(shared, &leases).await.map_err(|source| table_error(shared, source))
+}
+
+async fn find_first_leases(shared: &Shared) -> Result<Vec<Lease>, WorkerError> {
+    let config = &shared.config;
+    let mut listing = 1;
+    loop {
+        let shards = shards::list_open_at(&shared.ports, config, config.initial_position)
+            .await
+            .map_err(|source| kinesis_error(shared, source))?;
+        match sync::initial_leases(&shards, config.initial_position) {
+            Ok(leases) => return Ok(leases),
+            Err(error) if listing < LISTINGS => warn!(%error, listing, "shards listed again"),
+            Err(source) => {
+                let stream = config.stream_name.clone();
+                return Err(WorkerError::Sync { stream, source });
+            }
+        }
+        listing += 1;
+        sleep(shared, POLL).await;
+    }
+}
+
+/// Makes each lease that is not there yet, in order, so that a crash leaves a beginning that the
+/// next sync completes.
+pub(super) async fn create(shared: &Shared, leases: &[Lease]) -> Result<(), TableError> {
+    for lease in leases {
+        shared.ports.table.write(&row::create(lease)).await?;
+    }
+    Ok(())
+}
+
+async fn sleep(shared: &Shared, pause: Duration) {
+    let clock = &shared.ports.clock;
+    clock.sleep_until(clock.now() + pause).await;
+}
+
+fn kinesis_error(shared: &Shared, source: KinesisError) -> WorkerError {
+    WorkerError::Kinesis { stream: shared.config.stream_name.clone(), source }
+}
+
+fn table_error(shared: &Shared, source: TableError) -> WorkerError {
+    WorkerError::Table { table: shared.config.table.name.clone(), source }
+}
