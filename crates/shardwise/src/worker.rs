@@ -122,9 +122,9 @@ impl Worker {
             prepared = start::prepare(&shared) => prepared,
         };
         prepared?;
-        let mut running = Running::new(shared, self.seed);
-        running.until_stopped(&stopper).await;
-        Ok(running.stop(&stopper).await)
+        let mut running = Running::new(shared, stopper, self.seed);
+        running.until_stopped().await;
+        Ok(running.stop().await)
     }
 }
 
@@ -136,9 +136,16 @@ struct Running {
     consumed: BTreeSet<LeaseKey>,
     keepers: JoinSet<(LeaseKey, TenureEnd)>,
     consumers: JoinSet<(LeaseKey, Option<ConsumerEnd>)>,
+    /// The duties that may take long: at most one of a kind at a time.
+    duties: JoinSet<Done>,
+    stopper: Stopper,
     sightings: Sightings,
     rng: Rng,
-    auditor: Auditor,
+    /// Absent while an audit is under way.
+    auditor: Option<Auditor>,
+    cleaning: bool,
+    /// Whether the leases that bear this worker's name from an earlier life were looked for.
+    adopted: bool,
     next: Next,
     /// Rows that were already warned about.
     odd_rows: BTreeSet<String>,
@@ -159,6 +166,13 @@ impl Held {
     }
 }
 
+/// What a duty leaves behind.
+enum Done {
+    Audit(Auditor),
+    /// The leases that were deleted.
+    Cleanup(Vec<LeaseKey>),
+}
+
 /// When each duty is due.
 struct Next {
     light_round: Time,
@@ -168,7 +182,7 @@ struct Next {
 }
 
 impl Running {
-    fn new(shared: Shared, seed: u64) -> Self {
+    fn new(shared: Shared, stopper: Stopper, seed: u64) -> Self {
         let now = shared.ports.clock.now();
         let config = &shared.config;
         Self {
@@ -176,9 +190,13 @@ impl Running {
             consumed: BTreeSet::new(),
             keepers: JoinSet::new(),
             consumers: JoinSet::new(),
+            duties: JoinSet::new(),
+            stopper,
             sightings: Sightings::default(),
             rng: Rng::new(seed),
-            auditor: Auditor::new(config.sync.audit_confidence),
+            auditor: Some(Auditor::new(config.sync.audit_confidence)),
+            cleaning: false,
+            adopted: false,
             next: Next {
                 light_round: now,
                 full_round: now + config.lease.take_interval(),
@@ -191,8 +209,9 @@ impl Running {
     }
 
     /// Does what is due, until a stop is asked for.
-    async fn until_stopped(&mut self, stopper: &Stopper) {
+    async fn until_stopped(&mut self) {
         let clock = Arc::clone(&self.shared.ports.clock);
+        let stopper = self.stopper.clone();
         loop {
             let Next { light_round, full_round, audit, cleanup } = self.next;
             let due = light_round.min(full_round).min(audit).min(cleanup);
@@ -201,25 +220,52 @@ impl Running {
                 () = stopper.asked(1) => return,
                 Some(ended) = self.keepers.join_next() => self.keeper_ended(ended.ok()),
                 Some(ended) = self.consumers.join_next() => self.consumer_ended(ended.ok()),
+                Some(done) = self.duties.join_next() => self.duty_done(done.ok()),
                 () = clock.sleep_until(due) => self.do_what_is_due(clock.now()).await,
             }
         }
     }
 
     async fn do_what_is_due(&mut self, now: Time) {
+        let Shared { config, .. } = &self.shared;
+        if now >= self.next.audit {
+            self.next.audit = now + config.sync.audit_interval;
+            if let Some(auditor) = self.auditor.take() {
+                let audit = audit::audit(self.shared.clone(), auditor);
+                self.duties.spawn(async { Done::Audit(audit.await) });
+            }
+        }
+        if now >= self.next.cleanup {
+            self.next.cleanup = now + config.lease.cleanup_interval;
+            let finished = self.held.iter().filter(|(_, held)| held.finished);
+            let finished: Vec<LeaseKey> = finished.map(|(key, _)| key.clone()).collect();
+            if config.lease.cleanup_finished && !self.cleaning && !finished.is_empty() {
+                self.cleaning = true;
+                let cleanup = cleanup::cleanup(self.shared.clone(), finished);
+                self.duties.spawn(async { Done::Cleanup(cleanup.await) });
+            }
+        }
         if now >= self.next.full_round {
-            self.next.full_round = now + self.shared.config.lease.take_interval();
+            self.next.full_round = now + config.lease.take_interval();
             self.round(Round::Full).await;
         } else if now >= self.next.light_round {
             self.round(Round::Light).await;
         }
-        if now >= self.next.audit {
-            self.next.audit = now + self.shared.config.sync.audit_interval;
-            self.audit().await;
-        }
-        if now >= self.next.cleanup {
-            self.next.cleanup = now + self.shared.config.lease.cleanup_interval;
-            self.cleanup().await;
+    }
+
+    fn duty_done(&mut self, done: Option<Done>) {
+        match done {
+            Some(Done::Audit(auditor)) => self.auditor = Some(auditor),
+            Some(Done::Cleanup(deleted)) => {
+                self.cleaning = false;
+                deleted.iter().for_each(|key| self.forget(key));
+            }
+            None => {
+                error!("a duty panicked: it begins anew");
+                let confidence = self.shared.config.sync.audit_confidence;
+                self.auditor.get_or_insert_with(|| Auditor::new(confidence));
+                self.cleaning = false;
+            }
         }
     }
 
@@ -231,9 +277,15 @@ impl Running {
         let Shared { ports, config, .. } = &self.shared;
         let (table, clock) = (Arc::clone(&ports.table), Arc::clone(&ports.clock));
         let (tenure, keeper) = Keeper::new(lease, written_at, table, clock, config.lease.clone());
-        let kept = key.clone();
-        let keeper = self.keepers.spawn(async move { (kept, keeper.keep().await) });
         let (signals, received) = mpsc::unbounded_channel();
+        let (kept, consumer) = (key.clone(), signals.clone());
+        let keeper = self.keepers.spawn(async move {
+            let end = keeper.keep().await;
+            // At once, not when the worker gets round to it. A consumer that has ended hears
+            // nothing.
+            let _ = consumer.send(Signal::LeaseLost);
+            (kept, end)
+        });
         if !finished {
             self.shared.board.begin(&key, checkpoint);
             self.consumed.insert(key.clone());
@@ -249,9 +301,8 @@ impl Running {
 
     fn keeper_ended(&mut self, ended: Option<(LeaseKey, TenureEnd)>) {
         // A keeper that was stopped by us says nothing; its lease is forgotten already.
-        let Some((key, _)) = ended else { return };
-        if let Some(held) = self.held.remove(&key) {
-            held.tell(Signal::LeaseLost);
+        if let Some((key, _)) = ended {
+            self.held.remove(&key);
         }
     }
 

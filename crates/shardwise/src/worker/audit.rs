@@ -1,85 +1,78 @@
 //! The leader's audit: does every hash key have a lease?
 
-use shardwise_core::id::ShardId;
 use shardwise_core::leader;
 use shardwise_core::lease::Lease;
 use shardwise_core::row;
-use shardwise_core::sync::{self, Audit};
+use shardwise_core::sync::{self, Audit, Auditor};
 use tracing::{info, warn};
 
-use super::{Running, start};
+use super::{rounds, start};
+use crate::consumer::Shared;
 use crate::shards;
 
-impl Running {
-    /// Looks for a hole in the hash range, and repairs one that has stayed.
-    pub(super) async fn audit(&mut self) {
-        let scan = match self.shared.ports.table.scan().await {
-            Ok(scan) => scan,
-            Err(error) => {
-                warn!(%error, "lease table not scanned for the audit");
-                return;
-            }
-        };
-        let (mut leases, _) = self.leases_of(&scan);
-        // This is where another way of choosing a leader goes.
-        if !leader::leads(&self.shared.config.worker_id, &leases) {
-            return;
+/// Looks for a hole in the hash range, and repairs one that has stayed.
+pub(super) async fn audit(shared: Shared, mut auditor: Auditor) -> Auditor {
+    let scan = match shared.ports.table.scan().await {
+        Ok(scan) => scan,
+        Err(error) => {
+            warn!(%error, "lease table not scanned for the audit");
+            return auditor;
         }
-        self.fill_hash_ranges(&mut leases).await;
-        match self.auditor.audit(&leases) {
-            Audit::Covered => {}
-            Audit::NoLeases => {
-                if let Err(error) = start::first_leases(&self.shared).await {
-                    warn!(%error, "shard sync failed");
-                }
+    };
+    let mut leases = rounds::leases_of(&scan);
+    // This is where another way of choosing a leader goes.
+    if !leader::leads(&shared.config.worker_id, &leases) {
+        return auditor;
+    }
+    fill_hash_ranges(&shared, &mut leases).await;
+    match auditor.audit(&leases) {
+        Audit::Covered => {}
+        Audit::NoLeases => {
+            if let Err(error) = start::first_leases(&shared).await {
+                warn!(%error, "shard sync failed");
             }
-            Audit::Hole { range, seen, repair } => {
-                warn!(%range, seen, repair, "hash keys without a lease");
-                if repair {
-                    self.repair(&leases).await;
-                }
+        }
+        Audit::Hole { range, seen, repair } => {
+            warn!(%range, seen, repair, "hash keys without a lease");
+            if repair && let Err(error) = sync(&shared, &leases).await {
+                warn!(error, "shard sync failed");
             }
         }
     }
+    auditor
+}
 
-    /// Looks the hash ranges of leases up that were made by a very old worker.
-    async fn fill_hash_ranges(&self, leases: &mut [Lease]) {
-        let missing = sync::without_hash_range(leases);
-        if missing.is_empty() {
+/// Looks the hash ranges of leases up that were made by a very old worker.
+async fn fill_hash_ranges(shared: &Shared, leases: &mut [Lease]) {
+    let missing = sync::without_hash_range(leases);
+    if missing.is_empty() {
+        return;
+    }
+    let shards = match shards::list_all(&shared.ports, &shared.config).await {
+        Ok(shards) => shards,
+        Err(error) => {
+            warn!(%error, "shards not listed");
             return;
         }
-        let Ok(shards) = shards::list_all(&self.shared.ports, &self.shared.config).await else {
-            return;
-        };
-        for lease in leases.iter_mut().filter(|lease| missing.contains(&lease.key)) {
-            let id: ShardId = lease.key.shard();
-            let Some(shard) = shards.iter().find(|shard| shard.id == id) else { continue };
-            let write = row::set_hash_range(&lease.key, shard.hash_range);
-            match self.shared.ports.table.write(&write).await {
-                Ok(_) => lease.hash_range = Some(shard.hash_range),
-                Err(error) => warn!(lease = %lease.key, %error, "hash range not stored"),
-            }
+    };
+    for lease in leases.iter_mut().filter(|lease| missing.contains(&lease.key)) {
+        let id = lease.key.shard();
+        let Some(shard) = shards.iter().find(|shard| shard.id == id) else { continue };
+        let write = row::set_hash_range(&lease.key, shard.hash_range);
+        match shared.ports.table.write(&write).await {
+            Ok(_) => lease.hash_range = Some(shard.hash_range),
+            Err(error) => warn!(lease = %lease.key, %error, "hash range not stored"),
         }
     }
+}
 
-    async fn repair(&self, leases: &[Lease]) {
-        let (ports, config) = (&self.shared.ports, &self.shared.config);
-        let shards = match shards::list_all(ports, config).await {
-            Ok(shards) => shards,
-            Err(error) => {
-                warn!(%error, "shards not listed");
-                return;
-            }
-        };
-        let ignore = config.sync.ignore_unexpected_child_shards;
-        match sync::missing_leases(&shards, leases, config.initial_position, ignore) {
-            Ok(missing) => {
-                info!(leases = missing.len(), "shard sync");
-                if let Err(error) = start::create(&self.shared, &missing).await {
-                    warn!(%error, "leases not made");
-                }
-            }
-            Err(error) => warn!(%error, "shard sync failed"),
-        }
-    }
+/// Makes the leases that are missing.
+async fn sync(shared: &Shared, leases: &[Lease]) -> Result<(), String> {
+    let Shared { ports, config, .. } = shared;
+    let shards = shards::list_all(ports, config).await.map_err(|error| error.to_string())?;
+    let ignore = config.sync.ignore_unexpected_child_shards;
+    let missing = sync::missing_leases(&shards, leases, config.initial_position, ignore)
+        .map_err(|error| error.to_string())?;
+    info!(leases = missing.len(), "shard sync");
+    start::create(shared, &missing).await.map_err(|error| error.to_string())
 }

@@ -1,5 +1,7 @@
 //! Rounds: read the lease table, decide, and take what was decided.
 
+use std::time::Duration;
+
 use shardwise_core::fleet;
 use shardwise_core::lease::Lease;
 use shardwise_core::row::{self, Row};
@@ -12,56 +14,72 @@ use crate::clock::within;
 use crate::consumer::Shared;
 use crate::lease_table::{Outcome, Scan, TableError};
 
+/// When a scan that failed is made again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
 impl Running {
-    /// One round of taking leases.
+    /// One round of taking leases. A stop that is asked for meanwhile cuts it short.
     pub(super) async fn round(&mut self, round: Round) {
-        let scan = self.shared.ports.table.scan().await;
+        let scan = tokio::select! {
+            biased;
+            () = self.stopper.asked(1) => return,
+            scan = self.shared.ports.table.scan() => scan,
+        };
         let now = self.shared.ports.clock.now();
-        let config = &self.shared.config.lease;
+        let Shared { config, .. } = &self.shared;
         let scan = match scan {
             Ok(scan) => scan,
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 warn!(%error, source, "lease table not scanned");
-                self.next.light_round = now + config.light_scan_interval(f64::INFINITY);
+                self.next.light_round = now + RETRY_INTERVAL;
                 return;
             }
         };
-        self.next.light_round = now + config.light_scan_interval(scan.read_units);
-        let (leases, may_steal) = self.leases_of(&scan);
+        self.next.light_round = now + config.lease.light_scan_interval(scan.read_units);
+        let leases = leases_of(&scan);
+        let may_steal = self.look_at_odd_rows(&scan);
         self.sightings.observe(&leases, now);
         if leases.iter().any(Lease::is_finished) {
             self.look_at_parents();
         }
-        let Shared { config, .. } = &self.shared;
-        let me = &config.worker_id;
-        let (lease, rng) = (&config.lease, &mut self.rng);
-        let plan = take::plan(&leases, &self.sightings, me, lease, round, may_steal, rng, now);
-        if !plan.take.is_empty() || plan.spillover > 0 {
-            let (take, target, workers) = (plan.take.len(), plan.target, plan.workers);
-            let (expired, spillover) = (plan.expired, plan.spillover);
-            info!(?round, take, target, workers, expired, spillover, "leases to take");
-        }
-        for lease in plan.take {
+        let wanted = if self.adopted {
+            self.plan(&leases, round, may_steal, now)
+        } else {
+            self.adopted = true;
+            let me = Some(&self.shared.config.worker_id);
+            let mut mine = leases.clone();
+            mine.retain(|lease| lease.owner.as_ref() == me && lease.holder() == me);
+            mine.extend(self.plan(&leases, round, may_steal, now));
+            mine
+        };
+        for lease in wanted {
             if !self.held.contains_key(&lease.key) && !self.consumed.contains(&lease.key) {
                 self.take(&lease).await;
             }
         }
     }
 
-    /// The leases among the rows, and whether stealing is allowed: not in a fleet of KCL 3.x,
-    /// where a leader moves leases.
-    pub(super) fn leases_of(&mut self, scan: &Scan) -> (Vec<Lease>, bool) {
-        let mut leases = Vec::with_capacity(scan.items.len());
+    fn plan(&mut self, leases: &[Lease], round: Round, may_steal: bool, now: Time) -> Vec<Lease> {
+        let config = &self.shared.config;
+        let (me, limits, rng) = (&config.worker_id, &config.lease, &mut self.rng);
+        let plan = take::plan(leases, &self.sightings, me, limits, round, may_steal, rng, now);
+        if !plan.take.is_empty() || plan.spillover > 0 {
+            let (take, target, workers) = (plan.take.len(), plan.target, plan.workers);
+            let (expired, spillover) = (plan.expired, plan.spillover);
+            info!(?round, take, target, workers, expired, spillover, "leases to take");
+        }
+        plan.take
+    }
+
+    /// Warns of rows that cannot be read, once each; says whether stealing is allowed: not in a
+    /// fleet of KCL 3.x, where a leader moves leases.
+    fn look_at_odd_rows(&mut self, scan: &Scan) -> bool {
         for item in &scan.items {
-            match row::read(item) {
-                Row::Lease(lease) => leases.push(lease),
-                Row::Foreign { key } => debug!(key, "row that is no lease"),
-                Row::Malformed { key, why } => {
-                    if self.odd_rows.insert(key.clone()) {
-                        warn!(key, why, "row of the lease table cannot be read: left alone");
-                    }
-                }
+            if let Row::Malformed { key, why } = row::read(item)
+                && self.odd_rows.insert(key.clone())
+            {
+                warn!(key, why, "row of the lease table cannot be read: left alone");
             }
         }
         let sign = fleet::sign_of_kcl_3(&scan.items);
@@ -70,7 +88,7 @@ impl Running {
         {
             warn!(row, "the fleet coordinates as KCL 3.x does: only free leases are taken");
         }
-        (leases, sign.is_none())
+        sign.is_none()
     }
 
     async fn take(&mut self, seen: &Lease) {
@@ -91,6 +109,15 @@ impl Running {
             Err(error) => warn!(lease = %seen.key, %error, "lease not taken"),
         }
     }
+}
+
+/// The leases among the rows.
+pub(super) fn leases_of(scan: &Scan) -> Vec<Lease> {
+    let lease = |item| match row::read(item) {
+        Row::Lease(lease) => Some(lease),
+        Row::Foreign { .. } | Row::Malformed { .. } => None,
+    };
+    scan.items.iter().filter_map(lease).collect()
 }
 
 /// Whether the row is, by a consistent read, what a write without an answer would have made it.

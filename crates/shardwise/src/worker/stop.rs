@@ -51,8 +51,9 @@ impl Stopper {
 }
 
 impl Running {
-    /// Stops what runs, within the grace that the settings give.
-    pub(super) async fn stop(mut self, stopper: &Stopper) -> Stopped {
+    /// Stops what runs, within the grace that the settings give. Duties under way are dropped.
+    pub(super) async fn stop(mut self) -> Stopped {
+        let stopper = self.stopper.clone();
         let clock = Arc::clone(&self.shared.ports.clock);
         let grace = self.shared.config.coordinator.shutdown_grace;
         let deadline = clock.now() + grace;
