@@ -1,0 +1,22 @@
+'use strict';
+
+const { Kinesis } = require('@aws-sdk/client-kinesis');
+const { NodeHttpHandler } = require('@smithy/node-http-handler');
+
+const logger = require('../../util/logger');
+const config = require('./config');
+const produce = require('./sample_producer');
+
+const log = logger('producer');
+
+// The SDK takes credentials and, if set, AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL from the
+// environment. HTTP/1.1 instead of its HTTP/2, because most local endpoints speak only that.
+const kinesis = new Kinesis({ ...config.kinesis, requestHandler: new NodeHttpHandler() });
+
+produce(kinesis, config.sampleProducer, log)
+  .catch((error) => {
+    log.error(error.stack);
+    console.error(error);
+    process.exitCode = 1;
+  })
+  .finally(() => kinesis.destroy());
