@@ -114,6 +114,18 @@ fn a_take_back_changes_no_hands() {
 }
 
 #[test]
+fn a_take_in_the_middle_of_a_handoff_names_both_owners_and_counts_as_kcl_does() {
+    let handed = Lease { checkpoint_owner: Some(worker("worker-c")), ..mine() };
+    let write = take(&handed, &worker("worker-c"));
+    let condition =
+        "leaseCounter = :seenCounter AND leaseOwner = :seenOwner AND checkpointOwner = :seenHolder";
+    assert_eq!(write.condition, condition);
+    let counts = |write: &Write| write.values.contains_key(":ownerSwitchesSinceCheckpoint");
+    assert!(counts(&write));
+    assert!(!counts(&take(&handed, &worker("worker-a"))));
+}
+
+#[test]
 fn a_renewal_moves_the_counter_and_nothing_else() {
     insta::assert_snapshot!(render(&change(&mine(), &Change::Renew)), @r#"
     shardId-000000000003

@@ -78,6 +78,19 @@ fn a_lone_worker_takes_everything_at_once() {
 }
 
 #[test]
+fn a_lease_that_was_lost_but_still_has_this_workers_name_is_taken_again() {
+    let a = worker("a");
+    let leases = [lease(0, Some(&a)), lease(1, Some(&a))];
+    let mut sightings = Sightings::default();
+    sightings.observe(&leases, at(0));
+    let taken = |now| {
+        let rng = &mut Rng::new(1);
+        plan(&leases, &sightings, &a, &config(), Round::Light, false, rng, now).take.len()
+    };
+    assert_eq!((taken(at(10)), taken(at(11))), (0, 2));
+}
+
+#[test]
 fn survivors_take_what_a_stopped_worker_released_in_one_round_each() {
     let (a, b) = (worker("a"), worker("b"));
     let mut leases: Vec<Lease> =

@@ -56,12 +56,9 @@ fn an_open_shard_of_an_open_parent_fails_the_sync_or_is_passed_over() {
 #[test]
 fn a_shard_that_is_listed_as_open_and_as_closed_is_closed() {
     let mut stream = Stream::new(1);
-    let stale = stream.shard(0);
+    let stale = [stream.shard(0)];
     stream.split(0);
-    for listed in [
-        [&[stale.clone()], &stream.shards[..]].concat(),
-        [&stream.shards[..], &[stale.clone()]].concat(),
-    ] {
+    for listed in [[&stale, &stream.shards[..]].concat(), [&stream.shards[..], &stale].concat()] {
         let made = missing_leases(&listed, &[], InitialPosition::TrimHorizon, false).unwrap();
         assert_eq!(keys(&made), ["shardId-000000000000"]);
     }
