@@ -1,0 +1,87 @@
+//! What happened in a run, in numbers.
+
+use crate::history::{History, ShardHistory};
+use crate::place::Place;
+
+/// What happened in a run, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records that the stream acknowledged.
+    pub put: usize,
+    /// Records handed to processors, again and again.
+    pub handed: usize,
+    /// Records handed at least once.
+    pub distinct: usize,
+    /// Records handed once more: `handed` less the different ones among them.
+    pub duplicates: usize,
+    /// Those duplicates that lay after the row's checkpoint when they were handed.
+    pub duplicates_after_checkpoint: usize,
+    /// Batches that were handed again within their tenure.
+    pub repeated_batches: usize,
+    /// Tenures.
+    pub tenures: usize,
+    /// Checkpoints that the table applied.
+    pub checkpoints: usize,
+    /// Shards, open and closed.
+    pub shards: usize,
+    /// Shards that were split.
+    pub splits: usize,
+    /// Shards that came from two.
+    pub merges: usize,
+    /// Shards that the table shows as ended.
+    pub ended: usize,
+}
+
+impl Counts {
+    pub(crate) fn of(history: &History<'_>) -> Self {
+        let mut counts = Self { tenures: history.tenures.len(), ..Self::default() };
+        for shard in history.shards.values() {
+            counts.add(history, shard);
+        }
+        counts
+    }
+
+    fn add(&mut self, history: &History<'_>, shard: &ShardHistory<'_>) {
+        self.shards += 1;
+        self.splits += usize::from(shard.children.len() > 1);
+        self.merges += usize::from(shard.parents.len() > 1);
+        self.ended += usize::from(shard.ended_t().is_some());
+        self.checkpoints += shard.checkpoints().count();
+        self.put += shard.puts.len();
+        self.distinct += shard.first_hands.iter().flatten().count();
+        let mut unseen: Vec<bool> = shard.first_hands.iter().map(Option::is_some).collect();
+        for tenure in history.tenures_of(shard) {
+            for batch in &tenure.batches {
+                self.repeated_batches += usize::from(batch.is_repeat);
+                self.handed += batch.records.len();
+                let checkpoint = shard.checkpoint_at(batch.t).unwrap_or(&Place::TrimHorizon);
+                for record in &batch.records {
+                    let Some(put) = record.put else { continue };
+                    if !std::mem::take(&mut unseen[put]) {
+                        self.duplicates += 1;
+                        let after = usize::from(record.place > checkpoint);
+                        self.duplicates_after_checkpoint += after;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Each count with its name.
+    pub(crate) fn rows(&self) -> [(&'static str, usize); 12] {
+        [
+            ("records put", self.put),
+            ("records handed", self.handed),
+            ("  different ones", self.distinct),
+            ("  duplicates", self.duplicates),
+            ("  duplicates after the checkpoint", self.duplicates_after_checkpoint),
+            ("batches repeated in their tenure", self.repeated_batches),
+            ("tenures", self.tenures),
+            ("checkpoints applied", self.checkpoints),
+            ("shards", self.shards),
+            ("  split", self.splits),
+            ("  merged", self.merges),
+            ("  ended", self.ended),
+        ]
+    }
+}

@@ -1,0 +1,28 @@
+//! I7: the leases of all children exist before their parent is marked as ended.
+
+use super::violation;
+use crate::history::History;
+use crate::place::Place;
+use crate::verdict::{Invariant, Violation};
+
+/// When a lease is marked as ended, the lease of every child shard has been written before, in the
+/// order of application.
+///
+/// A child's row that the journal first shows as already there is taken to be old enough.
+pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (id, shard) in &history.shards {
+        let end = shard.checkpoints().find(|(_, _, after)| after.checkpoint == Place::ShardEnd);
+        let Some((end, ..)) = end else { continue };
+        for child in &shard.children {
+            let first = history.shard(child).writes.first();
+            let is_leased =
+                first.is_some_and(|first| first.before.is_some() || first.number < end.number);
+            if !is_leased {
+                let text = format!("ended at t={} before `{child}` had a lease", end.t);
+                violations.push(violation(Invariant::ChildrenLeased, id, text));
+            }
+        }
+    }
+    violations
+}

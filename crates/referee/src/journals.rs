@@ -1,0 +1,134 @@
+//! Reading journals: JSON lines, whose last one a killed process may have left unfinished.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use crate::error::ReadError;
+use crate::event::{Event, ProducerLine, Put, Shard};
+use crate::row::LeaseWrite;
+
+/// Everything that was written down about one application's run on one stream.
+#[derive(Clone, Debug, Default)]
+pub struct Journals {
+    /// The records that the stream acknowledged.
+    pub puts: Vec<Put>,
+    /// Whether the producer had errors: then a record may be in the stream without an answer.
+    pub producer_had_errors: bool,
+    /// All shards that ever were.
+    pub shards: Vec<Shard>,
+    /// What record processors saw: one list for each file, in the order of that file.
+    pub hand_overs: Vec<Vec<Event>>,
+    /// The writes to the lease table, in the order in which they were applied.
+    pub lease_writes: Vec<LeaseWrite>,
+}
+
+/// Where journals lie.
+#[derive(Clone, Debug, Default)]
+pub struct Paths {
+    /// `{"t","shard","seq","key","digest"}`, and `{"t","error"}` for a request without an answer.
+    pub producer: Vec<PathBuf>,
+    /// `{"shard","parents"}`.
+    pub shards: Vec<PathBuf>,
+    /// `{"e":"start"|"hand"|"ask"|"answer"|"end","t","tenure",…}`.
+    pub hand_overs: Vec<PathBuf>,
+    /// `{"t","table","op","key","before","after"}` with items in DynamoDB's JSON.
+    pub lease_writes: Vec<PathBuf>,
+}
+
+impl Paths {
+    /// The journals in a directory, by how their names begin: `producer`, `shards`, `hand`,
+    /// `lease`, each followed by anything and `.jsonl`.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be read, or when a journal other than `hand` is missing.
+    pub fn in_directory(directory: &Path) -> Result<Self, ReadError> {
+        let unreadable = |source: io::Error| ReadError::File { path: directory.to_owned(), source };
+        let mut files = Vec::new();
+        for entry in directory.read_dir().map_err(unreadable)? {
+            files.push(entry.map_err(unreadable)?.path());
+        }
+        files.sort();
+        let begins_with = |prefix: &str| -> Vec<PathBuf> {
+            let is_journal = |path: &&PathBuf| {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                name.starts_with(prefix) && name.ends_with(".jsonl")
+            };
+            files.iter().filter(is_journal).cloned().collect()
+        };
+        let needed = |prefix: &'static str| {
+            let found = begins_with(prefix);
+            let directory = directory.to_owned();
+            if found.is_empty() { Err(ReadError::Missing { directory, prefix }) } else { Ok(found) }
+        };
+        Ok(Self {
+            producer: needed("producer")?,
+            shards: needed("shards")?,
+            hand_overs: begins_with("hand"),
+            lease_writes: needed("lease")?,
+        })
+    }
+}
+
+impl Journals {
+    /// Reads the journals in a directory; their names are those of [`Paths::in_directory`].
+    ///
+    /// # Errors
+    ///
+    /// When a file is missing or cannot be read, or when a line that is not the unfinished last
+    /// one of its file is not what the journal holds.
+    pub fn read(directory: &Path) -> Result<Self, ReadError> {
+        Self::read_files(&Paths::in_directory(directory)?)
+    }
+
+    /// Reads journals wherever they lie.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_files(paths: &Paths) -> Result<Self, ReadError> {
+        let mut journals = Self::default();
+        for path in &paths.producer {
+            for line in read_lines(path)? {
+                match line {
+                    ProducerLine::Put(put) => journals.puts.push(put),
+                    ProducerLine::Failure => journals.producer_had_errors = true,
+                }
+            }
+        }
+        for path in &paths.shards {
+            journals.shards.extend(read_lines::<Shard>(path)?);
+        }
+        for path in &paths.hand_overs {
+            journals.hand_overs.push(read_lines(path)?);
+        }
+        for path in &paths.lease_writes {
+            journals.lease_writes.extend(read_lines::<LeaseWrite>(path)?);
+        }
+        Ok(journals)
+    }
+}
+
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ReadError> {
+    let unreadable = |source| ReadError::File { path: path.to_owned(), source };
+    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut parsed = Vec::new();
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        if file.read_until(b'\n', &mut bytes).map_err(unreadable)? == 0 {
+            break;
+        }
+        let is_finished = bytes.ends_with(b"\n");
+        match serde_json::from_slice(&bytes) {
+            Ok(value) => parsed.push(value),
+            // Only the last line of a file can lack its end: its writer was killed.
+            Err(_) if !is_finished => {}
+            Err(source) => return Err(ReadError::Line { path: path.to_owned(), line, source }),
+        }
+    }
+    Ok(parsed)
+}

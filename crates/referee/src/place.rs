@@ -1,0 +1,141 @@
+//! Places in a shard: sequence and sub-sequence numbers, and the sentinels.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+/// A decimal number of any length, without leading zeros.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SequenceNumber(Box<str>);
+
+/// A text that is neither a decimal number nor a sentinel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAPlace(String);
+
+impl fmt::Display for NotAPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not a number or a sentinel that may stand here", self.0)
+    }
+}
+
+impl std::error::Error for NotAPlace {}
+
+impl NotAPlace {
+    /// A text that is no number where one is needed.
+    pub(crate) fn text(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl SequenceNumber {
+    fn parse(text: &str) -> Result<Self, NotAPlace> {
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(NotAPlace(text.to_owned()));
+        }
+        Ok(Self(text.trim_start_matches('0').into()))
+    }
+}
+
+impl PartialOrd for SequenceNumber {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SequenceNumber {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+/// A place in a shard, in the order in which Kinesis clients rank them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// Reading starts at the configured timestamp.
+    AtTimestamp,
+    /// Reading starts at the oldest record.
+    TrimHorizon,
+    /// Reading starts at the tip.
+    Latest,
+    /// A user record: its Kinesis record's number, and which one of that record it is.
+    At(SequenceNumber, u64),
+    /// The end of the shard.
+    ShardEnd,
+}
+
+impl Place {
+    /// Reads a sequence number or a sentinel, and a sub-sequence number.
+    ///
+    /// # Errors
+    ///
+    /// When the text is neither.
+    pub fn parse(text: &str, sub_sequence: u64) -> Result<Self, NotAPlace> {
+        Ok(match text {
+            "AT_TIMESTAMP" => Self::AtTimestamp,
+            "TRIM_HORIZON" => Self::TrimHorizon,
+            "LATEST" => Self::Latest,
+            "SHARD_END" => Self::ShardEnd,
+            digits => Self::At(SequenceNumber::parse(digits)?, sub_sequence),
+        })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtTimestamp => f.write_str("AT_TIMESTAMP"),
+            Self::TrimHorizon => f.write_str("TRIM_HORIZON"),
+            Self::Latest => f.write_str("LATEST"),
+            Self::At(number, 0) => write!(f, "{:0>1}", number.0),
+            Self::At(number, sub_sequence) => write!(f, "{:0>1}/{sub_sequence}", number.0),
+            Self::ShardEnd => f.write_str("SHARD_END"),
+        }
+    }
+}
+
+/// The place that two fields of a journal spell; none if the number was left out or null.
+pub(crate) fn optional(seq: Option<&str>, sub: Option<u64>) -> Result<Option<Place>, NotAPlace> {
+    seq.map(|seq| Place::parse(seq, sub.unwrap_or(0))).transpose()
+}
+
+/// The place of a record that two fields of a journal spell.
+pub(crate) fn of_record(seq: &str, sub: Option<u64>) -> Result<Place, NotAPlace> {
+    SequenceNumber::parse(seq).map(|number| Place::At(number, sub.unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_compared_as_numbers_and_sentinels_by_rank() {
+        let ranked = [
+            ("AT_TIMESTAMP", 0),
+            ("TRIM_HORIZON", 0),
+            ("LATEST", 0),
+            ("0", 0),
+            ("9", 0),
+            ("0010", 0),
+            ("10", 1),
+            ("49590338271490256608559692538361571095921575989136588898", 0),
+            ("SHARD_END", 0),
+        ]
+        .map(|(text, sub_sequence)| Place::parse(text, sub_sequence).unwrap());
+        assert!(ranked.is_sorted_by(|left, right| left < right));
+        assert_eq!(Place::parse("007", 0), Place::parse("7", 0));
+    }
+
+    #[test]
+    fn a_place_is_written_as_it_is_read() {
+        for text in ["0", "7", "SHARD_END", "LATEST"] {
+            assert_eq!(Place::parse(text, 0).unwrap().to_string(), text);
+        }
+        assert_eq!(Place::parse("7", 3).unwrap().to_string(), "7/3");
+    }
+
+    #[test]
+    fn what_is_no_place_is_refused() {
+        for text in ["", "-1", "1.5", "shard_end", " 1"] {
+            assert!(Place::parse(text, 0).is_err(), "{text:?}");
+        }
+    }
+}

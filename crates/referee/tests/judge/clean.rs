@@ -1,0 +1,161 @@
+//! Runs that keep the rules are never blamed.
+
+use shardwise_referee::{Event, Handed, Journals, LeaseWrite, Place, Put, Row, Shard};
+use shardwise_referee::{Verdict, judge};
+
+use crate::story::{Story, WORKERS};
+
+/// Splits, merges, kills, restarts, a paused worker, repeated batches and renewals in one run.
+pub(crate) fn eventful() -> Story {
+    let mut story = Story::new(2);
+    let (left, right) = ("shardId-000000000000", "shardId-000000000001");
+    for nth in 0..10 {
+        story.put(left, &format!("left-{}", nth % 3));
+        story.put(right, &format!("right-{}", nth % 3));
+    }
+    let killed = story.take(WORKERS[0], left);
+    story.hand(&killed, 3);
+    story.checkpoint(&killed);
+    story.hand(&killed, 3);
+    // The worker dies here; the next one begins after the checkpoint.
+    let paused = story.take(WORKERS[1], left);
+    story.hand(&paused, 2);
+    story.repeat_last_batch(&paused);
+    story.renew(left);
+    story.checkpoint(&paused);
+    // The worker is paused, loses the lease, and wakes up with a batch in hand.
+    let rest = story.take(WORKERS[2], left);
+    story.hand(&paused, 2);
+    story.checkpoint(&paused);
+    story.tell_end(&paused, "leaseLost");
+    story.hand(&rest, 2);
+    story.checkpoint(&rest);
+    // A child of the daemon dies and is started again in the same tenure of the lease.
+    let rest = story.start(WORKERS[2], left);
+    story.split(left);
+    story.end(&rest);
+
+    let steady = story.take(WORKERS[0], right);
+    story.hand(&steady, 100);
+    let merged = story.merge("shardId-000000000003", right);
+    story.end(&steady);
+    for shard in ["shardId-000000000002", "shardId-000000000003"] {
+        story.put(shard, "left-0");
+        let tenure = story.take(WORKERS[1], shard);
+        story.hand(&tenure, 1);
+        if shard.ends_with('3') {
+            story.end(&tenure);
+        }
+    }
+    story.put(&merged, "right-1");
+    let last = story.take(WORKERS[2], &merged);
+    story.hand(&last, 1);
+    story.checkpoint(&last);
+    story
+}
+
+fn assert_clean(story: &Story) -> Verdict {
+    let verdict = judge(&story.journals());
+    assert!(verdict.is_clean(), "{verdict}");
+    verdict
+}
+
+#[test]
+fn a_run_with_splits_merges_kills_and_duplicates_is_clean() {
+    let verdict = assert_clean(&eventful());
+    let counts = verdict.counts;
+    assert_eq!((counts.put, counts.distinct), (23, 23));
+    assert_eq!((counts.shards, counts.splits, counts.merges, counts.ended), (5, 1, 1, 3));
+    assert_eq!(counts.tenures, 8);
+    assert_eq!(counts.repeated_batches, 1);
+    // 3 that the killed worker had in hand, 2 of the repeated batch, 2 of the paused worker.
+    assert_eq!(counts.duplicates, 7);
+    assert_eq!(counts.handed, counts.distinct + counts.duplicates);
+    assert_eq!(counts.duplicates_after_checkpoint, 7);
+}
+
+#[test]
+fn a_verdict_can_be_read() {
+    let text = judge(&eventful().journals()).to_string();
+    assert!(text.contains("records put"), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("I12 ") && line.ends_with("kept")), "{text}");
+    assert!(text.trim_end().ends_with("verdict: clean"), "{text}");
+}
+
+/// A run of many records, too many to be written as JSON first: `TENURES` tenures of each shard,
+/// each killed with a batch in hand that the next one gets again.
+fn long_run(shards: usize, records: usize) -> Journals {
+    const TENURES: usize = 25;
+    const BATCH: usize = 500;
+    let mut journals = Journals::default();
+    let mut t = 0;
+    let place = |nth: usize| Place::parse(&format!("{:056}", 49_000_000 + nth), 0).unwrap();
+    let row = |worker: usize, counter: usize, checkpoint: &Place| Row {
+        holder: Some(WORKERS[worker % WORKERS.len()].to_owned()),
+        counter: counter as u64,
+        checkpoint: checkpoint.clone(),
+    };
+    for shard in (0..shards).map(|shard| format!("shardId-{shard:012}")) {
+        journals.shards.push(Shard { shard: shard.clone(), parents: Vec::new() });
+        journals.puts.extend((0..records).map(|nth| Put {
+            t: 0,
+            shard: shard.clone(),
+            place: place(nth),
+            key: format!("{shard}-{}", nth % 1000),
+            digest: format!("{nth:032x}"),
+        }));
+        let (mut counter, mut done) = (0, 0);
+        let mut checkpoint = Place::TrimHorizon;
+        let mut last: Option<Row> = None;
+        for worker in 0..TENURES {
+            let mut write = |t: u64, checkpoint: &Place| {
+                counter += 1;
+                let (before, after) = (last.take(), Some(row(worker, counter, checkpoint)));
+                last.clone_from(&after);
+                let key = shard.clone();
+                journals.lease_writes.push(LeaseWrite { t, key, before, after });
+            };
+            write(t, &checkpoint);
+            let tenure = format!("{worker}-{shard}");
+            let mut events = vec![Event::Start {
+                t,
+                tenure: tenure.clone(),
+                worker: Some(WORKERS[worker % WORKERS.len()].to_owned()),
+                shard: shard.clone(),
+                place: checkpoint.clone(),
+            }];
+            let end = records * (worker + 1) / TENURES;
+            let mut next = done;
+            while next < records && next < end + BATCH {
+                t += 10;
+                let batch = next..records.min(next + BATCH);
+                next = batch.end;
+                let digest = |nth: usize| format!("{nth:032x}");
+                let records = batch.map(|nth| Handed { place: place(nth), digest: digest(nth) });
+                let records = records.collect();
+                events.push(Event::Hand { t, tenure: tenure.clone(), records });
+                if next <= end {
+                    (checkpoint, done) = (place(next - 1), next);
+                    write(t, &checkpoint);
+                }
+            }
+            journals.hand_overs.push(events);
+        }
+    }
+    journals
+}
+
+#[test]
+fn a_million_records_are_judged_without_a_quadratic_pass() {
+    let journals = long_run(8, 125_000);
+    let begun = std::time::Instant::now();
+    let verdict = judge(&journals);
+    let taken = begun.elapsed();
+    assert!(verdict.is_clean(), "{verdict}");
+    assert_eq!(verdict.counts.put, 1_000_000);
+    assert_eq!(verdict.counts.tenures, 200);
+    assert!(verdict.counts.duplicates > 50_000, "{verdict}");
+    println!("{} records judged in {taken:?}", verdict.counts.put);
+    // A quadratic pass over a shard's records takes hours.
+    assert!(taken.as_secs() < 30, "{taken:?}");
+}

@@ -1,0 +1,12 @@
+//! The referee against runs that keep the rules, and runs with one planted fault each.
+
+#[cfg(test)]
+mod clean;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod planted;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod story;
