@@ -6,11 +6,16 @@ use crate::sequence::Checkpoint;
 ///
 /// KCL's rules: a checkpoint lies between the last one and the last record delivered, both
 /// included; without a place it means everything delivered; at the shard's end the last record
-/// delivered stands for the end itself.
+/// delivered stands for the end itself. A batch whose processing failed is delivered, but without
+/// a place it is not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     last: Checkpoint,
     largest: Checkpoint,
+    /// Up to where processing has succeeded.
+    settled: Checkpoint,
+    /// Whether the batch delivered last has failed, and is to be delivered again.
+    failed: bool,
     last_record: Option<Checkpoint>,
 }
 
@@ -39,7 +44,13 @@ impl Progress {
     /// The progress of a tenure that starts at `stored`, the checkpoint in the lease's row.
     #[must_use]
     pub fn new(stored: Checkpoint) -> Self {
-        Self { last: stored.clone(), largest: stored, last_record: None }
+        Self {
+            last: stored.clone(),
+            settled: stored.clone(),
+            largest: stored,
+            failed: false,
+            last_record: None,
+        }
     }
 
     /// The last checkpoint.
@@ -51,10 +62,22 @@ impl Progress {
     /// Notes that records up to `place` are about to be delivered.
     pub fn deliver(&mut self, place: Checkpoint) {
         self.largest = place.max(self.largest.clone());
+        self.failed = false;
+    }
+
+    /// Notes that processing what was delivered has succeeded, or is given up.
+    pub fn settle(&mut self) {
+        self.settled = self.largest.clone();
+    }
+
+    /// Notes that processing the batch delivered last has failed.
+    pub fn fail(&mut self) {
+        self.failed = true;
     }
 
     /// Notes that every record of the shard was delivered: from here on `SHARD_END` is allowed.
     pub fn reach_end(&mut self) {
+        self.failed = false;
         if self.last_record.is_none() {
             self.last_record = Some(std::mem::replace(&mut self.largest, Checkpoint::ShardEnd));
         }
@@ -65,7 +88,10 @@ impl Progress {
     /// At the shard's end the last record's number means the end, even if that record was
     /// checkpointed before. Java ignores the second form, and the shard then never ends.
     pub fn decide(&self, asked: Option<Checkpoint>) -> Result<Decision, OutOfRange> {
-        let asked = asked.unwrap_or_else(|| self.largest.clone());
+        let asked = asked.unwrap_or_else(|| match self.failed {
+            true => self.settled.clone().max(self.last.clone()),
+            false => self.largest.clone(),
+        });
         if self.last.is_shard_end() && self.last_record.as_ref() == Some(&asked) {
             return Ok(Decision::AlreadyThere);
         }
@@ -115,6 +141,18 @@ mod tests {
     fn before_the_first_record_there_is_nothing_to_write() {
         let progress = Progress::new(Checkpoint::Latest);
         assert_eq!(progress.decide(None), Ok(Decision::AlreadyThere));
+    }
+
+    #[test]
+    fn without_a_place_a_batch_that_failed_is_not_meant() {
+        let mut progress = delivered(Checkpoint::TrimHorizon, 5);
+        progress.settle();
+        progress.deliver(at(9, 0));
+        progress.fail();
+        assert_eq!(progress.decide(None), Ok(Decision::Write(at(5, 0))));
+        assert_eq!(progress.decide(Some(at(7, 0))), Ok(Decision::Write(at(7, 0))));
+        progress.deliver(at(9, 0));
+        assert_eq!(progress.decide(None), Ok(Decision::Write(at(9, 0))));
     }
 
     #[test]

@@ -342,6 +342,14 @@ impl Config {
             millis(1),
             "1 ms or more is allowed",
         )?;
+        for (setting, value) in [
+            ("audit_interval", self.sync.audit_interval),
+            ("cleanup_interval", self.lease.cleanup_interval),
+            ("parentShardPollIntervalMillis", self.processor.parent_poll_interval),
+            ("request_timeout", self.polling.request_timeout),
+        ] {
+            at_least(setting, value, millis(1), "1 ms or more is allowed")?;
+        }
         if !(1..=10_000).contains(&self.polling.max_records) {
             return Err(InvalidSetting {
                 setting: "maxRecords",

@@ -104,6 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_that_does_not_divide_the_range_draws_again_where_java_does() {
+        let mut random = JavaRandom::new(SEED);
+        let drawn = [(); 4].map(|()| random.below((1 << 30) + 1));
+        assert_eq!(drawn, [719_977_525, 63_954_995, 552_873_169, 1_046_619_502]);
+    }
+
+    #[test]
     fn an_owner_of_many_leases_counts_once() {
         let owners = ["c", "b", "a", "c", "c", "b"].map(worker);
         assert_eq!(shuffled_leader(owners), Some(worker("c")));

@@ -138,14 +138,14 @@ pub fn set_hash_range(key: &LeaseKey, range: HashKeyRange) -> Write {
     update.on(key, AsSeen::present())
 }
 
-/// Deletes the row of a finished shard, unless it has changed since it was seen as `finished`.
+/// Deletes the row of a finished shard, unless somebody else has it by then.
 ///
-/// Beside the checkpoint the condition names owner and counter, so that a delete that arrives late
-/// is void once somebody else has taken the lease.
+/// The counter is not looked at: the owner itself goes on renewing while it decides.
 #[must_use]
 pub fn delete(finished: &Lease) -> Write {
-    let mut seen = AsSeen::of(finished);
+    let mut seen = AsSeen { condition: String::new(), values: BTreeMap::new() };
     seen.require(CHECKPOINT, ":end", text(Checkpoint::ShardEnd.as_str()));
+    seen.require_worker(LEASE_OWNER, ":seenOwner", finished.owner.as_ref());
     Write {
         key: finished.key.clone(),
         action: Action::Delete,

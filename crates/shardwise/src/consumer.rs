@@ -10,14 +10,15 @@ use futures_util::FutureExt;
 use shardwise_core::config::{Config, OnFailure};
 use shardwise_core::consumer::{Call, ConsumerState, Event, Failure};
 use shardwise_core::id::{LeaseKey, ShardId};
-use shardwise_core::lease::Change;
 use shardwise_core::row::{self, Row};
+use shardwise_core::sequence::{Checkpoint, SequenceNumber};
 use shardwise_core::shard::ChildShard;
 use shardwise_core::sync;
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, within};
+use crate::kinesis::Position;
 use crate::lease_table::TableError;
 use crate::parents;
 use crate::processor::{
@@ -50,7 +51,7 @@ pub(crate) enum ConsumerEnd {
     Finished,
     /// The lease was lost.
     Lost,
-    /// The lease was released, or could not be: then it expires.
+    /// The worker stops: the lease is free to be released.
     Stopped,
 }
 
@@ -72,8 +73,11 @@ pub(crate) struct Consumer {
     state: ConsumerState,
     /// What is at work between `initialize` and the end.
     work: Option<Work>,
+    /// Calls that failed since records were last processed.
     failures: u32,
-    shutdown_asked: bool,
+    /// The first record that was delivered of a shard whose lease started at LATEST: where a new
+    /// processor goes on as long as nothing is checkpointed. The tip is elsewhere by then.
+    began_at: Option<SequenceNumber>,
 }
 
 /// A processor, and the records on their way to it.
@@ -101,7 +105,7 @@ impl Consumer {
             state: ConsumerState::WaitingOnParentShards,
             work: None,
             failures: 0,
-            shutdown_asked: false,
+            began_at: None,
         }
     }
 
@@ -122,26 +126,23 @@ impl Consumer {
                 (None, _) => self.process().await,
             };
         }
-        self.finish().await
-    }
-
-    async fn finish(mut self) -> ConsumerEnd {
         let at_end = self.work.take().is_some_and(|work| work.checkpointer.is_at_end());
-        if !self.tenure.is_held(self.shared.ports.clock.now()) {
-            return ConsumerEnd::Lost;
+        match self.tenure.is_held(self.shared.ports.clock.now()) {
+            false => ConsumerEnd::Lost,
+            true if at_end => ConsumerEnd::Finished,
+            true => ConsumerEnd::Stopped,
         }
-        if at_end && !self.shutdown_asked {
-            return ConsumerEnd::Finished;
-        }
-        if let Err(error) = self.tenure.write(Change::Release).await {
-            warn!(lease = %self.key, %error, "lease not released: it will expire");
-        }
-        ConsumerEnd::Stopped
     }
 
     async fn wait_for_parents(&mut self) -> Event {
         loop {
-            match parents::ended(&self.shared.ports, &self.shared.config, &self.key).await {
+            let (ports, config) = (self.shared.ports.clone(), Arc::clone(&self.shared.config));
+            let key = self.key.clone();
+            let ended = match self.unless_told(parents::ended(&ports, &config, &key)).await {
+                Ok(ended) => ended,
+                Err(event) => return event,
+            };
+            match ended {
                 Ok(true) => return Event::ParentsEnded,
                 Ok(false) => debug!(shard = %self.shard, "waits for its parents"),
                 Err(error) => warn!(shard = %self.shard, %error, "parents not known"),
@@ -165,21 +166,30 @@ impl Consumer {
             Call::Initialize => self.initialize().await,
             Call::ShutdownRequested | Call::ShardEnded | Call::LeaseLost => self.end(call).await,
         };
-        self.judge(call, result)
+        let name = match call {
+            Call::Initialize => "initialize",
+            Call::ShutdownRequested => "shutdownRequested",
+            Call::ShardEnded => "shardEnded",
+            Call::LeaseLost => "leaseLost",
+        };
+        self.judge(name, result)
     }
 
-    fn judge(&mut self, call: impl std::fmt::Debug, result: Result<(), ProcessorError>) -> Event {
+    fn judge(&mut self, call: &'static str, result: Result<(), ProcessorError>) -> Event {
         match result {
             Ok(()) => {
-                self.failures = 0;
-                self.shared.board.succeeded(&self.key);
+                // A processor that starts well each time may fail at the same batch each time.
+                if call != "initialize" {
+                    self.failures = 0;
+                    self.shared.board.succeeded(&self.key);
+                }
                 Event::CallSucceeded
             }
             Err(failure) => {
                 self.failures = self.failures.saturating_add(1);
                 let (in_a_row, restart) = (self.failures, failure.wants_restart());
                 let text = failure.to_string();
-                error!(shard = %self.shard, ?call, error = text, in_a_row, restart,
+                error!(shard = %self.shard, call, error = text, in_a_row, restart,
                     "record processor failed");
                 self.shared.board.failed(&self.key, text);
                 Event::CallFailed(if restart { Failure::Restart } else { Failure::Retry })
@@ -189,9 +199,12 @@ impl Consumer {
 
     /// Makes a new processor and tells it where to start: at the checkpoint in the row as it is.
     async fn initialize(&mut self) -> Result<(), ProcessorError> {
-        self.work = None;
-        let table = &self.shared.ports.table;
-        let item = table.read(&self.key).await?;
+        if let Some(work) = self.work.take() {
+            work.checkpointer.revoke();
+        }
+        let Shared { ports, config, .. } = &self.shared;
+        let read = within(&*ports.clock, config.lease.failover_time, ports.table.read(&self.key));
+        let item = read.await.ok_or_else(|| ProcessorError::retry("lease table: no answer"))??;
         let lease = match item.as_ref().map(row::read) {
             Some(Row::Lease(lease)) => lease,
             Some(Row::Foreign { .. } | Row::Malformed { .. }) | None => {
@@ -251,12 +264,22 @@ impl Consumer {
         if let Some((batch, attempt)) = work.again.take() {
             return self.hand_over(batch, attempt).await;
         }
-        if work.reader.is_none() {
-            let Shared { ports, config, board, .. } = &self.shared;
-            let from = work.checkpointer.last();
-            work.reader = Reader::start(ports, config, board, &self.shard, &from);
-        }
-        let Some(reader) = &work.reader else { return Event::ShardEnded };
+        let reader = match &work.reader {
+            Some(reader) => reader,
+            None => {
+                let Shared { ports, config, board, .. } = &self.shared;
+                let from = work.checkpointer.last();
+                let position = match (&from, &self.began_at) {
+                    (Checkpoint::Latest, Some(first)) => Position::At(first.clone()),
+                    _ => match Position::of(&from, config.initial_position) {
+                        Some(position) => position,
+                        None => return Event::ShardEnded,
+                    },
+                };
+                let reader = Reader::start(ports, config, board, &self.shard, &from, position);
+                work.reader.insert(reader)
+            }
+        };
         let fetched = tokio::select! {
             biased;
             signal = self.signals.recv() => Err(signal),
@@ -274,7 +297,8 @@ impl Consumer {
         if !self.tenure.is_held(self.shared.ports.clock.now()) {
             return Event::LeaseLost;
         }
-        if let Some(last) = batch.records.last() {
+        if let (Some(first), Some(last)) = (batch.records.first(), batch.records.last()) {
+            self.began_at.get_or_insert_with(|| first.sequence_number.clone());
             work.checkpointer.deliver(last.place());
         }
         let input = ProcessRecords {
@@ -287,27 +311,26 @@ impl Consumer {
         let call = work.processor.process_records(&input);
         let result = guard(&self.shared, &self.key, call, &work.checkpointer).await;
         let skip = self.shared.config.processor.on_failure == OnFailure::Skip;
-        let event = self.judge("ProcessRecords", result);
+        let event = self.judge("processRecords", result);
+        let Some(work) = &mut self.work else { return event };
         match event {
             Event::CallFailed(Failure::Retry) if skip => {
                 let (records, first) = (batch.records.len(), batch.records.first());
                 let first = first.map(|record| record.sequence_number.to_string());
                 error!(shard = %self.shard, records, first, "batch skipped, as configured");
+                work.checkpointer.settle();
                 self.failures = 0;
             }
-            Event::CallFailed(Failure::Retry) => {
-                if let Some(work) = &mut self.work {
+            Event::CallFailed(failure) => {
+                work.checkpointer.fail();
+                if failure == Failure::Retry {
                     work.again = Some((batch, attempt.saturating_add(1)));
+                    let pause = self.shared.config.processor.wait_after(self.failures);
+                    return self.pause(pause).await.unwrap_or(event);
                 }
-                let pause = self.shared.config.processor.wait_after(self.failures);
-                return self.pause(pause).await.unwrap_or(event);
             }
-            Event::CallFailed(Failure::Restart)
-            | Event::CallSucceeded
-            | Event::ParentsEnded
-            | Event::ShardEnded
-            | Event::ShutdownAsked
-            | Event::LeaseLost => {}
+            Event::CallSucceeded => work.checkpointer.settle(),
+            Event::ParentsEnded | Event::ShardEnded | Event::ShutdownAsked | Event::LeaseLost => {}
         }
         event
     }
@@ -315,7 +338,15 @@ impl Consumer {
     /// Makes the child shards' leases before anyone may hear that this shard has ended.
     async fn prepare_end(&mut self, children: &[ChildShard]) -> Event {
         loop {
-            match lease_children(&self.shared, &self.key, children).await {
+            if !self.tenure.is_held(self.shared.ports.clock.now()) {
+                return Event::LeaseLost;
+            }
+            let (shared, key) = (self.shared.clone(), self.key.clone());
+            let leased = match self.unless_told(lease_children(&shared, &key, children)).await {
+                Ok(leased) => leased,
+                Err(event) => return event,
+            };
+            match leased {
                 Ok(()) => return Event::ShardEnded,
                 Err(error) => {
                     self.failures = self.failures.saturating_add(1);
@@ -326,6 +357,21 @@ impl Consumer {
             let pause = self.shared.config.processor.wait_after(self.failures);
             if let Some(event) = self.pause(pause).await {
                 return event;
+            }
+        }
+    }
+
+    /// The future's output, unless something is signalled first that changes the course.
+    async fn unless_told<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Event> {
+        tokio::pin!(future);
+        loop {
+            let signal = tokio::select! {
+                biased;
+                signal = self.signals.recv() => signal,
+                output = &mut future => return Ok(output),
+            };
+            if let Some(event) = self.note(signal) {
+                return Err(event);
             }
         }
     }
@@ -359,12 +405,9 @@ impl Consumer {
         None
     }
 
-    fn note(&mut self, signal: Option<Signal>) -> Option<Event> {
+    fn note(&self, signal: Option<Signal>) -> Option<Event> {
         match signal {
-            Some(Signal::ShutdownAsked) => {
-                self.shutdown_asked = true;
-                Some(Event::ShutdownAsked)
-            }
+            Some(Signal::ShutdownAsked) => Some(Event::ShutdownAsked),
             Some(Signal::LookAtParents) => None,
             // The worker itself is gone: nobody renews the lease any more.
             Some(Signal::LeaseLost) | None => Some(Event::LeaseLost),

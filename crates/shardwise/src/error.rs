@@ -38,6 +38,16 @@ pub enum WorkerError {
         /// The table.
         table: String,
     },
+    /// The table holds rows of another kind of application.
+    #[error("lease table `{table}` is not this application's: row `{key}`: {why}")]
+    NotOurs {
+        /// The table.
+        table: String,
+        /// One such row.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Kinesis did not answer as it should.
     #[error("Kinesis, stream `{stream}`")]
     Kinesis {
@@ -72,7 +82,8 @@ impl WorkerError {
             Self::Setting(_)
             | Self::StreamMissing { .. }
             | Self::StreamDeleting { .. }
-            | Self::TableMissing { .. } => true,
+            | Self::TableMissing { .. }
+            | Self::NotOurs { .. } => true,
             Self::Kinesis { source, .. } => {
                 matches!(source, KinesisError::Refused(_) | KinesisError::Invalid(_))
             }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -129,8 +130,8 @@ impl fmt::Debug for ProcessorError {
 
 /// Records how far a shard is processed.
 ///
-/// It belongs to one hold of the shard's lease: once the lease is lost, every checkpoint is
-/// refused with [`CheckpointError::LeaseLost`].
+/// It belongs to one processor and one hold of the shard's lease: once the lease is lost or the
+/// processor replaced, every checkpoint is refused with [`CheckpointError::LeaseLost`].
 #[derive(Clone, Debug)]
 pub struct Checkpointer {
     shared: Arc<Shared>,
@@ -141,18 +142,22 @@ struct Shared {
     tenure: Arc<Tenure>,
     progress: Mutex<Progress>,
     one_at_a_time: tokio::sync::Mutex<()>,
+    /// Its processor was replaced: the lease goes on without it.
+    revoked: AtomicBool,
 }
 
 impl Checkpointer {
     pub(crate) fn new(tenure: Arc<Tenure>, stored: Checkpoint) -> Self {
         let progress = Mutex::new(Progress::new(stored));
         let one_at_a_time = tokio::sync::Mutex::new(());
-        Self { shared: Arc::new(Shared { tenure, progress, one_at_a_time }) }
+        let revoked = AtomicBool::new(false);
+        Self { shared: Arc::new(Shared { tenure, progress, one_at_a_time, revoked }) }
     }
 
     /// Records that every record delivered so far is processed; at the shard's end, the shard.
     ///
-    /// This covers the batch in hand: call it when that batch is done.
+    /// This covers the batch in hand: call it when that batch is done. A batch whose processing
+    /// has failed, and which will come again, is not covered.
     ///
     /// # Errors
     ///
@@ -222,8 +227,21 @@ impl Checkpointer {
         self.progress().deliver(place);
     }
 
+    pub(crate) fn settle(&self) {
+        self.progress().settle();
+    }
+
+    pub(crate) fn fail(&self) {
+        self.progress().fail();
+    }
+
     pub(crate) fn reach_end(&self) {
         self.progress().reach_end();
+    }
+
+    /// Refuses everything from here on: another processor continues.
+    pub(crate) fn revoke(&self) {
+        self.shared.revoked.store(true, Ordering::Release);
     }
 
     async fn make(&self, place: Option<Checkpoint>) -> Result<(), CheckpointError> {
@@ -262,6 +280,9 @@ impl Checkpointer {
 
     /// The place to write, or nothing if the last checkpoint is there already.
     fn decide(&self, place: Option<Checkpoint>) -> Result<Option<Checkpoint>, CheckpointError> {
+        if self.shared.revoked.load(Ordering::Acquire) {
+            return Err(self.lost());
+        }
         let lease = || self.shared.tenure.key().clone();
         match self.progress().decide(place) {
             Ok(Decision::AlreadyThere) => Ok(None),
@@ -346,7 +367,9 @@ impl CheckpointError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::LeaseLost { .. } | Self::OutOfRange { .. } => false,
-            Self::Table { source, .. } => !matches!(source, TableError::Missing),
+            Self::Table { source, .. } => {
+                !matches!(source, TableError::Missing | TableError::Rejected(_))
+            }
         }
     }
 

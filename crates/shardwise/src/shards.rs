@@ -35,6 +35,10 @@ async fn list(
                 shards.extend(list.shards);
                 match list.next {
                     Some(token) => page = ShardPage::Next(token),
+                    // A stream has shards: an empty list says nothing of them.
+                    None if shards.is_empty() => {
+                        return Err(KinesisError::Unanswered("no shards listed".into()));
+                    }
                     None => return Ok(shards),
                 }
             }

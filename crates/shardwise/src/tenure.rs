@@ -85,7 +85,7 @@ impl Tenure {
         self.held_until.store(micros(time), Ordering::Release);
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         self.held_until.store(0, Ordering::Release);
     }
 }
@@ -166,11 +166,12 @@ impl Keeper {
                 None => (Change::Renew, None),
             };
             let written = self.write(&change).await;
-            renew_at = if written.is_ok() {
-                self.renewed_at + self.config.renew_interval()
-            } else {
-                self.clock.now() + self.retry_interval()
-            };
+            if written.is_ok() {
+                renew_at = self.renewed_at + self.config.renew_interval();
+            } else if change == Change::Renew {
+                // Another change that fails again and again must not put the renewal off.
+                renew_at = self.clock.now() + self.retry_interval();
+            }
             let answered = match written {
                 Ok(()) => Ok(()),
                 Err(Failure::Behind(place)) => Err(WriteError::Behind(place)),
@@ -218,19 +219,20 @@ impl Keeper {
                     self.adopt(after, sent_at);
                     return Ok(());
                 }
-                Ok(Outcome::Refused) => match self.look(&after, sent_at).await? {
-                    Found::Wanted => return Ok(()),
+                // Not this very write: it was refused. But one in doubt may have come before it.
+                Ok(Outcome::Refused) => match self.look(change).await? {
+                    Some(row) if row == after => return Ok(()),
                     // The counter moved by our own hand: the same change on the newer row.
-                    Found::Earlier => {}
+                    Some(_) => {}
                     // The row is as we know it, so the condition held; the next try will tell.
-                    Found::Unchanged => return Err(Failure::Table(timed_out())),
+                    None => return Err(Failure::Table(timed_out())),
                 },
                 Err(error) if error.is_ambiguous() => {
                     self.in_doubt.push((after.clone(), sent_at));
-                    match self.look(&after, sent_at).await? {
-                        Found::Wanted => return Ok(()),
-                        Found::Earlier => {}
-                        Found::Unchanged => return Err(Failure::Table(error)),
+                    match self.look(change).await? {
+                        Some(row) if row == after => return Ok(()),
+                        Some(_) => {}
+                        None => return Err(Failure::Table(error)),
                     }
                 }
                 Err(error) => return Err(Failure::Table(error)),
@@ -241,8 +243,9 @@ impl Keeper {
         }
     }
 
-    /// Reads the row consistently and says which of our writes, if any, it proves.
-    async fn look(&mut self, wanted: &Lease, sent_at: Time) -> Result<Found, Failure> {
+    /// Reads the row consistently; the write in doubt that it proves, if it proves one. The oldest
+    /// counts: it alone says when the lease was last renewed at the latest.
+    async fn look(&mut self, change: &Change) -> Result<Option<Lease>, Failure> {
         let limit = self.config.write_timeout();
         let read = within(&*self.clock, limit, self.table.read(&self.lease.key)).await;
         let item = read.unwrap_or_else(|| Err(timed_out())).map_err(Failure::Table)?;
@@ -250,17 +253,14 @@ impl Keeper {
         let Row::Lease(row) = row::read(&item) else {
             return Err(Failure::End(TenureEnd::RowGone));
         };
-        if wanted.is_proven_by(&row) {
-            self.adopt(wanted.clone(), sent_at);
-            return Ok(Found::Wanted);
-        }
-        let earlier = self.in_doubt.iter().find(|(lease, _)| lease.is_proven_by(&row)).cloned();
-        if let Some((lease, sent_at)) = earlier {
-            self.adopt(lease, sent_at);
-            return Ok(Found::Earlier);
+        let proven = self.in_doubt.iter().find(|(lease, _)| lease.is_proven_by(&row)).cloned();
+        if let Some((lease, sent_at)) = proven {
+            let released = lease.owner.is_none() && *change != Change::Release;
+            self.adopt(lease.clone(), sent_at);
+            return if released { Err(Failure::End(TenureEnd::Released)) } else { Ok(Some(lease)) };
         }
         if self.lease.is_proven_by(&row) {
-            return Ok(Found::Unchanged);
+            return Ok(None);
         }
         Err(Failure::End(TenureEnd::Taken { by: row.owner }))
     }
@@ -272,12 +272,6 @@ impl Keeper {
         self.renewed_at = self.renewed_at.max(sent_at);
         self.tenure.hold_until(self.renewed_at + self.config.failover_time);
     }
-}
-
-enum Found {
-    Wanted,
-    Earlier,
-    Unchanged,
 }
 
 enum Failure {

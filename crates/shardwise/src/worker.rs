@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use shardwise_core::config::Config;
+use shardwise_core::fleet::Watch;
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::lease::Lease;
 use shardwise_core::rng::Rng;
@@ -34,7 +35,7 @@ use crate::kinesis::Kinesis;
 use crate::lease_table::LeaseTable;
 use crate::processor::RecordProcessor;
 use crate::status::Board;
-use crate::tenure::{Keeper, Tenure, TenureEnd};
+use crate::tenure::{Keeper, Tenure};
 
 /// What a worker stands on.
 #[derive(Clone)]
@@ -134,7 +135,7 @@ struct Running {
     held: BTreeMap<LeaseKey, Held>,
     /// Leases whose consumer has not ended, held or not: they are not taken again before.
     consumed: BTreeSet<LeaseKey>,
-    keepers: JoinSet<(LeaseKey, TenureEnd)>,
+    keepers: JoinSet<Arc<Tenure>>,
     consumers: JoinSet<(LeaseKey, Option<ConsumerEnd>)>,
     /// The duties that may take long: at most one of a kind at a time.
     duties: JoinSet<Done>,
@@ -149,6 +150,9 @@ struct Running {
     next: Next,
     /// Rows that were already warned about.
     odd_rows: BTreeSet<String>,
+    generation: Watch,
+    /// How many leases of finished shards the last round saw.
+    finished: usize,
 }
 
 struct Held {
@@ -204,6 +208,8 @@ impl Running {
                 cleanup: now + config.lease.cleanup_interval,
             },
             odd_rows: BTreeSet::new(),
+            generation: Watch::default(),
+            finished: 0,
             shared,
         }
     }
@@ -278,13 +284,16 @@ impl Running {
         let (table, clock) = (Arc::clone(&ports.table), Arc::clone(&ports.clock));
         let (tenure, keeper) = Keeper::new(lease, written_at, table, clock, config.lease.clone());
         let (signals, received) = mpsc::unbounded_channel();
-        let (kept, consumer) = (key.clone(), signals.clone());
+        let (kept, consumer) = (Arc::clone(&tenure), signals.clone());
         let keeper = self.keepers.spawn(async move {
-            let end = keeper.keep().await;
+            if AssertUnwindSafe(keeper.keep()).catch_unwind().await.is_err() {
+                error!(lease = %kept.key(), "keeper panicked: its lease is left to expire");
+                kept.end();
+            }
             // At once, not when the worker gets round to it. A consumer that has ended hears
             // nothing.
             let _ = consumer.send(Signal::LeaseLost);
-            (kept, end)
+            kept
         });
         if !finished {
             self.shared.board.begin(&key, checkpoint);
@@ -299,10 +308,12 @@ impl Running {
         self.held.insert(key, Held { tenure, keeper, signals, finished });
     }
 
-    fn keeper_ended(&mut self, ended: Option<(LeaseKey, TenureEnd)>) {
+    fn keeper_ended(&mut self, ended: Option<Arc<Tenure>>) {
         // A keeper that was stopped by us says nothing; its lease is forgotten already.
-        if let Some((key, _)) = ended {
-            self.held.remove(&key);
+        let Some(tenure) = ended else { return };
+        // The lease may have been taken anew meanwhile.
+        if self.held.get(tenure.key()).is_some_and(|held| Arc::ptr_eq(&held.tenure, &tenure)) {
+            self.held.remove(tenure.key());
         }
     }
 
@@ -318,7 +329,9 @@ impl Running {
                 // Its children may start: somebody may be waiting for this very shard.
                 self.look_at_parents();
             }
-            Some(ConsumerEnd::Lost | ConsumerEnd::Stopped) => self.forget(&key),
+            // Stopping releases it.
+            Some(ConsumerEnd::Stopped) => {}
+            Some(ConsumerEnd::Lost) => self.forget(&key),
             None => {
                 error!(lease = %key, "shard consumer panicked: its lease is left to expire");
                 self.forget(&key);

@@ -13,17 +13,22 @@ const CALLBACK_PATIENCE_MS = 10_000;
 class Turn {
   #name;
   #events;
+  #callbackPatienceMs;
   #ended = null;
   #patience = null;
 
   /**
    * @param {string} name the action
-   * @param {{done: () => void, failed: (error: unknown) => void, warn: (text: string) => void}}
-   *   events
+   * @param {object} events
+   * @param {() => void} events.done called once, unless it failed before
+   * @param {(error: unknown) => void} events.failed called once
+   * @param {(text: string) => void} events.warn
+   * @param {number} [callbackPatienceMs]
    */
-  constructor(name, events) {
+  constructor(name, events, callbackPatienceMs = CALLBACK_PATIENCE_MS) {
     this.#name = name;
     this.#events = events;
+    this.#callbackPatienceMs = callbackPatienceMs;
   }
 
   /** Calls the method; what it throws comes back through `failed`. */
@@ -66,7 +71,7 @@ class Turn {
         this.#events.warn(
           `${this.#name} has resolved but not called its callback; still waiting for that`,
         );
-      }, CALLBACK_PATIENCE_MS).unref();
+      }, this.#callbackPatienceMs).unref();
     }
   }
 

@@ -30,4 +30,7 @@ const arrangements = {
   },
 };
 
+// In a session of its own, nobody else would end it if a test fails.
+setTimeout(() => process.exit(9), 30_000).unref();
+
 arrangements[process.env.FAKE ?? 'says its arguments']();

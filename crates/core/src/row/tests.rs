@@ -123,6 +123,8 @@ fn a_take_in_the_middle_of_a_handoff_names_both_owners_and_counts_as_kcl_does() 
     let counts = |write: &Write| write.values.contains_key(":ownerSwitchesSinceCheckpoint");
     assert!(counts(&write));
     assert!(!counts(&take(&handed, &worker("worker-a"))));
+    let stuck = Lease { checkpoint_owner: Some(worker("worker-a")), ..mine() };
+    assert!(counts(&take(&stuck, &worker("worker-a"))));
 }
 
 #[test]

@@ -119,13 +119,19 @@ fn a_light_round_neither_steals_nor_takes_more_than_the_share() {
 }
 
 #[test]
-fn a_new_worker_steals_one_lease_from_the_worker_with_the_most() {
+fn a_new_worker_steals_one_lease_from_the_worker_with_the_most_if_it_may() {
     let (a, b, c) = (worker("a"), worker("b"), worker("c"));
     let mut leases: Vec<Lease> = (0..7).map(|number| lease(number, Some(&b))).collect();
     leases.extend((7..9).map(|number| lease(number, Some(&c))));
     let plan = plan_at_first_sight(&leases, &a, Round::Full);
     assert_eq!(plan.take.len(), 1);
     assert_eq!(plan.take[0].owner.as_ref(), Some(&b));
+
+    let mut sightings = Sightings::default();
+    sightings.observe(&leases, at(0));
+    let rng = &mut Rng::new(1);
+    let tame = super::plan(&leases, &sightings, &a, &config(), Round::Full, false, rng, at(0));
+    assert_eq!(tame.take, []);
 }
 
 #[test]

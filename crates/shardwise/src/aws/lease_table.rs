@@ -225,6 +225,8 @@ where
         error.raw_response().is_some_and(|response| response.status().is_client_error());
     match code.as_str() {
         "ResourceNotFoundException" => TableError::Missing,
+        // The table, or its backups, are still being changed: later.
+        "ContinuousBackupsUnavailableException" | "ResourceInUseException" => TableError::Throttled,
         code if is_throttling(code) => TableError::Throttled,
         code if is_refusal(code) => TableError::Refused(format!("{code}: {message}")),
         code if is_client_error && !code.is_empty() => {

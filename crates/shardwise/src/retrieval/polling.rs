@@ -1,20 +1,22 @@
 //! Reading a shard with GetRecords: paced, and never further ahead than the buffer allows.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use shardwise_core::config::Config;
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::sequence::Checkpoint;
 use shardwise_core::shard::{ChildShard, Shard};
-use shardwise_core::time::Time;
+use shardwise_core::time::{Time, Timestamp};
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::prefetch::Prefetch;
 use super::{Batch, Fetched};
 use crate::clock::within;
-use crate::kinesis::{Answer, KinesisError, Position, ShardIterator};
+use crate::kinesis::{Answer, KinesisError, Position, Record, ShardIterator};
 use crate::shards;
 use crate::status::Board;
 use crate::worker::Ports;
@@ -26,6 +28,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The wait after a throttled read: the service counts by the second.
 const THROTTLED_WAIT: Duration = Duration::from_secs(1);
 
+/// How a record of the Kinesis Producer Library that holds several user records begins.
+const AGGREGATE_MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
+
 /// Reads one shard in a task of its own; dropping it stops the task.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -34,17 +39,17 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Starts right behind `checkpoint`; at the shard's end there is nothing to read.
+    /// Starts at `position`, and delivers what is behind `checkpoint`.
     pub(crate) fn start(
         ports: &Ports,
         config: &Arc<Config>,
         board: &Board,
         shard: &ShardId,
         checkpoint: &Checkpoint,
-    ) -> Option<Self> {
-        let position = Position::of(checkpoint, config.initial_position)?;
+        position: Position,
+    ) -> Self {
         let prefetch = Arc::new(Prefetch::new(&config.polling));
-        let poller = Poller {
+        let mut poller = Poller {
             ports: ports.clone(),
             config: Arc::clone(config),
             board: board.clone(),
@@ -52,11 +57,19 @@ impl Reader {
             checkpoint: checkpoint.clone(),
             position,
             iterator: None,
+            opened_at: None,
             read_at: ports.clock.now(),
             failures: 0,
+            warned_of_aggregates: false,
             prefetch: Arc::clone(&prefetch),
         };
-        Some(Self { prefetch, task: tokio::spawn(poller.poll()) })
+        let task = tokio::spawn(async move {
+            while AssertUnwindSafe(poller.poll()).catch_unwind().await.is_err() {
+                poller.iterator = None;
+                poller.fail("the reader panicked", THROTTLED_WAIT);
+            }
+        });
+        Self { prefetch, task }
     }
 
     /// What comes next. After the end it never returns again.
@@ -81,15 +94,19 @@ struct Poller {
     /// Where a new iterator begins.
     position: Position,
     iterator: Option<ShardIterator>,
+    /// When the first iterator was asked for.
+    opened_at: Option<Timestamp>,
     /// Not before then may the next question be asked.
     read_at: Time,
     /// Reads that failed in a row.
     failures: u32,
+    warned_of_aggregates: bool,
     prefetch: Arc<Prefetch>,
 }
 
 impl Poller {
-    async fn poll(mut self) {
+    /// Reads until the shard's end.
+    async fn poll(&mut self) {
         loop {
             self.prefetch.room().await;
             self.ports.clock.sleep_until(self.read_at).await;
@@ -104,24 +121,26 @@ impl Poller {
         }
     }
 
+    /// Asks once. An iterator that got no answer is kept: a new one at the tip would skip records.
     async fn read(&mut self) -> Result<Answer, KinesisError> {
-        let (clock, kinesis) = (&*self.ports.clock, &*self.ports.kinesis);
-        let polling = &self.config.polling;
+        let (clock, kinesis) = (Arc::clone(&self.ports.clock), Arc::clone(&self.ports.kinesis));
+        let config = Arc::clone(&self.config);
         let question = async {
-            let iterator = match self.iterator.take() {
-                Some(iterator) => iterator,
+            let iterator = match &self.iterator {
+                Some(iterator) => iterator.clone(),
                 None => {
-                    let stream = &self.config.stream_name;
-                    kinesis.shard_iterator(stream, &self.shard, &self.position).await?
+                    let asked_at = clock.date();
+                    let stream = &config.stream_name;
+                    let iterator =
+                        kinesis.shard_iterator(stream, &self.shard, &self.position).await?;
+                    self.opened_at.get_or_insert(asked_at);
+                    self.iterator = Some(iterator.clone());
+                    iterator
                 }
             };
-            let answer = kinesis.records(&iterator, polling.max_records).await;
-            if !matches!(answer, Err(KinesisError::Expired | KinesisError::Invalid(_))) {
-                self.iterator = Some(iterator);
-            }
-            answer
+            kinesis.records(&iterator, config.polling.max_records).await
         };
-        within(clock, polling.request_timeout, question)
+        within(&*clock, config.polling.request_timeout, question)
             .await
             .unwrap_or_else(|| Err(KinesisError::Unanswered("timed out".into())))
     }
@@ -133,7 +152,7 @@ impl Poller {
         if is_end == answer.children.is_empty() || !children_named {
             let (next, children) = (answer.next.is_some(), answer.children.len());
             warn!(shard = %self.shard, next, children, "malformed answer: asked again");
-            self.fail(Duration::ZERO);
+            self.fail("malformed answer", Duration::ZERO);
             return None;
         }
         self.failures = 0;
@@ -148,8 +167,9 @@ impl Poller {
 
         let mut records = answer.records;
         if records.first().is_some_and(|first| first.place() <= self.checkpoint) {
-            records.retain(|record| record.place() > self.checkpoint);
+            records.retain(|record| is_behind(record, &self.checkpoint));
         }
+        self.look_for_aggregates(&records);
         if !records.is_empty() || (self.config.processor.call_for_empty_batches && !is_end) {
             let millis_behind_latest = answer.millis_behind_latest;
             self.prefetch.put(Fetched::Batch(Batch { records, millis_behind_latest }));
@@ -159,38 +179,60 @@ impl Poller {
 
     /// Makes the best of a failed read; gives the child shards if the shard turns out to be gone.
     async fn recover(&mut self, error: KinesisError) -> Option<Vec<ChildShard>> {
-        match &error {
+        let text = error.to_string();
+        match error {
             KinesisError::Expired => {
                 debug!(shard = %self.shard, "iterator expired");
-                self.fail(Duration::ZERO);
+                self.iterator = None;
+                // At the tip nothing was read yet: the tip is elsewhere by now.
+                if let (Position::Latest, Some(date)) = (&self.position, self.opened_at) {
+                    self.position = Position::AtTimestamp(date);
+                }
+                self.fail(&text, Duration::ZERO);
             }
             KinesisError::Throttled => {
                 debug!(shard = %self.shard, "read throttled");
-                self.fail(THROTTLED_WAIT);
+                self.fail(&text, THROTTLED_WAIT);
             }
             KinesisError::NotFound(_) => {
-                self.fail(THROTTLED_WAIT);
+                self.fail(&text, THROTTLED_WAIT);
                 return self.children_if_gone().await;
             }
-            KinesisError::Invalid(_)
-            | KinesisError::Refused(_)
-            | KinesisError::InUse(_)
-            | KinesisError::Unanswered(_) => {
-                self.fail(Duration::ZERO);
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                let in_a_row = self.failures;
-                warn!(shard = %self.shard, %error, source, in_a_row, "read failed");
-                self.board.fetch_failed(&LeaseKey::of(&self.shard), error.to_string());
+            KinesisError::Invalid(_) => {
+                self.iterator = None;
+                self.fail_loudly(&error);
+            }
+            KinesisError::Refused(_) | KinesisError::InUse(_) | KinesisError::Unanswered(_) => {
+                self.fail_loudly(&error);
             }
         }
         None
     }
 
-    fn fail(&mut self, at_least: Duration) {
+    fn fail_loudly(&mut self, error: &KinesisError) {
+        let source = std::error::Error::source(error).map(ToString::to_string);
+        let in_a_row = self.failures + 1;
+        warn!(shard = %self.shard, %error, source, in_a_row, "read failed");
+        self.fail(&error.to_string(), Duration::ZERO);
+    }
+
+    fn fail(&mut self, why: &str, at_least: Duration) {
         self.failures = self.failures.saturating_add(1);
-        let doubled = self.config.polling.idle_time * 2_u32.pow(self.failures.min(6) - 1);
-        let pause = doubled.min(LONGEST_WAIT).max(at_least).max(self.config.polling.idle_time);
+        self.board.fetch_failed(&LeaseKey::of(&self.shard), why.to_owned());
+        let idle_time = self.config.polling.idle_time;
+        let doubled = idle_time.saturating_mul(2_u32.pow(self.failures.min(6) - 1));
+        let pause = doubled.min(LONGEST_WAIT).max(at_least).max(idle_time);
         self.read_at = self.ports.clock.now() + pause;
+    }
+
+    /// Says once that records of the Kinesis Producer Library come as they are.
+    fn look_for_aggregates(&mut self, records: &[Record]) {
+        let is_aggregate = |record: &Record| record.data.starts_with(&AGGREGATE_MAGIC);
+        if !self.warned_of_aggregates && records.iter().any(is_aggregate) {
+            self.warned_of_aggregates = true;
+            warn!(shard = %self.shard,
+                "aggregated records of the Kinesis Producer Library are not taken apart yet");
+        }
     }
 
     /// A shard that cannot be found has ended only if a fresh list does not show it either.
@@ -206,7 +248,6 @@ impl Poller {
             }
             Err(error) => {
                 warn!(shard = %self.shard, %error, "shard not found");
-                self.board.fetch_failed(&LeaseKey::of(&self.shard), error.to_string());
                 None
             }
         }
@@ -219,6 +260,23 @@ impl Poller {
             hash_range: shard.hash_range,
         })
     }
+}
+
+/// Whether a record is still to be delivered.
+///
+/// A checkpoint inside an aggregated record leaves some of its user records; as long as those are
+/// not told apart, the whole record comes again.
+fn is_behind(record: &Record, checkpoint: &Checkpoint) -> bool {
+    let is_inside = match checkpoint {
+        Checkpoint::At { sequence, sub_sequence } => {
+            *sub_sequence > 0 && *sequence == record.sequence_number
+        }
+        Checkpoint::AtTimestamp
+        | Checkpoint::TrimHorizon
+        | Checkpoint::Latest
+        | Checkpoint::ShardEnd => false,
+    };
+    is_inside || record.place() > *checkpoint
 }
 
 /// How long the service takes for `bytes` of one shard at its rate.

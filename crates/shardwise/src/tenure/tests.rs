@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use shardwise_core::config::LeaseConfig;
 use shardwise_core::id::{LeaseKey, WorkerId};
-use shardwise_core::lease::{Change, Lease};
+use shardwise_core::lease::{Change, Lease, PendingCheckpoint};
 use shardwise_core::row;
 use shardwise_core::sequence::{Checkpoint, SequenceNumber};
 use tokio::task::JoinHandle;
@@ -173,4 +173,50 @@ async fn a_row_that_is_gone_ends_the_tenure() {
     setup.tenure.write(Change::Checkpoint(Checkpoint::ShardEnd)).await.unwrap();
     assert_eq!(setup.table.apply(&row::delete(&setup.lease())), Outcome::Written);
     assert_eq!(setup.kept.await.unwrap(), TenureEnd::RowGone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_proven_late_counts_from_when_it_was_sent() {
+    let setup = setup();
+    // The first renewal is applied at 3.3 s; nothing answers, and nothing can be read, until 9 s.
+    setup.table.fate([Fate::AnswerLost]);
+    setup.table.fate([Fate::RequestLost; 40]);
+    setup.table.refuse_reads(true);
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    setup.table.refuse_reads(false);
+    tokio::time::sleep(Duration::from_millis(4_250)).await;
+    assert!(setup.is_held());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!setup.is_held(), "13.3 s after the start others may take it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_always_turned_down_does_not_put_renewals_off() {
+    let setup = setup();
+    for _ in 0..40 {
+        setup.table.fate([Fate::Rejected]);
+        let pending = PendingCheckpoint { checkpoint: at(5), state: Some(vec![0; 9]) };
+        assert!(setup.tenure.write(Change::Prepare(pending)).await.is_err());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(setup.is_held());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_arrives_late_ends_the_tenure() {
+    let setup = setup();
+    setup.table.fate([Fate::Late]);
+    assert!(setup.tenure.write(Change::Release).await.is_err());
+    assert_eq!(setup.kept.await.unwrap(), TenureEnd::Released);
+    assert_eq!(setup.table.lease(&key()).unwrap().owner, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_not_taken_for_our_own_success() {
+    let setup = setup();
+    // Another process under our own name renews at the same moment.
+    let twin = row::change(&setup.lease(), &Change::Renew);
+    assert_eq!(setup.table.apply(&twin), Outcome::Written);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(!setup.is_held());
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,6 +27,8 @@ struct State {
     reads: BTreeMap<ShardId, u32>,
     /// Answers to come that are errors.
     failures: Vec<KinesisError>,
+    hangs: bool,
+    panics: bool,
 }
 
 pub(crate) fn shard_id(index: usize) -> ShardId {
@@ -79,6 +82,16 @@ impl MemoryStream {
     /// The next calls of `records` fail so, the last one first.
     pub(crate) fn fail(&self, failures: impl IntoIterator<Item = KinesisError>) {
         self.state.lock().unwrap().failures.extend(failures);
+    }
+
+    /// The next call of `records` gets no answer within any limit.
+    pub(crate) fn hang_next_read(&self) {
+        self.state.lock().unwrap().hangs = true;
+    }
+
+    /// The next call of `records` panics.
+    pub(crate) fn panic_next_read(&self) {
+        self.state.lock().unwrap().panics = true;
     }
 
     /// How often the shard was read.
@@ -158,6 +171,11 @@ impl Kinesis for MemoryStream {
     }
 
     async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError> {
+        if std::mem::take(&mut self.state.lock().unwrap().hangs) {
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+        }
+        let panics = std::mem::take(&mut self.state.lock().unwrap().panics);
+        assert!(!panics, "on purpose");
         let mut state = self.state.lock().unwrap();
         let (id, index) = at.0.split_once(' ').unwrap();
         let (id, index) = (ShardId::new(id).unwrap(), index.parse::<usize>().unwrap());

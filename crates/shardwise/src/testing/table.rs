@@ -27,6 +27,8 @@ pub(crate) enum Fate {
     Late,
     /// It is turned down for load.
     Throttled,
+    /// It is turned down for what it is.
+    Rejected,
     /// The answer takes longer than any limit.
     Hangs,
 }
@@ -42,6 +44,7 @@ struct State {
     fates: VecDeque<Fate>,
     late: VecDeque<Write>,
     writes: Vec<Write>,
+    reads_refused: bool,
 }
 
 impl MemoryTable {
@@ -56,6 +59,16 @@ impl MemoryTable {
     /// Decides over the writes to come, in order; those behind are answered.
     pub(crate) fn fate(&self, fates: impl IntoIterator<Item = Fate>) {
         self.state.lock().unwrap().fates.extend(fates);
+    }
+
+    /// Whether consistent reads get no answer from here on.
+    pub(crate) fn refuse_reads(&self, refused: bool) {
+        self.state.lock().unwrap().reads_refused = refused;
+    }
+
+    /// A row of another kind.
+    pub(crate) fn put(&self, key: &str, item: Item) {
+        self.state.lock().unwrap().rows.insert(key.to_owned(), item);
     }
 
     /// Every write that was sent.
@@ -175,7 +188,11 @@ impl LeaseTable for MemoryTable {
     }
 
     async fn read(&self, key: &LeaseKey) -> Result<Option<Item>, TableError> {
-        Ok(self.state.lock().unwrap().rows.get(key.as_str()).cloned())
+        let state = self.state.lock().unwrap();
+        if state.reads_refused {
+            return Err(lost());
+        }
+        Ok(state.rows.get(key.as_str()).cloned())
     }
 
     async fn write(&self, write: &Write) -> Result<Outcome, TableError> {
@@ -203,6 +220,7 @@ impl LeaseTable for MemoryTable {
                 Err(lost())
             }
             Fate::Throttled => Err(TableError::Throttled),
+            Fate::Rejected => Err(TableError::Rejected("too large".to_owned())),
             Fate::Hangs => {
                 tokio::time::sleep(Duration::from_secs(3_600)).await;
                 Err(lost())

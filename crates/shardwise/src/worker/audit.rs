@@ -28,7 +28,11 @@ pub(super) async fn audit(shared: Shared, mut auditor: Auditor) -> Auditor {
     match auditor.audit(&leases) {
         Audit::Covered => {}
         Audit::NoLeases => {
-            if let Err(error) = start::first_leases(&shared).await {
+            let made = match start::has_leases(&shared, &scan) {
+                Ok(_) => start::first_leases(&shared).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = made {
                 warn!(%error, "shard sync failed");
             }
         }

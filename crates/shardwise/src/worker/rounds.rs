@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use shardwise_core::fleet;
 use shardwise_core::lease::Lease;
 use shardwise_core::row::{self, Row};
 use shardwise_core::take::{self, Round};
 use shardwise_core::time::Time;
+use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::Running;
@@ -14,6 +14,8 @@ use crate::clock::within;
 use crate::consumer::Shared;
 use crate::lease_table::{Outcome, Scan, TableError};
 
+/// How many leases are taken at the same time.
+const TAKES_AT_ONCE: usize = 32;
 /// When a scan that failed is made again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -40,9 +42,11 @@ impl Running {
         let leases = leases_of(&scan);
         let may_steal = self.look_at_odd_rows(&scan);
         self.sightings.observe(&leases, now);
-        if leases.iter().any(Lease::is_finished) {
+        let finished = leases.iter().filter(|lease| lease.is_finished()).count();
+        if finished > self.finished {
             self.look_at_parents();
         }
+        self.finished = finished;
         let wanted = if self.adopted {
             self.plan(&leases, round, may_steal, now)
         } else {
@@ -53,9 +57,32 @@ impl Running {
             mine.extend(self.plan(&leases, round, may_steal, now));
             mine
         };
-        for lease in wanted {
-            if !self.held.contains_key(&lease.key) && !self.consumed.contains(&lease.key) {
-                self.take(&lease).await;
+        self.take_all(wanted).await;
+    }
+
+    /// Takes what can be taken, several at a time. A stop drops what is under way: such a lease
+    /// bears this worker's name and expires.
+    async fn take_all(&mut self, mut wanted: Vec<Lease>) {
+        wanted.retain(|lease| {
+            !self.held.contains_key(&lease.key) && !self.consumed.contains(&lease.key)
+        });
+        let stopper = self.stopper.clone();
+        let mut wanted = wanted.into_iter();
+        let mut takes = JoinSet::new();
+        loop {
+            for lease in wanted.by_ref().take(TAKES_AT_ONCE - takes.len()) {
+                let shared = self.shared.clone();
+                takes.spawn(async move { take(&shared, &lease).await });
+            }
+            let taken = tokio::select! {
+                biased;
+                () = stopper.asked(1) => return,
+                taken = takes.join_next() => taken,
+            };
+            match taken {
+                Some(Ok(Some((lease, sent_at)))) => self.hold(lease, sent_at),
+                Some(Ok(None) | Err(_)) => {}
+                None => return,
             }
         }
     }
@@ -82,7 +109,7 @@ impl Running {
                 warn!(key, why, "row of the lease table cannot be read: left alone");
             }
         }
-        let sign = fleet::sign_of_kcl_3(&scan.items);
+        let sign = self.generation.observe(&scan.items, self.shared.ports.clock.now());
         if let Some(row) = sign
             && self.odd_rows.insert(row.to_owned())
         {
@@ -90,25 +117,27 @@ impl Running {
         }
         sign.is_none()
     }
+}
 
-    async fn take(&mut self, seen: &Lease) {
-        let (me, limit) = (&self.shared.config.worker_id, self.shared.config.lease.write_timeout());
-        let (table, clock) = (&self.shared.ports.table, &self.shared.ports.clock);
-        let sent_at: Time = clock.now();
-        let taken = seen.taken_by(me);
-        let answer = within(&**clock, limit, table.write(&row::take(seen, me))).await;
-        let written = match answer {
-            Some(Ok(outcome)) => Ok(outcome == Outcome::Written),
-            Some(Err(error)) if error.is_ambiguous() => is_proven(&self.shared, &taken).await,
-            Some(Err(error)) => Err(error),
-            None => is_proven(&self.shared, &taken).await,
-        };
-        match written {
-            Ok(true) => self.hold(taken, sent_at),
-            Ok(false) => debug!(lease = %seen.key, "somebody else was first"),
-            Err(error) => warn!(lease = %seen.key, %error, "lease not taken"),
-        }
+/// Takes one lease: the row as it is then, and when the write was sent.
+async fn take(shared: &Shared, seen: &Lease) -> Option<(Lease, Time)> {
+    let (me, limit) = (&shared.config.worker_id, shared.config.lease.write_timeout());
+    let (table, clock) = (&shared.ports.table, &shared.ports.clock);
+    let sent_at = clock.now();
+    let taken = seen.taken_by(me);
+    let answer = within(&**clock, limit, table.write(&row::take(seen, me))).await;
+    let written = match answer {
+        Some(Ok(outcome)) => Ok(outcome == Outcome::Written),
+        Some(Err(error)) if error.is_ambiguous() => is_proven(shared, &taken).await,
+        Some(Err(error)) => Err(error),
+        None => is_proven(shared, &taken).await,
+    };
+    match written {
+        Ok(true) => return Some((taken, sent_at)),
+        Ok(false) => debug!(lease = %seen.key, "somebody else was first"),
+        Err(error) => warn!(lease = %seen.key, %error, "lease not taken"),
     }
+    None
 }
 
 /// The leases among the rows.
@@ -122,7 +151,9 @@ pub(super) fn leases_of(scan: &Scan) -> Vec<Lease> {
 
 /// Whether the row is, by a consistent read, what a write without an answer would have made it.
 async fn is_proven(shared: &Shared, wanted: &Lease) -> Result<bool, TableError> {
-    let item = shared.ports.table.read(&wanted.key).await?;
+    let limit = shared.config.lease.write_timeout();
+    let read = within(&*shared.ports.clock, limit, shared.ports.table.read(&wanted.key)).await;
+    let item = read.unwrap_or_else(|| Err(TableError::Unanswered("timed out".into())))?;
     Ok(item.is_some_and(|item| match row::read(&item) {
         Row::Lease(lease) => wanted.is_proven_by(&lease),
         Row::Foreign { .. } | Row::Malformed { .. } => false,

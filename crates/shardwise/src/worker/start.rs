@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use crate::consumer::Shared;
 use crate::error::WorkerError;
 use crate::kinesis::{KinesisError, StreamState};
-use crate::lease_table::{TableError, TableState};
+use crate::lease_table::{Scan, TableError, TableState};
 use crate::shards;
 
 /// How often a stream or a table that is being made is looked at.
@@ -25,8 +25,9 @@ const LISTINGS: u32 = 3;
 pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
     let coordinator = &shared.config.coordinator;
     let mut attempt = 1;
+    let mut is_new = false;
     loop {
-        match try_once(shared).await {
+        match try_once(shared, &mut is_new).await {
             Ok(()) => return Ok(()),
             Err(error) if error.is_configuration() || attempt >= coordinator.start_attempts => {
                 return Err(error);
@@ -41,14 +42,30 @@ pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
     }
 }
 
-async fn try_once(shared: &Shared) -> Result<(), WorkerError> {
+/// Tries once. A first shard sync that broke off leaves some leases: `is_new` remembers that it
+/// was begun, and it is made again to its end.
+async fn try_once(shared: &Shared, is_new: &mut bool) -> Result<(), WorkerError> {
     stream_ready(shared).await?;
     table_ready(shared).await?;
     let scan = shared.ports.table.scan().await.map_err(|source| table_error(shared, source))?;
-    if !scan.items.iter().any(|item| matches!(row::read(item), Row::Lease(_))) {
-        first_leases(shared).await?;
+    *is_new |= !has_leases(shared, &scan)?;
+    if *is_new { first_leases(shared).await } else { Ok(()) }
+}
+
+/// Whether the application has leases. Rows that look like leases but cannot be read belong to
+/// somebody else: nothing may be added to them.
+pub(super) fn has_leases(shared: &Shared, scan: &Scan) -> Result<bool, WorkerError> {
+    let mut odd = None;
+    for item in &scan.items {
+        match row::read(item) {
+            Row::Lease(_) => return Ok(true),
+            Row::Malformed { key, why } => odd = Some((key, why)),
+            Row::Foreign { .. } => {}
+        }
     }
-    Ok(())
+    let Some((key, why)) = odd else { return Ok(false) };
+    let table = shared.config.table.name.clone();
+    Err(WorkerError::NotOurs { table, key, why: why.to_string() })
 }
 
 async fn stream_ready(shared: &Shared) -> Result<(), WorkerError> {

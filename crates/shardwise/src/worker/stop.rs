@@ -1,8 +1,10 @@
 //! Stopping: in order, or at once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use shardwise_core::id::LeaseKey;
 use shardwise_core::lease::Change;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -10,6 +12,7 @@ use tracing::{info, warn};
 
 use super::Running;
 use crate::consumer::Signal;
+use crate::tenure::WriteError;
 
 /// Stops a worker: the first time in order, the second time at once.
 #[derive(Clone, Debug, Default)]
@@ -58,16 +61,18 @@ impl Running {
         let grace = self.shared.config.coordinator.shutdown_grace;
         let deadline = clock.now() + grace;
         info!(leases = self.held.len(), ?grace, "worker stops");
-        let mut releases = JoinSet::new();
-        for (key, held) in &self.held {
-            if self.consumed.contains(key) {
-                held.tell(Signal::ShutdownAsked);
-            } else {
-                let tenure = Arc::clone(&held.tenure);
-                releases.spawn(async move { tenure.write(Change::Release).await });
-            }
+        self.duties.abort_all();
+        for held in self.held.values() {
+            held.tell(Signal::ShutdownAsked);
         }
-        while !(self.held.is_empty() && self.consumers.is_empty()) {
+        let mut releases = JoinSet::new();
+        let mut releasing = BTreeSet::new();
+        loop {
+            self.release_idle(&mut releasing, &mut releases);
+            if self.held.is_empty() && self.consumers.is_empty() {
+                info!("worker stopped");
+                return Stopped { in_order: true };
+            }
             tokio::select! {
                 biased;
                 () = stopper.asked(2) => {
@@ -80,14 +85,25 @@ impl Running {
                 }
                 Some(ended) = self.keepers.join_next() => self.keeper_ended(ended.ok()),
                 Some(ended) = self.consumers.join_next() => self.consumer_ended(ended.ok()),
-                Some(released) = releases.join_next() => {
-                    if let Ok(Err(error)) = released {
-                        warn!(%error, "finished lease not released: it will expire");
-                    }
-                }
+                Some(_) = releases.join_next() => {}
             }
         }
-        info!("worker stopped");
-        Stopped { in_order: true }
+    }
+
+    /// Releases the leases that no consumer needs any more, each in a task of its own.
+    fn release_idle(&self, releasing: &mut BTreeSet<LeaseKey>, releases: &mut JoinSet<()>) {
+        for (key, held) in &self.held {
+            if !self.consumed.contains(key) && releasing.insert(key.clone()) {
+                let clock = Arc::clone(&self.shared.ports.clock);
+                let tenure = Arc::clone(&held.tenure);
+                let pause = self.shared.config.lease.failover_time / 12;
+                releases.spawn(async move {
+                    while let Err(WriteError::Table(error)) = tenure.write(Change::Release).await {
+                        warn!(lease = %tenure.key(), %error, "lease not released yet");
+                        clock.sleep_until(clock.now() + pause).await;
+                    }
+                });
+            }
+        }
     }
 }

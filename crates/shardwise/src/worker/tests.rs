@@ -7,11 +7,13 @@ use std::time::Duration;
 use shardwise_core::config::{Config, InitialPosition, OnFailure};
 use shardwise_core::id::{LeaseKey, ShardId, StreamName, WorkerId};
 use shardwise_core::lease::Lease;
+use shardwise_core::row::Value;
 use shardwise_core::sequence::Checkpoint;
 use tokio::task::JoinHandle;
 
 use super::{Ports, Stopped, Stopper, Worker};
 use crate::clock::Clock;
+use crate::error::WorkerError;
 use crate::kinesis::KinesisError;
 use crate::processor::ProcessorError;
 use crate::status::Board;
@@ -28,7 +30,7 @@ struct World {
 struct Running {
     stopper: Stopper,
     board: Board,
-    run: JoinHandle<Stopped>,
+    run: JoinHandle<Result<Stopped, WorkerError>>,
 }
 
 impl World {
@@ -73,7 +75,7 @@ impl World {
                 forgets_end: Arc::clone(&forgets_end),
             })
         });
-        Running { stopper, board, run: tokio::spawn(async { run.await.unwrap() }) }
+        Running { stopper, board, run: tokio::spawn(run) }
     }
 
     /// Puts records named `PREFIX-0` and so on to a shard.
@@ -120,6 +122,12 @@ fn of_shard(told: &Told) -> &str {
         | Told::ShardEnded { shard }
         | Told::LeaseLost { shard } => shard,
     }
+}
+
+/// How a stopped worker ended; on paused time one that goes on would go on for ever.
+async fn ended(worker: Running) -> Stopped {
+    let run = tokio::time::timeout(secs(120), worker.run).await;
+    run.expect("it ends").unwrap().unwrap()
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -281,7 +289,7 @@ async fn a_stopped_worker_releases_its_leases_and_another_has_them_within_second
     let before = world.put(0, "before", 5);
     world.wait_for(&before).await;
     a.stopper.stop();
-    assert_eq!(a.run.await.unwrap(), Stopped { in_order: true });
+    assert_eq!(ended(a).await, Stopped { in_order: true });
     assert!((0..4).all(|n| world.owner(n).as_deref() != Some("a")));
     let took =
         world.wait("b holds all", || (0..4).all(|n| world.owner(n).as_deref() == Some("b"))).await;
@@ -294,7 +302,7 @@ async fn a_stopped_worker_releases_its_leases_and_another_has_them_within_second
     let lost = told.iter().filter(|told| matches!(told, Told::LeaseLost { .. })).count();
     assert!(asked >= 1 && lost >= asked, "{asked} asked, {lost} lost");
     b.stopper.stop();
-    assert_eq!(b.run.await.unwrap(), Stopped { in_order: true });
+    assert_eq!(ended(b).await, Stopped { in_order: true });
 }
 
 #[tokio::test(start_paused = true)]
@@ -417,5 +425,126 @@ async fn a_second_stop_does_not_wait() {
     worker.stopper.stop();
     tokio::time::sleep(Duration::from_millis(100)).await;
     worker.stopper.stop();
-    assert_eq!(worker.run.await.unwrap(), Stopped { in_order: false });
+    assert_eq!(ended(worker).await, Stopped { in_order: false });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_confirm_a_batch_that_failed() {
+    let world = World::with_shards(1);
+    let fine = world.put(0, "fine", 1);
+    let worker = world.start_with(
+        "a",
+        |_| {},
+        |_, data, _| match data[0].as_str() {
+            "fine-000" => Ok(()),
+            _ => Err(ProcessorError::retry("no good")),
+        },
+    );
+    world.wait_for(&fine).await;
+    world.wait("a checkpoint", || world.lease(0).unwrap().checkpoint > Checkpoint::Latest).await;
+    let poison = world.put(0, "poison", 1);
+    world.wait_for(&poison).await;
+    let before = world.lease(0).unwrap().checkpoint;
+    worker.stopper.stop();
+    assert_eq!(ended(worker).await, Stopped { in_order: true });
+    assert_eq!(world.lease(0).unwrap().checkpoint, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_latest_a_batch_that_killed_its_processor_comes_again() {
+    let world = World::with_shards(1);
+    let failed = Mutex::new(false);
+    let latest = |config: &mut Config| config.initial_position = InitialPosition::Latest;
+    let _worker = world.start_with("a", latest, move |_, _, _| {
+        if std::mem::replace(&mut *failed.lock().unwrap(), true) {
+            Ok(())
+        } else {
+            Err(ProcessorError::restart("died"))
+        }
+    });
+    tokio::time::sleep(secs(5)).await;
+    world.put(0, "first", 3);
+    world
+        .wait("the batch again", || {
+            world.log.all_handed().get("first-000").is_some_and(|times| *times == 2)
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_latest_a_read_that_times_out_or_expires_skips_nothing() {
+    let world = World::with_shards(1);
+    let latest = |config: &mut Config| config.initial_position = InitialPosition::Latest;
+    let _worker = world.start_with("a", latest, |_, _, _| Ok(()));
+    tokio::time::sleep(secs(5)).await;
+    world.stream.hang_next_read();
+    tokio::time::sleep(secs(2)).await;
+    let hidden = world.put(0, "hidden", 3);
+    world.wait_for(&hidden).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_sync_that_breaks_off_is_made_to_its_end() {
+    let world = World::with_shards(4);
+    world.table.fate([Fate::Answered, Fate::Throttled]);
+    let _worker = world.start("a");
+    let took = world.wait("every lease", || (0..4).all(|n| world.lease(n).is_some())).await;
+    assert!(took < secs(5), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_of_another_kind_of_application_is_left_alone() {
+    let world = World::with_shards(1);
+    let text = |text: &str| Value::S(text.to_owned());
+    let key = "111122223333:orders:1700000000:shardId-000000000007";
+    let item = [
+        ("leaseKey", text(key)),
+        ("streamName", text("111122223333:orders:1700000000")),
+        ("shardId", text("shardId-000000000007")),
+        ("leaseCounter", Value::N("3".to_owned())),
+        ("ownerSwitchesSinceCheckpoint", Value::N("0".to_owned())),
+        ("checkpoint", text("TRIM_HORIZON")),
+    ];
+    let item = item.map(|(name, value)| (name.to_owned(), value)).into();
+    world.table.put(key, item);
+    let run = tokio::time::timeout(secs(60), world.start("a").run).await;
+    let error = run.expect("it ends at once").unwrap().unwrap_err();
+    assert!(error.is_configuration() && error.to_string().contains(key), "{error}");
+    assert!(world.lease(0).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_dies_of_each_batch_is_replaced_less_and_less_often() {
+    let world = World::with_shards(1);
+    world.put(0, "poison", 1);
+    let worker = world.start_with("a", |_| {}, |_, _, _| Err(ProcessorError::restart("died")));
+    tokio::time::sleep(secs(120)).await;
+    let told = world.log.told();
+    let starts = told.iter().filter(|told| matches!(told, Told::Initialize { .. })).count();
+    assert!((8..=12).contains(&starts), "{starts}");
+    let failing = worker.board.shards().into_values().find_map(|shard| shard.failing);
+    assert!(failing.is_some_and(|failing| failing.times >= 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_releases_the_leases_of_finished_shards_too() {
+    let world = World::with_shards(1);
+    let worker = world.start("a");
+    world.put(0, "r", 2);
+    world.stream.split(0);
+    world.wait("children", || (1..3).all(|n| world.owner(n).is_some())).await;
+    world.table.fate([Fate::Throttled, Fate::Throttled]);
+    worker.stopper.stop();
+    assert_eq!(ended(worker).await, Stopped { in_order: true });
+    assert!((0..3).all(|n| world.owner(n).is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_panics_goes_on() {
+    let world = World::with_shards(1);
+    let _worker = world.start("a");
+    tokio::time::sleep(secs(2)).await;
+    world.stream.panic_next_read();
+    let names = world.put(0, "r", 3);
+    world.wait_for(&names).await;
 }
