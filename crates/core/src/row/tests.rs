@@ -271,17 +271,14 @@ fn hash_keys_are_noted_only_on_a_row_that_is_there() {
 }
 
 #[test]
-fn a_row_is_deleted_only_while_it_is_finished_and_as_it_was_seen() {
+fn a_row_is_deleted_only_while_it_is_finished_and_nobody_elses() {
     let finished = Lease { checkpoint: Checkpoint::ShardEnd, ..mine() };
     insta::assert_snapshot!(render(&delete(&finished)), @r#"
     shardId-000000000003
     DELETE
-    IF leaseCounter = :seenCounter
+    IF checkpoint = :end
       AND leaseOwner = :seenOwner
-      AND attribute_not_exists(checkpointOwner)
-      AND checkpoint = :end
       :end = S("SHARD_END")
-      :seenCounter = N("7")
       :seenOwner = S("worker-a")
     "#);
 }
