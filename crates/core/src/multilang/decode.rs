@@ -181,8 +181,8 @@ mod tests {
                 checkpoint(Some("true"), Some(1)),
             ),
             (
-                r#"{"action":"checkpoint","sequenceNumber":"1","subSequenceNumber":"","error":null}"#,
-                checkpoint(Some("1"), None),
+                r#"{"action":"checkpoint","subSequenceNumber":"","error":null}"#,
+                checkpoint(None, None),
             ),
             (
                 r#"{"action":"checkpoint","sequenceNumber":"1","subSequenceNumber":-1}"#,

@@ -115,9 +115,12 @@ proptest! {
     ) {
         let row = row_of(&before);
         let me = WorkerId::new(me).unwrap();
-        let writes =
-            [row::change(&before, &change), row::take(&before, &me), row::delete(&before)];
-        for write in &writes {
+        let delete = row::delete(&before);
+        prop_assert_eq!(table::ours(&delete, None), Err(table::Refused));
+        let mut stolen = row.clone();
+        stolen.insert("leaseOwner".to_owned(), Value::S("other".to_owned()));
+        prop_assert_eq!(table::ours(&delete, Some(&stolen)), Err(table::Refused));
+        for write in &[row::change(&before, &change), row::take(&before, &me)] {
             prop_assert_eq!(table::ours(write, None), Err(table::Refused));
             for (name, value) in [
                 ("leaseCounter", Value::N((before.counter + 1).to_string())),

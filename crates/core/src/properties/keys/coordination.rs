@@ -159,7 +159,8 @@ pub(super) static LEASES: &[Key] = &[
     no_effect(
         "skipShardSyncAtWorkerInitializationIfLeasesExist",
         "true or false",
-        "There is no sync at start when leases exist. Also 1.x's `skipShardSyncAtStartupIfLeasesExist`.",
+        "There is no sync at start when leases exist. Also 1.x's \
+         `skipShardSyncAtStartupIfLeasesExist`.",
     ),
     no_effect("maxLeaseRenewalThreads", "number", "Renewals need no threads."),
     no_effect("leaseTableScanTotalSegments", "number", "The table is scanned page by page."),

@@ -49,7 +49,8 @@ pub(super) static RETRIEVAL: &[Key] = &[
         "number",
         "4",
         Takes::Count(|draft, batches| draft.polling.max_pending_batches = to_usize(batches)),
-        "Batches of a shard that may wait for its child. A key of KCL 1.x that later versions ignore.",
+        "Batches of a shard that may wait for its child. A key of KCL 1.x that later versions \
+         ignore.",
     ),
     honoured(
         "maxCacheByteSize",

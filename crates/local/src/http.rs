@@ -1,0 +1,253 @@
+//! The HTTP shell around both services: one port each, HTTP/1.1 and HTTP/2 without TLS.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::response::Response;
+use axum::serve::ListenerExt as _;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tracing::{debug, warn};
+
+/// Room for the largest call of either service: 10 MiB of records in base64.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How long requests under way may take to end when the endpoint stops.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// One to work (SQLite and the streams do one thing at a time), one to serve sockets meanwhile.
+const THREADS: usize = 2;
+
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+
+/// What a service answers to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The exception's name, if it is an error.
+    pub error: Option<String>,
+    /// The JSON body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn ok(body: Vec<u8>) -> Self {
+        Self { status: 200, error: None, body }
+    }
+
+    pub(crate) fn error(status: u16, name: &str, message: &str) -> Self {
+        let body = serde_json::json!({ "__type": name, "message": message });
+        Self { status, error: Some(name.to_owned()), body: body.to_string().into_bytes() }
+    }
+}
+
+/// A service behind the shell.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// What its threads are called, for logs and debuggers.
+    const NAME: &'static str;
+    /// The media type of its answers.
+    const MEDIA_TYPE: &'static str;
+
+    /// Answers a target and a body. Called where it may block.
+    fn answer(&self, target: &str, body: &[u8]) -> Answer;
+}
+
+/// A service being served, on a runtime of its own.
+///
+/// A scan or a large answer in here then never holds up the worker that asked for it, though both
+/// live in one process. Dropping the server stops it too, without waiting.
+#[derive(Debug)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Server {
+    pub(crate) fn start<S: Service>(listener: TcpListener, service: Arc<S>) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name(S::NAME)
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let (ending, ended) = oneshot::channel();
+        std::thread::Builder::new().name(S::NAME.to_owned()).spawn(move || {
+            if let Err(error) = runtime.block_on(serve(listener, service, stopped)) {
+                warn!(service = S::NAME, %error, "endpoint ended");
+            }
+            // Connections still open are closed with it.
+            runtime.shutdown_background();
+            // Whoever would wait for this may be gone already.
+            let _ = ending.send(());
+        })?;
+        Ok(Self { address, stop, ended })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) async fn stop(self) {
+        // Both fail only if the server has ended by itself, which is what is wanted.
+        let _ = self.stop.send(());
+        let _ = self.ended.await;
+    }
+}
+
+struct Shell<S> {
+    service: Arc<S>,
+    request_ids: AtomicU64,
+    /// Tells the ids of this run from those of others.
+    run: u64,
+}
+
+async fn serve<S: Service>(
+    listener: TcpListener,
+    service: Arc<S>,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            debug!(%error, "no TCP_NODELAY");
+        }
+    });
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let run = started.as_nanos() as u64;
+    let shell = Arc::new(Shell { service, request_ids: AtomicU64::new(0), run });
+    let router = Router::new().fallback(handle::<S>).with_state(shell);
+    let (tell, told) = oneshot::channel::<()>();
+    let graceful = axum::serve(listener, router).with_graceful_shutdown(async {
+        // An error means that the teller is gone, which is a reason to stop as well.
+        let _ = told.await;
+    });
+    let mut serving = std::pin::pin!(graceful.into_future());
+    tokio::select! {
+        biased;
+        result = &mut serving => return result,
+        _ = stopped => {}
+    }
+    let _ = tell.send(());
+    tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
+}
+
+async fn handle<S: Service>(State(shell): State<Arc<Shell<S>>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let answer = if !is_local(&parts.uri, &parts.headers) {
+        let message = "this endpoint answers only to loopback names";
+        Answer::error(403, "AccessDeniedException", message)
+    } else if parts.method != Method::POST {
+        Answer::error(404, "UnknownOperationException", "requests are made by POST")
+    } else {
+        match to_bytes(body, BODY_BYTES_MAX).await {
+            Ok(body) => shell.answer(&parts.headers, &body),
+            Err(error) => {
+                debug!(%error, "request body not read");
+                Answer::error(413, "RequestEntityTooLargeException", "the body is too large")
+            }
+        }
+    };
+    shell.response(answer)
+}
+
+impl<S: Service> Shell<S> {
+    fn answer(&self, headers: &HeaderMap, body: &Bytes) -> Answer {
+        let Some(target) = headers.get(TARGET).and_then(|value| value.to_str().ok()) else {
+            return Answer::error(400, "UnknownOperationException", "no X-Amz-Target header");
+        };
+        if !headers.contains_key(AUTHORIZATION) {
+            // Any credentials will do, but a client without is not set up as for the service.
+            let message = "Missing Authentication Token";
+            return Answer::error(400, "MissingAuthenticationTokenException", message);
+        }
+        if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"cbor-1.1")) {
+            let message = "CBOR is not understood here; set the client to JSON";
+            return Answer::error(415, "UnsupportedMediaTypeException", message);
+        }
+        let answer = self.service.answer(target, body);
+        debug!(target, status = answer.status, error = answer.error, "request answered");
+        answer
+    }
+
+    fn response(&self, answer: Answer) -> Response {
+        let number = self.request_ids.fetch_add(1, Ordering::Relaxed);
+        let id = format!(
+            "{:08x}-{:04x}-{:04x}-{:04x}-{number:012x}",
+            self.run >> 32,
+            (self.run >> 16) & 0xffff,
+            self.run & 0xffff,
+            number >> 48,
+        );
+        let mut response = Response::new(Body::from(answer.body));
+        *response.status_mut() =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(S::MEDIA_TYPE));
+        headers.insert(REQUEST_ID, header(&id));
+        if let Some(error) = answer.error {
+            headers.insert(ERROR_TYPE, header(&error));
+        }
+        response
+    }
+}
+
+fn header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("ids and exception names are printable ASCII")
+}
+
+/// Whether the request was meant for this machine by name. A web page whose own name has been
+/// made to resolve to a loopback address (DNS rebinding) is turned away by it.
+fn is_local(uri: &Uri, headers: &HeaderMap) -> bool {
+    // HTTP/2 carries the name in the URI, HTTP/1.1 in a header; both, if both are there.
+    let authority = uri.authority().map(|authority| authority.as_str());
+    let host = headers.get(HOST).map(|host| host.to_str().unwrap_or(""));
+    let names: Vec<&str> = authority.into_iter().chain(host).collect();
+    !names.is_empty() && names.into_iter().all(is_loopback_name)
+}
+
+fn is_loopback_name(authority: &str) -> bool {
+    let without_port = match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => authority,
+    };
+    let name = without_port.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_are_local() {
+        for name in ["localhost", "LOCALHOST:4567", "127.0.0.1:1", "127.8.9.1", "[::1]:80", "[::1]"]
+        {
+            assert!(is_loopback_name(name), "{name}");
+        }
+        for name in ["", "example.com", "localhost.example.com:80", "10.0.0.1", "0.0.0.0:80"] {
+            assert!(!is_loopback_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_host_header_is_not_outweighed_by_a_local_uri() {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("evil.example"));
+
+        assert!(!is_local(&Uri::from_static("http://localhost:1/"), &headers));
+        assert!(!is_local(&Uri::from_static("/"), &HeaderMap::new()));
+    }
+}

@@ -1,0 +1,214 @@
+//! Kinesis by its JSON protocol: one operation and a body in, a body or an error out.
+
+mod answer;
+mod control;
+mod field;
+mod request;
+
+use std::sync::{Mutex, MutexGuard};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::stream::{
+    NewRecord, RECORDS_PER_ANSWER_MAX, SHARDS_PER_PAGE_MAX, SequenceNumber, ServiceError, Settings,
+    ShardFilter, StartingPosition, Streams, Timestamp,
+};
+
+/// What the `X-Amz-Target` header of every request begins with.
+pub const TARGET_PREFIX: &str = "Kinesis_20131202.";
+
+/// The highest limit that a call may ask for, whatever it then gets.
+const LIMIT_MAX: usize = 10_000;
+
+/// Why an operation was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The service would refuse it.
+    #[error(transparent)]
+    Refused(#[from] ServiceError),
+    /// The body is not the JSON that the operation takes.
+    #[error("{0}")]
+    Serialization(String),
+    /// There is no such operation here.
+    #[error("operation `{0}` is not known")]
+    UnknownOperation(String),
+}
+
+impl CallError {
+    /// The exception's name on the wire.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Refused(error) => error.name(),
+            Self::Serialization(_) => "SerializationException",
+            Self::UnknownOperation(_) => "UnknownOperationException",
+        }
+    }
+}
+
+/// A Kinesis account that answers JSON requests.
+#[derive(Debug)]
+pub struct Kinesis {
+    streams: Mutex<Streams>,
+}
+
+impl Kinesis {
+    /// An account without streams.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { streams: Mutex::new(Streams::new(settings)) }
+    }
+
+    /// The model behind the protocol. The lock is for short calls, never over an await.
+    pub fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().expect("no call panics while it holds the lock")
+    }
+
+    /// Carries out one operation, named without its prefix.
+    pub fn call(&self, operation: &str, body: &[u8], now: Timestamp) -> Result<Vec<u8>, CallError> {
+        match operation {
+            "PutRecords" => run(body, |asked| self.put_records(asked, now)),
+            "PutRecord" => run(body, |asked| self.put_record(asked, now)),
+            "GetRecords" => run(body, |asked| self.records(&asked, now)),
+            "GetShardIterator" => run(body, |asked| self.shard_iterator(asked, now)),
+            "ListShards" => run(body, |asked| self.list_shards(asked, now)),
+            "ListStreams" => run(body, |asked| self.list_streams(&asked, now)),
+            "DescribeStream" => run(body, |asked| self.describe_stream(asked, now)),
+            "DescribeStreamSummary" => run(body, |asked| self.describe_summary(asked, now)),
+            "DescribeLimits" => run(body, |asked| self.describe_limits(&asked, now)),
+            "CreateStream" => run(body, |asked| self.create_stream(asked, now)),
+            "DeleteStream" => run(body, |asked| self.delete_stream(asked, now)),
+            "SplitShard" => run(body, |asked| self.split_shard(asked, now)),
+            "MergeShards" => run(body, |asked| self.merge_shards(asked, now)),
+            "UpdateShardCount" => run(body, |asked| self.update_shard_count(asked, now)),
+            "IncreaseStreamRetentionPeriod" => run(body, |asked: request::Retention| {
+                let (stream, hours) = asked.parts()?;
+                self.streams().increase_retention(&stream, hours, now).map(answer::nothing)
+            }),
+            "DecreaseStreamRetentionPeriod" => run(body, |asked: request::Retention| {
+                let (stream, hours) = asked.parts()?;
+                self.streams().decrease_retention(&stream, hours, now).map(answer::nothing)
+            }),
+            "UpdateMaxRecordSize" => run(body, |asked| self.update_record_size(asked, now)),
+            "AddTagsToStream" => run(body, |asked| self.add_tags(asked, now)),
+            "RemoveTagsFromStream" => run(body, |asked| self.remove_tags(asked, now)),
+            "ListTagsForStream" => run(body, |asked| self.list_tags(asked, now)),
+            other => Err(CallError::UnknownOperation(other.to_owned())),
+        }
+    }
+
+    fn put_records(
+        &self,
+        asked: request::PutRecords,
+        now: Timestamp,
+    ) -> Result<impl Serialize + use<>, ServiceError> {
+        let stream = field::stream(asked.stream_name, asked.stream_arn)?;
+        let records = field::required(asked.records, "records")?;
+        let records: Vec<NewRecord> =
+            records.into_iter().map(request::Record::checked).collect::<Result<_, _>>()?;
+        let results = self.streams().put_records(&stream, records, now)?;
+        Ok(answer::PutRecords::new(results))
+    }
+
+    fn put_record(
+        &self,
+        asked: request::PutRecord,
+        now: Timestamp,
+    ) -> Result<impl Serialize + use<>, ServiceError> {
+        let stream = field::stream(asked.stream_name, asked.stream_arn)?;
+        let record = request::Record {
+            data: asked.data,
+            partition_key: asked.partition_key,
+            explicit_hash_key: asked.explicit_hash_key,
+        };
+        let placement = self.streams().put_record(&stream, record.checked()?, now)?;
+        Ok(answer::PutRecord::new(placement))
+    }
+
+    fn records(
+        &self,
+        asked: &request::GetRecords,
+        now: Timestamp,
+    ) -> Result<impl Serialize + use<>, ServiceError> {
+        let iterator = field::required(asked.shard_iterator.as_deref(), "shardIterator")?;
+        let limit = field::limit(asked.limit, RECORDS_PER_ANSWER_MAX, "limit")?;
+        // Taken out of the lock before it is written out: 10 MiB of base64 take a while.
+        let batch = self.streams().records(iterator, limit, now)?;
+        Ok(answer::GetRecords::new(batch))
+    }
+
+    fn shard_iterator(
+        &self,
+        asked: request::GetShardIterator,
+        now: Timestamp,
+    ) -> Result<impl Serialize + use<>, ServiceError> {
+        let stream = field::stream(asked.stream_name, asked.stream_arn)?;
+        let shard = field::required(asked.shard_id, "shardId")?;
+        let kind = field::required(asked.shard_iterator_type, "shardIteratorType")?;
+        let number = || -> Result<SequenceNumber, ServiceError> {
+            let text = field::required(
+                asked.starting_sequence_number.as_deref(),
+                "startingSequenceNumber",
+            )?;
+            text.parse().map_err(|_| {
+                ServiceError::InvalidArgument(format!(
+                    "StartingSequenceNumber {text} used in GetShardIterator on shard {shard} in \
+                     stream {stream} is invalid."
+                ))
+            })
+        };
+        let position = match kind.as_str() {
+            "TRIM_HORIZON" => StartingPosition::TrimHorizon,
+            "LATEST" => StartingPosition::Latest,
+            "AT_TIMESTAMP" => {
+                let at = field::required(asked.timestamp, "timestamp")?;
+                StartingPosition::AtTimestamp(at.0)
+            }
+            "AT_SEQUENCE_NUMBER" => StartingPosition::AtSequenceNumber(number()?),
+            "AFTER_SEQUENCE_NUMBER" => StartingPosition::AfterSequenceNumber(number()?),
+            other => {
+                let rule = "Member must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, \
+                            AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]";
+                return Err(ServiceError::constraint(other, "shardIteratorType", rule));
+            }
+        };
+        let shard = field::existing_shard(&shard, &stream)?;
+        let shard_iterator = self.streams().shard_iterator(&stream, shard, position, now)?;
+        Ok(answer::GetShardIterator { shard_iterator })
+    }
+
+    fn list_shards(
+        &self,
+        asked: request::ListShards,
+        now: Timestamp,
+    ) -> Result<impl Serialize + use<>, ServiceError> {
+        let limit = field::limit(asked.max_results, LIMIT_MAX, "maxResults")?;
+        let limit = limit.min(SHARDS_PER_PAGE_MAX);
+        let page = if let Some(token) = &asked.next_token {
+            asked.check_token_stands_alone()?;
+            self.streams().list_shards_next(token, limit, now)?
+        } else {
+            let filter = asked.shard_filter.map(request::Filter::checked).transpose()?;
+            let filter = filter.unwrap_or(ShardFilter::FromTrimHorizon);
+            let stream = field::stream(asked.stream_name, asked.stream_arn)?;
+            let after = asked.exclusive_start_shard_id.as_deref();
+            let after = after.map(field::shard).transpose()?;
+            self.streams().list_shards(&stream, filter, after, limit, now)?
+        };
+        Ok(answer::ListShards::new(page))
+    }
+}
+
+/// Reads the request, has it carried out, and writes the answer.
+fn run<Q: DeserializeOwned, A: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(Q) -> Result<A, ServiceError>,
+) -> Result<Vec<u8>, CallError> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let asked = serde_json::from_slice(body)
+        .map_err(|error| CallError::Serialization(error.to_string()))?;
+    let answer = operation(asked)?;
+    Ok(serde_json::to_vec(&answer).expect("answers have string keys and no failing parts"))
+}

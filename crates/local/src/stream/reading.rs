@@ -1,0 +1,167 @@
+//! GetShardIterator and GetRecords.
+
+use super::shard::{ChildShard, Record, ShardLog};
+use super::token::ShardIterator;
+use super::{SequenceNumber, ServiceError, ShardId, Stream, Streams, Timestamp};
+
+/// The most records that one answer carries.
+pub const RECORDS_PER_ANSWER_MAX: usize = 10_000;
+/// The most bytes of data and partition keys in one answer, unless its first record has more.
+const ANSWER_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Where in a shard reading starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartingPosition {
+    /// At the oldest record kept.
+    TrimHorizon,
+    /// After the newest record.
+    Latest,
+    /// At the first record that arrived then or later.
+    AtTimestamp(Timestamp),
+    /// At the record with this number.
+    AtSequenceNumber(SequenceNumber),
+    /// Behind the record with this number.
+    AfterSequenceNumber(SequenceNumber),
+}
+
+/// What one GetRecords call found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// In the order of their sequence numbers.
+    pub records: Vec<Record>,
+    /// Where to read on; none at the end of a closed shard.
+    pub next_shard_iterator: Option<String>,
+    /// How old the last record read is if more follow, and zero if none do.
+    pub millis_behind_latest: u64,
+    /// The children of the closed shard, exactly when there is no next iterator.
+    pub child_shards: Vec<ChildShard>,
+}
+
+impl Streams {
+    /// Turns a position in a shard into an iterator, which is good for some minutes.
+    pub fn shard_iterator(
+        &mut self,
+        stream: &str,
+        shard: ShardId,
+        position: StartingPosition,
+        now: Timestamp,
+    ) -> Result<String, ServiceError> {
+        let now = self.advance(now);
+        let stream = self.stream(stream)?;
+        stream.require_records()?;
+        let not_found = || ServiceError::shard_not_found(shard, &stream.name, &stream.account);
+        let log = stream.shards.get(&shard).ok_or_else(not_found)?;
+        let index = match position {
+            StartingPosition::TrimHorizon => log.front(),
+            StartingPosition::Latest => log.end(),
+            StartingPosition::AtTimestamp(at) if at > now => {
+                return Err(ServiceError::InvalidArgument(format!(
+                    "The timestampInMillis parameter cannot be greater than the \
+                     currentTimestampInMillis. timestampInMillis: {}, \
+                     currentTimestampInMillis: {}",
+                    at.as_millis(),
+                    now.as_millis()
+                )));
+            }
+            StartingPosition::AtTimestamp(at) => log.index_at(at),
+            StartingPosition::AtSequenceNumber(number) => stream.index_of(log, number)?,
+            StartingPosition::AfterSequenceNumber(number) => stream.index_of(log, number)? + 1,
+        };
+        let stream_name = stream.name.clone();
+        let incarnation = stream.incarnation;
+        let index = index.min(log.end());
+        Ok(ShardIterator { stream: stream_name, incarnation, shard, index, created: now }.encode())
+    }
+
+    /// Reads on from an iterator: at most `limit` records.
+    pub fn records(
+        &mut self,
+        shard_iterator: &str,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Batch, ServiceError> {
+        let now = self.advance(now);
+        let iterator = ShardIterator::decode(shard_iterator)
+            .ok_or_else(|| ServiceError::InvalidArgument("Invalid ShardIterator.".to_owned()))?;
+        let lifetime = self.settings.iterator_lifetime;
+        if iterator.created + lifetime < now {
+            return Err(ServiceError::ExpiredIterator(format!(
+                "Iterator expired. The iterator was created at time {} while right now it is {} \
+                 which is further in the future than the tolerated delay of {} milliseconds.",
+                iterator.created.as_millis(),
+                now.as_millis(),
+                lifetime.as_millis()
+            )));
+        }
+        let limits = self.settings.limits;
+        let stream = self.stream(&iterator.stream)?;
+        stream.require_records()?;
+        let (shard, name, account) = (iterator.shard, &stream.name, &stream.account);
+        if stream.incarnation != iterator.incarnation {
+            return Err(ServiceError::stream_not_found(name, account));
+        }
+        let log = stream
+            .shards
+            .get_mut(&shard)
+            .ok_or_else(|| ServiceError::shard_not_found(shard, name, account))?;
+        if limits.reads && !log.usage.admit_read(now) {
+            return Err(ServiceError::ProvisionedThroughputExceeded(format!(
+                "Rate exceeded for shard {shard} in stream {name} under account {account}."
+            )));
+        }
+        let records = log.read(iterator.index, limit.min(RECORDS_PER_ANSWER_MAX), ANSWER_BYTES_MAX);
+        if limits.reads {
+            let size = |record: &Record| record.data.len() + record.partition_key.len();
+            log.usage.count_read(records.iter().map(size).sum(), now);
+        }
+        Ok(stream.batch(&iterator, records, now))
+    }
+}
+
+impl Stream {
+    /// The index that a sequence number stands for, if the shard can have given it out.
+    fn index_of(&self, log: &ShardLog, number: SequenceNumber) -> Result<u64, ServiceError> {
+        let starting = log.shard.starting_sequence_number;
+        let is_of_shard =
+            number.shard == starting.shard && number.created_second == starting.created_second;
+        let is_given_out =
+            number.index < log.end() || log.shard.ending_sequence_number == Some(number);
+        if is_of_shard && is_given_out {
+            return Ok(number.index);
+        }
+        Err(ServiceError::InvalidArgument(format!(
+            "StartingSequenceNumber {number} used in GetShardIterator on shard {} in stream {} \
+             under account {} is invalid because it did not come from this stream.",
+            log.shard.id, self.name, self.account
+        )))
+    }
+
+    fn batch(&self, read: &ShardIterator, records: Vec<Record>, now: Timestamp) -> Batch {
+        let log = &self.shards[&read.shard];
+        // What was trimmed in the meantime is skipped; a reader behind the end cannot be.
+        let next = read.index.max(log.front()) + records.len() as u64;
+        let behind = |at: Timestamp| now.millis_since(at).max(1);
+        let last_read = records.last().map(|record| record.arrival);
+        let millis_behind_latest = match log.arrival(next) {
+            Some(next_arrival) => behind(last_read.unwrap_or(next_arrival)),
+            None => 0,
+        };
+        if records.is_empty() && log.closed.is_some() {
+            let child_shards =
+                log.children.iter().filter_map(|id| self.shards.get(id)).map(ShardLog::as_child);
+            return Batch {
+                records,
+                next_shard_iterator: None,
+                millis_behind_latest,
+                child_shards: child_shards.collect(),
+            };
+        }
+        let iterator = ShardIterator { index: next, created: now, ..read.clone() };
+        Batch {
+            records,
+            next_shard_iterator: Some(iterator.encode()),
+            millis_behind_latest,
+            child_shards: Vec::new(),
+        }
+    }
+}
