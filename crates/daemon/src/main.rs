@@ -1,2 +1,70 @@
-//! TODO
-fn main() {}
+//! The binary `shardwise`: a drop-in for KCL's MultiLangDaemon, and the local endpoints.
+//!
+//! A shard's records go to a child process over stdin and stdout; `core::multilang` decides what
+//! is said. This crate only acts: processes and pipes, signals, logs, exit codes.
+
+mod args;
+mod child;
+mod daemon;
+mod executable;
+mod exit;
+mod guard;
+mod local;
+mod logging;
+mod processor;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Arguments, Mode};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let mode = arguments.next();
+    let end = match mode.as_ref().and_then(|mode| mode.to_str()) {
+        Some(child::EXEC_MODE) => child::exec(arguments),
+        Some(guard::MODE) => guard::run(),
+        Some(_) | None => from_command_line(),
+    };
+    match end {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            say(&error.to_string());
+            error.exit().into()
+        }
+    }
+}
+
+fn from_command_line() -> Result<Exit, exit::Error> {
+    let arguments = match Arguments::try_parse_from(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are errors to the parser, but not to whoever asked for them.
+            let exit = if error.use_stderr() { Exit::Configuration } else { Exit::InOrder };
+            drop(error.print());
+            return Ok(exit);
+        }
+    };
+    match arguments.mode {
+        Mode::Daemon(arguments) => daemon::run(&arguments),
+        Mode::Local(arguments) => local::run(arguments),
+    }
+}
+
+/// One line for whoever started us: there may be no log yet.
+fn say(text: &str) {
+    // With stderr closed there is nobody left to tell.
+    drop(writeln!(std::io::stderr(), "shardwise: {text}"));
+}
+
+/// A program of our own: this one, whatever has become of the file that it was started from.
+fn own_program() -> OsString {
+    if cfg!(target_os = "linux") {
+        return "/proc/self/exe".into();
+    }
+    std::env::current_exe().map_or_else(|_| "shardwise".into(), Into::into)
+}

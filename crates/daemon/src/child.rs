@@ -1,0 +1,186 @@
+//! Child processes: each a group of its own, with pipes that cannot hurt us, and always reaped.
+
+mod ending;
+mod environment;
+mod lines;
+mod output;
+mod spawner;
+mod talk;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Pid;
+use shardwise::{Checkpointer, ShardId};
+use shardwise_core::multilang::Action;
+use shardwise_core::properties::settings::ChildEnvironment;
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
+
+pub(crate) use self::ending::Ending;
+use self::spawner::Spawner;
+pub(crate) use self::talk::Broken;
+use self::talk::ChildFailure;
+use crate::exit::{Error, Exit};
+use crate::guard::Guard;
+use crate::own_program;
+
+/// The first argument of a process that becomes a child.
+pub(crate) const EXEC_MODE: &str = "exec-child";
+
+/// The longest line that a child may write to stdout; a message has less than a thousandth of it.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// What every child is started with.
+pub(crate) struct Launcher {
+    program: PathBuf,
+    /// The program as the settings name it, and its arguments.
+    command: Vec<String>,
+    environment: Option<BTreeMap<OsString, OsString>>,
+    spawner: Spawner,
+    guard: Guard,
+    /// Each child holds one; when all are gone, so are the children.
+    alive: mpsc::Sender<()>,
+}
+
+/// Tells when the last child is gone.
+pub(crate) struct Children {
+    alive: mpsc::Receiver<()>,
+}
+
+impl Children {
+    /// Waits until every launcher and every child is gone.
+    pub(crate) async fn gone(mut self) {
+        while self.alive.recv().await.is_some() {}
+    }
+}
+
+impl Launcher {
+    /// A launcher of `program`, called with `command`. It must be made inside a runtime.
+    pub(crate) fn new(
+        program: PathBuf,
+        command: Vec<String>,
+        environment: &ChildEnvironment,
+        guard: Guard,
+    ) -> std::io::Result<(Self, Children)> {
+        let (alive, gone) = mpsc::channel(1);
+        let spawner = Spawner::start()?;
+        let environment = environment::chosen(environment, std::env::vars_os());
+        let launcher = Self { program, command, environment, spawner, guard, alive };
+        Ok((launcher, Children { alive: gone }))
+    }
+
+    /// Starts a child for a shard.
+    pub(crate) async fn launch(&self, shard: &ShardId) -> std::io::Result<Child> {
+        let mut command = Command::new(own_program());
+        command.arg(EXEC_MODE).arg(std::process::id().to_string());
+        command.arg(&self.program).args(&self.command);
+        command.process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(environment) = &self.environment {
+            command.env_clear().envs(environment);
+        }
+        let mut process = self.spawner.spawn(command).await?;
+        let gone = || std::io::Error::other("the child was gone at once");
+        let group = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let group = group.ok_or_else(gone)?;
+        self.guard.began(group);
+        info!(%shard, pid = group.as_raw_nonzero(), "child started");
+        let pipes = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else { return Err(gone()) };
+        let running = ending::Running {
+            process,
+            group,
+            guard: self.guard.clone(),
+            _spawner: self.spawner.clone(),
+            _alive: self.alive.clone(),
+        };
+        let (calls, received) = mpsc::channel(1);
+        let talk = talk::Talk::new(shard.clone(), running, stdin, stdout, stderr);
+        tokio::spawn(talk.run(received));
+        Ok(Child { calls })
+    }
+}
+
+/// A handle on a child. Dropping it ends the child at once.
+#[derive(Debug)]
+pub(crate) struct Child {
+    calls: mpsc::Sender<Call>,
+}
+
+/// What a child's task is asked for.
+#[derive(Debug)]
+enum Call {
+    /// Carry an action out.
+    Act(Act),
+    /// Close stdin and wait for the child's end.
+    Close(oneshot::Sender<Ending>),
+    /// The child did something that cannot be gone on with.
+    Fail(Broken, oneshot::Sender<ChildFailure>),
+}
+
+#[derive(Debug)]
+struct Act {
+    action: Action,
+    line: Vec<u8>,
+    checkpointer: Option<Checkpointer>,
+    timeout: Option<Duration>,
+    answer: oneshot::Sender<Result<(), ChildFailure>>,
+}
+
+impl Child {
+    /// Writes an action's line and waits for its status; checkpoints are made meanwhile.
+    ///
+    /// After a failure the child is gone.
+    pub(crate) async fn act(
+        &self,
+        action: Action,
+        line: Vec<u8>,
+        checkpointer: Option<&Checkpointer>,
+        timeout: Option<Duration>,
+    ) -> Result<(), ChildFailure> {
+        let checkpointer = checkpointer.cloned();
+        let call = |answer| Call::Act(Act { action, line, checkpointer, timeout, answer });
+        let answered = self.call(call).await;
+        answered.unwrap_or_else(|| Err(ChildFailure::gone_before(action)))
+    }
+
+    /// Closes the child's stdin and waits for its end, for a bounded time.
+    pub(crate) async fn close(self) -> Ending {
+        self.call(Call::Close).await.unwrap_or(Ending::Forced)
+    }
+
+    /// Ends the child, which has done something wrong.
+    pub(crate) async fn fail(self, why: Broken) -> ChildFailure {
+        let action = Action::ShardEnded;
+        let failure = self.call(|answer| Call::Fail(why, answer)).await;
+        failure.unwrap_or_else(|| ChildFailure::gone_before(action))
+    }
+
+    async fn call<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> Call) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        self.calls.send(call(answer)).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+/// Becomes a child: asks for a signal at the daemon's death, then runs the program in its place.
+pub(crate) fn exec(mut arguments: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
+    let wrong = || Error::internal("exec-child is for the daemon's own use");
+    let daemon = arguments.next().and_then(|id| id.to_str()?.parse().ok()).ok_or_else(wrong)?;
+    let program = arguments.next().ok_or_else(wrong)?;
+    let name = arguments.next().ok_or_else(wrong)?;
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
+        .map_err(|error| Error::internal(format!("{EXEC_MODE}: {error}")))?;
+    // A daemon that died before the line above will never send that signal.
+    if rustix::process::getppid().map(|id| id.as_raw_nonzero().get()) != Some(daemon) {
+        return Err(Error::internal("the daemon is gone"));
+    }
+    let error = Command::new(&program).arg0(name).args(arguments).exec();
+    Err(Error::internal(format!("cannot run `{}`: {error}", program.display())))
+}

@@ -1,0 +1,134 @@
+//! Lines from a pipe, in bounded memory.
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Splits what a pipe gives into lines, and keeps of each no more than a limit.
+#[derive(Debug)]
+pub(super) struct Lines<R> {
+    pipe: R,
+    chunk: Vec<u8>,
+    /// What of the chunk has been read already.
+    at: usize,
+    line: Vec<u8>,
+    bytes_max: usize,
+}
+
+/// One line, or its beginning.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line<'a> {
+    /// As much of it as is kept.
+    pub(super) kept: &'a [u8],
+    /// How long it is.
+    pub(super) length: usize,
+}
+
+impl Line<'_> {
+    pub(super) fn is_whole(&self) -> bool {
+        self.kept.len() == self.length
+    }
+}
+
+const CHUNK_BYTES: usize = 64 << 10;
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    pub(super) fn new(pipe: R, bytes_max: usize) -> Self {
+        Self { pipe, chunk: Vec::new(), at: 0, line: Vec::new(), bytes_max }
+    }
+
+    /// The next line; nothing once the pipe has ended or failed.
+    ///
+    /// Lines end with LF or CR, so that between CR and LF there is an empty one.
+    pub(super) async fn next(&mut self) -> Option<Line<'_>> {
+        // A long line's memory is given back.
+        self.line.clear();
+        self.line.shrink_to(CHUNK_BYTES);
+        let mut length = 0;
+        loop {
+            let rest = &self.chunk[self.at..];
+            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let part = &rest[..end.unwrap_or(rest.len())];
+            let room = self.bytes_max - self.line.len();
+            self.line.extend_from_slice(&part[..part.len().min(room)]);
+            length += part.len();
+            if end.is_some() {
+                self.at += part.len() + 1;
+                return Some(Line { kept: &self.line, length });
+            }
+            self.at = 0;
+            self.chunk.clear();
+            self.chunk.reserve(CHUNK_BYTES);
+            let read = self.pipe.read_buf(&mut self.chunk).await;
+            if !read.is_ok_and(|bytes| bytes > 0) {
+                // The last line may lack its end.
+                return (length > 0).then_some(Line { kept: &self.line, length });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::ReadBuf;
+
+    use super::*;
+
+    /// Gives its bytes in pieces of a chosen size.
+    struct Pieces {
+        bytes: Vec<u8>,
+        at: usize,
+        size: usize,
+    }
+
+    impl AsyncRead for Pieces {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            let size = self.size.min(self.bytes.len() - self.at).min(buffer.remaining());
+            buffer.put_slice(&self.bytes[self.at..self.at + size]);
+            self.at += size;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    async fn lines(text: &str, size: usize, bytes_max: usize) -> Vec<(String, usize)> {
+        let pieces = Pieces { bytes: text.into(), at: 0, size };
+        let mut lines = Lines::new(pieces, bytes_max);
+        let mut all = Vec::new();
+        while let Some(line) = lines.next().await {
+            all.push((String::from_utf8(line.kept.to_vec()).unwrap(), line.length));
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn lines_are_the_same_in_whatever_pieces_they_come() {
+        for size in 1..12 {
+            let lines = lines("one\ntwo\r\n\nthree", size, 100).await;
+            let text: Vec<_> = lines.iter().map(|(text, _)| text.as_str()).collect();
+            assert_eq!(text, ["one", "two", "", "", "three"], "{size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_long_line_only_the_beginning_is_kept() {
+        for size in [1, 3, 1_000] {
+            let expected = [("abcd".to_owned(), 6), ("ok".to_owned(), 2)];
+            assert_eq!(lines("abcdef\nok\n", size, 4).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn memory_is_bounded_whatever_comes() {
+        let text = "x".repeat(10 << 20);
+        let pieces = Pieces { bytes: text.into(), at: 0, size: 1 << 20 };
+        let mut reader = Lines::new(pieces, 1_000);
+        assert_eq!(reader.next().await.map(|line| line.length), Some(10 << 20));
+        assert!(reader.line.capacity() + reader.chunk.capacity() <= 3 * CHUNK_BYTES);
+        assert_eq!(reader.next().await, None);
+    }
+}

@@ -1,0 +1,189 @@
+//! What a child writes that is not the protocol: logged with its shard, at a bounded rate.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use shardwise::ShardId;
+use shardwise_core::multilang::{self, Line};
+use tokio::io::AsyncRead;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::LINE_BYTES_MAX;
+use super::lines::Lines;
+
+/// How much of a line is logged.
+const LOGGED_BYTES_MAX: usize = 8 << 10;
+/// How many lines of one pipe are logged in a second.
+const LOGGED_PER_SECOND: u32 = 100;
+/// How much of stderr is kept for a report.
+const TAIL_LINES: usize = 20;
+const TAIL_BYTES: usize = 8 << 10;
+
+/// The last lines of a child's stderr.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tail {
+    lines: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Tail {
+    fn push(&self, line: &str) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push_back(line.to_owned());
+        let mut bytes: usize = lines.iter().map(String::len).sum();
+        while lines.len() > TAIL_LINES || bytes > TAIL_BYTES {
+            let Some(first) = lines.pop_front() else { return };
+            bytes -= first.len();
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Reads stderr until it ends.
+pub(super) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, tail: Tail) {
+    let mut lines = Lines::new(pipe, LOGGED_BYTES_MAX);
+    let mut rate = Rate::new();
+    while let Some(line) = lines.next().await {
+        if line.length == 0 {
+            continue;
+        }
+        let text = String::from_utf8_lossy(line.kept);
+        tail.push(&text);
+        if rate.allows(&shard, "stderr") {
+            let cut = (!line.is_whole()).then_some(line.length);
+            // A field, not the message: control characters are escaped there.
+            info!(%shard, stderr = &*text, bytes = cut, "child");
+        }
+    }
+    rate.report(&shard, "stderr");
+}
+
+/// Reads stdout until it ends, and hands on what counts.
+///
+/// It never waits for anybody while the child writes what does not count, so that a child that
+/// prints a lot cannot block.
+pub(super) async fn read_stdout(
+    pipe: impl AsyncRead + Unpin,
+    shard: ShardId,
+    messages: mpsc::Sender<Line>,
+) {
+    let mut lines = Lines::new(pipe, LINE_BYTES_MAX);
+    let mut rate = Rate::new();
+    let mut too_long = 0_u64;
+    while let Some(line) = lines.next().await {
+        if !line.is_whole() {
+            too_long += 1;
+            if too_long == 1 {
+                warn!(%shard, bytes = line.length, "line of the child's stdout passed over: too \
+                      long");
+            }
+            continue;
+        }
+        match multilang::decode(line.kept) {
+            Line::Blank => {}
+            Line::Stray(why) => {
+                if rate.allows(&shard, "stdout") {
+                    let kept = &line.kept[..line.kept.len().min(LOGGED_BYTES_MAX)];
+                    let text = String::from_utf8_lossy(kept);
+                    info!(%shard, stdout = &*text, bytes = line.length, %why, "child");
+                }
+            }
+            message @ (Line::Status { .. } | Line::Checkpoint(_)) => {
+                if messages.send(message).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+    rate.report(&shard, "stdout");
+    if too_long > 1 {
+        warn!(%shard, lines = too_long, "lines of the child's stdout passed over: too long");
+    }
+}
+
+/// Lets so many lines through in a second, and counts the others.
+struct Rate {
+    second_began: Instant,
+    logged: u32,
+    left_out: u64,
+}
+
+impl Rate {
+    fn new() -> Self {
+        Self { second_began: Instant::now(), logged: 0, left_out: 0 }
+    }
+
+    fn allows(&mut self, shard: &ShardId, pipe: &'static str) -> bool {
+        if self.second_began.elapsed() >= Duration::from_secs(1) {
+            self.report(shard, pipe);
+            *self = Self::new();
+        }
+        let allowed = self.logged < LOGGED_PER_SECOND;
+        if allowed {
+            self.logged += 1;
+        } else {
+            self.left_out += 1;
+        }
+        allowed
+    }
+
+    fn report(&self, shard: &ShardId, pipe: &'static str) {
+        if self.left_out > 0 {
+            warn!(%shard, pipe, lines = self.left_out, "child writes too much: lines left out");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard() -> ShardId {
+        ShardId::new("shardId-0").unwrap()
+    }
+
+    #[test]
+    fn the_tail_is_the_last_lines_within_its_size() {
+        let tail = Tail::default();
+        for number in 0..100 {
+            tail.push(&format!("line {number}"));
+        }
+        let text = tail.text();
+        assert!(text.starts_with("line 80\n") && text.ends_with("line 99"), "{text}");
+        tail.push(&"x".repeat(TAIL_BYTES));
+        assert_eq!(tail.text().len(), TAIL_BYTES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hundred_lines_a_second_are_logged() {
+        let mut rate = Rate::new();
+        for second in 0..3 {
+            let allowed = (0..1_000).filter(|_| rate.allows(&shard(), "stderr")).count();
+            assert_eq!(allowed, 100, "second {second}");
+            assert_eq!(rate.left_out, 900);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn junk_never_waits_for_whoever_takes_the_messages() {
+        let mut text = "junk\n".repeat(100_000);
+        text.push_str(&"x".repeat(2 * LINE_BYTES_MAX));
+        text.push_str("\n{\"action\":\"status\",\"responseFor\":\"initialize\"}\nnull\n");
+        let (messages, mut received) = mpsc::channel(1);
+        let reading = tokio::spawn(async move {
+            read_stdout(text.as_bytes(), shard(), messages).await;
+        });
+        // Nothing is taken before everything is read.
+        reading.await.unwrap();
+        let response_for = Some("initialize".to_owned());
+        assert_eq!(received.recv().await, Some(Line::Status { response_for }));
+        assert_eq!(received.recv().await, None);
+    }
+}

@@ -1,0 +1,353 @@
+//! The task that talks with one child: the only one who writes to it and hears it.
+
+use std::future::pending;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use shardwise::{Checkpointer, ShardId};
+use shardwise_core::multilang::{self, Action, CheckpointRequest, Line, Step, Turn};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::ending::{Ending, Patience, Running};
+use super::output::{self, Tail};
+use super::{Act, Call};
+
+/// How long what a child has left in its pipes is read after its end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What went wrong between us and a child.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// It ended, or closed its stdout.
+    #[error("closed its stdout")]
+    Closed,
+    /// It does not read.
+    #[error("cannot be written to: {0}")]
+    Stdin(std::io::Error),
+    /// It takes too long.
+    #[error("has not answered for {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// It says that it has done something else.
+    #[error("answered for `{0}`")]
+    WrongStatus(String),
+    /// It answered `shardEnded` without a checkpoint at the end.
+    #[error(
+        "answered `shardEnded` without a checkpoint at the shard's end; until it makes one, the \
+         child shards cannot start"
+    )]
+    NoFinalCheckpoint,
+    /// It was gone already.
+    #[error("was gone already")]
+    Gone,
+}
+
+/// Why a child is gone, with what is known of its end.
+#[derive(Debug, thiserror::Error)]
+#[error("child {why} {}{}{}", at(.during), ended(.status), last_words(.stderr))]
+pub(crate) struct ChildFailure {
+    why: Broken,
+    during: Option<Action>,
+    status: Option<ExitStatus>,
+    stderr: String,
+}
+
+impl ChildFailure {
+    pub(super) fn gone_before(action: Action) -> Self {
+        Self { why: Broken::Gone, during: Some(action), status: None, stderr: String::new() }
+    }
+}
+
+fn at(during: &Option<Action>) -> String {
+    match during {
+        Some(action) => format!("during `{}`", action.name()),
+        None => "between two messages".to_owned(),
+    }
+}
+
+fn ended(status: &Option<ExitStatus>) -> String {
+    status.map(|status| format!("; {status}")).unwrap_or_default()
+}
+
+/// The end of stderr, on one line: what is in it may have been written by anybody.
+fn last_words(stderr: &str) -> String {
+    if stderr.is_empty() { String::new() } else { format!("; its stderr ended with {stderr:?}") }
+}
+
+/// One child and its pipes.
+pub(super) struct Talk {
+    shard: ShardId,
+    running: Running,
+    writer: Writer,
+    messages: mpsc::Receiver<Line>,
+    turn: Turn,
+    checkpointer: Option<Checkpointer>,
+    tail: Tail,
+    readers: [JoinHandle<()>; 2],
+}
+
+impl Talk {
+    pub(super) fn new(
+        shard: ShardId,
+        running: Running,
+        stdin: ChildStdin,
+        stdout: ChildStdout,
+        stderr: ChildStderr,
+    ) -> Self {
+        let (sender, messages) = mpsc::channel(1);
+        let tail = Tail::default();
+        let stdout = tokio::spawn(output::read_stdout(stdout, shard.clone(), sender));
+        let stderr = tokio::spawn(output::read_stderr(stderr, shard.clone(), tail.clone()));
+        Self {
+            shard,
+            running,
+            writer: Writer::start(stdin),
+            messages,
+            turn: Turn::default(),
+            checkpointer: None,
+            tail,
+            readers: [stdout, stderr],
+        }
+    }
+
+    /// Serves calls until the child is closed, fails, or is dropped.
+    pub(super) async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
+        loop {
+            let call = tokio::select! {
+                biased;
+                call = calls.recv() => call,
+                message = self.messages.recv() => {
+                    let Err(why) = self.between_actions(message).await else { continue };
+                    let failure = self.fail(why, None).await;
+                    return gone(failure, calls).await;
+                }
+            };
+            match call {
+                Some(Call::Act(act)) => {
+                    let Act { action, line, checkpointer, timeout, mut answer } = act;
+                    let acted = tokio::select! {
+                        biased;
+                        acted = self.act(action, line, checkpointer, timeout) => acted,
+                        // Nobody waits any more: the worker drops what it has.
+                        () = answer.closed() => Err(Broken::Gone),
+                    };
+                    let Err(why) = acted else {
+                        drop(answer.send(Ok(())));
+                        continue;
+                    };
+                    let failure = self.fail(why, Some(action)).await;
+                    drop(answer.send(Err(failure)));
+                }
+                Some(Call::Close(mut answer)) => {
+                    let (ending, _) = self.end(Patience::Told, answer.closed()).await;
+                    let _ = answer.send(ending);
+                }
+                Some(Call::Fail(why, answer)) => {
+                    let failure = self.fail(why, Some(Action::ShardEnded)).await;
+                    drop(answer.send(failure));
+                }
+                None => drop(self.end(Patience::None, pending()).await),
+            }
+            return;
+        }
+    }
+
+    async fn between_actions(&mut self, message: Option<Line>) -> Result<(), Broken> {
+        self.step(message.ok_or(Broken::Closed)?, None).await
+    }
+
+    /// Writes an action's line and hears the child until its status.
+    async fn act(
+        &mut self,
+        action: Action,
+        line: Vec<u8>,
+        checkpointer: Option<Checkpointer>,
+        limit: Option<Duration>,
+    ) -> Result<(), Broken> {
+        self.turn.begin(action);
+        self.checkpointer = checkpointer.or_else(|| self.checkpointer.take());
+        let mut write = self.writer.write(line);
+        let mut written = false;
+        while !(written && self.turn.out().is_none()) {
+            let step = async {
+                tokio::select! {
+                    biased;
+                    result = &mut write, if !written => {
+                        written = true;
+                        result.unwrap_or_else(|_| Err(closed())).map_err(Broken::Stdin)?;
+                        Ok(None)
+                    }
+                    message = self.messages.recv(), if self.turn.out().is_some() => {
+                        message.ok_or(Broken::Closed).map(Some)
+                    }
+                }
+            };
+            let heard = match limit {
+                Some(limit) => timeout(limit, step).await.map_err(|_| Broken::Timeout(limit))?,
+                None => step.await,
+            };
+            if let Some(message) = heard? {
+                self.step(message, limit).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what a message asks for.
+    async fn step(&mut self, message: Line, limit: Option<Duration>) -> Result<(), Broken> {
+        match self.turn.on(message) {
+            Step::Nothing | Step::Finished(_) => Ok(()),
+            Step::WrongStatus { response_for, .. } => {
+                Err(Broken::WrongStatus(shortened(response_for)))
+            }
+            Step::Checkpoint(request) => {
+                let error = self.checkpoint(&request).await;
+                self.answer(&request, error, limit).await
+            }
+            Step::Refuse(request, error) => self.answer(&request, Some(error), limit).await,
+            Step::Unasked { response_for } => {
+                let response_for = shortened(response_for);
+                warn!(shard = %self.shard, response_for, "child answers what was not asked");
+                Ok(())
+            }
+            Step::Stray(why) => {
+                debug!(shard = %self.shard, %why, "child");
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes a checkpoint; the name of its error if it fails.
+    async fn checkpoint(&self, request: &CheckpointRequest) -> Option<&'static str> {
+        let Some(checkpointer) = &self.checkpointer else {
+            return Some(multilang::NO_CHECKPOINTER);
+        };
+        let made = match request.place() {
+            Ok(None) => checkpointer.checkpoint().await,
+            Ok(Some(place)) => checkpointer.checkpoint_at(place).await,
+            Err(error) => {
+                warn!(shard = %self.shard, %error, "checkpoint refused");
+                return Some(multilang::NOT_A_PLACE);
+            }
+        };
+        let error = made.err()?;
+        let name = error.java_name();
+        warn!(shard = %self.shard, error = crate::exit::with_causes(&error), name,
+            "checkpoint failed");
+        Some(name)
+    }
+
+    async fn answer(
+        &mut self,
+        request: &CheckpointRequest,
+        error: Option<&str>,
+        limit: Option<Duration>,
+    ) -> Result<(), Broken> {
+        let mut line = Vec::new();
+        multilang::checkpoint_answer(&mut line, request, error);
+        let write = self.writer.write(line);
+        let written = match limit {
+            Some(limit) => timeout(limit, write).await.map_err(|_| Broken::Timeout(limit))?,
+            None => write.await,
+        };
+        written.unwrap_or_else(|_| Err(closed())).map_err(Broken::Stdin)
+    }
+
+    async fn fail(self, why: Broken, during: Option<Action>) -> ChildFailure {
+        let patience = match why {
+            Broken::Closed | Broken::Stdin(_) => Patience::Ending,
+            Broken::Timeout(_)
+            | Broken::WrongStatus(_)
+            | Broken::NoFinalCheckpoint
+            | Broken::Gone => Patience::None,
+        };
+        let tail = self.tail.clone();
+        let (_, status) = self.end(patience, pending()).await;
+        ChildFailure { why, during, status, stderr: tail.text() }
+    }
+
+    /// Closes stdin, ends the process, and reads what is left in its pipes for a while.
+    async fn end(
+        self,
+        patience: Patience,
+        hurry: impl Future<Output = ()>,
+    ) -> (Ending, Option<ExitStatus>) {
+        let Self { shard, running, writer, messages, readers, .. } = self;
+        drop(writer);
+        // What still comes is not the protocol's any more, and must not hold the reader up.
+        drop(messages);
+        let ended = running.end(&shard, patience, hurry).await;
+        for mut reader in readers {
+            if timeout(DRAIN_TIMEOUT, &mut reader).await.is_err() {
+                // Somebody outside the child's group holds the other end.
+                warn!(%shard, "child's pipe is still open after its end: closed");
+                reader.abort();
+            }
+        }
+        ended
+    }
+}
+
+/// Answers the next call of a child that has failed when nothing was asked of it.
+async fn gone(failure: ChildFailure, mut calls: mpsc::Receiver<Call>) {
+    match calls.recv().await {
+        Some(Call::Act(act)) => drop(act.answer.send(Err(failure))),
+        Some(Call::Fail(_, answer)) => drop(answer.send(failure)),
+        Some(Call::Close(answer)) => {
+            let _ = answer.send(Ending::Forced);
+        }
+        None => {}
+    }
+}
+
+fn closed() -> std::io::Error {
+    std::io::ErrorKind::BrokenPipe.into()
+}
+
+fn shortened(text: Option<String>) -> String {
+    text.unwrap_or_default().chars().take(80).flat_map(char::escape_default).collect()
+}
+
+/// The task that writes to a child, so that a child may write before it has read everything.
+struct Writer {
+    lines: mpsc::UnboundedSender<(Vec<u8>, oneshot::Sender<std::io::Result<()>>)>,
+    task: JoinHandle<()>,
+}
+
+impl Writer {
+    fn start(mut stdin: ChildStdin) -> Self {
+        let (lines, mut received) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            while let Some((line, answer)) = received.recv().await {
+                let line: Vec<u8> = line;
+                let answer: oneshot::Sender<std::io::Result<()>> = answer;
+                let written = stdin.write_all(&line).await;
+                let failed = written.is_err();
+                drop(answer.send(written));
+                if failed {
+                    return;
+                }
+            }
+        });
+        Self { lines, task }
+    }
+
+    /// Writes a line; never more than an action and a checkpoint's answer are on their way.
+    fn write(&self, line: Vec<u8>) -> oneshot::Receiver<std::io::Result<()>> {
+        let (answer, answered) = oneshot::channel();
+        // With the task gone the answer is dropped, which is one.
+        drop(self.lines.send((line, answer)));
+        answered
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // It may be in the middle of a line that the child does not read.
+        self.task.abort();
+    }
+}

@@ -1,0 +1,297 @@
+//! The daemon: from a properties file to a running worker, and to an exit code.
+
+use std::fs::{self, Metadata};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use shardwise::aws::{self, Service, Source};
+use shardwise::{Stopped, Stopper, Worker, WorkerError, WorkerId};
+use shardwise_core::properties::settings::{DaemonSettings, Level, SettingsError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
+use tracing::{error, info, warn};
+
+use crate::args::DaemonArguments;
+use crate::child::{Children, Launcher};
+use crate::executable::{self, Writable};
+use crate::exit::{Error, Exit, with_causes};
+use crate::guard::Guard;
+use crate::local::LocalEndpoints;
+use crate::logging;
+use crate::processor::{ChildProcessor, Outcome, Shared};
+
+/// The longest properties file: anything longer is another kind of file.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// How long children may take to be gone once the worker has stopped: they are signalled by then.
+const LAST_CHILDREN: Duration = Duration::from_secs(5);
+
+/// Runs the daemon until it is stopped.
+pub(crate) fn run(arguments: &DaemonArguments) -> Result<Exit, Error> {
+    let (file, passed_over) = arguments.properties_file().map_err(Error::configuration)?;
+    let (bytes, metadata) = read(file)?;
+    let settings =
+        DaemonSettings::from_bytes(&bytes, &new_worker_id()?).map_err(|error: SettingsError| {
+            Error::configuration(format!("{}: {error}", file.display()))
+        })?;
+    logging::start(&settings.log, arguments.log_configuration.as_deref())?;
+    for other in passed_over {
+        warn!(file = %other.display(), "passed over: -p names another properties file");
+    }
+    report(file, &settings);
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let program = executable::find(&settings.executable[0], &search)?;
+    info!(program = %program.display(), "executable");
+    may_be_trusted(file, &metadata)?;
+    if let Ok(metadata) = fs::metadata(&program) {
+        may_be_trusted(&program, &metadata)?;
+    }
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::internal(format!("no runtime: {error}")))?;
+    let exit = runtime.block_on(serve(settings, program, arguments.local));
+    // A blocked look-up of a name must not hold the exit up.
+    runtime.shutdown_background();
+    exit
+}
+
+fn read(file: &Path) -> Result<(Vec<u8>, Metadata), Error> {
+    let failed =
+        |why: &str| Error::configuration(format!("properties file `{}`: {why}", file.display()));
+    let metadata = fs::metadata(file).map_err(|error| failed(&error.to_string()))?;
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(failed("too long for a properties file"));
+    }
+    let bytes = fs::read(file).map_err(|error| failed(&error.to_string()))?;
+    Ok((bytes, metadata))
+}
+
+fn report(file: &Path, settings: &DaemonSettings) {
+    let file = file.display();
+    for warning in &settings.warnings {
+        let (key, line) = (&*warning.key, warning.line);
+        match warning.level {
+            Level::Note => info!(%file, line, key, "{}", warning.text),
+            Level::Warning => warn!(%file, line, key, "{}", warning.text),
+        }
+    }
+    let config = &settings.config;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        application = config.application_name,
+        stream = %config.stream_name,
+        worker = %config.worker_id,
+        "daemon starts"
+    );
+}
+
+/// What is run as this user is decided by whoever may write these files.
+fn may_be_trusted(file: &Path, metadata: &Metadata) -> Result<(), Error> {
+    let who = match executable::writable(metadata) {
+        Writable::Owner => return Ok(()),
+        Writable::Group => "its group",
+        Writable::Everybody if rustix::process::geteuid().is_root() => {
+            let file = file.display();
+            let text = format!("`{file}`: everybody may write to it, and this is root: refused");
+            return Err(Error::configuration(text));
+        }
+        Writable::Everybody => "everybody",
+    };
+    warn!(file = %file.display(), "{who} may write to it, and so decide what is run here");
+    Ok(())
+}
+
+async fn serve(mut settings: DaemonSettings, program: PathBuf, local: bool) -> Result<Exit, Error> {
+    let mut signals = Signals::catch()?;
+    let started = start(&mut settings, program, local);
+    let started = tokio::select! {
+        biased;
+        // Nothing has begun: there is nothing to end.
+        name = signals.next() => {
+            info!(signal = name, "stopped while starting");
+            return Ok(Exit::InOrder);
+        }
+        started = started => started?,
+    };
+    let Started { worker, shared, children, endpoints } = started;
+    let (stopper, outcome) = (shared.stopper.clone(), Arc::clone(&shared.outcome));
+    let run = worker.run(move |shard| Box::new(ChildProcessor::new(shard, &shared)));
+    let stopped = until_stopped(run, &stopper, &mut signals).await;
+    if tokio::time::timeout(LAST_CHILDREN, children.gone()).await.is_err() {
+        warn!("children are still there: the guard process ends them");
+        outcome.forced.store(true, Ordering::Release);
+    }
+    if let Some(endpoints) = endpoints {
+        endpoints.stop().await;
+    }
+    Ok(judge(&stopped, &outcome))
+}
+
+/// What a daemon that has started is made of.
+struct Started {
+    worker: Worker,
+    shared: Arc<Shared>,
+    children: Children,
+    endpoints: Option<LocalEndpoints>,
+}
+
+async fn start(
+    settings: &mut DaemonSettings,
+    program: PathBuf,
+    local: bool,
+) -> Result<Started, Error> {
+    let failed = |error: std::io::Error| Error::internal(format!("no child can start: {error}"));
+    let endpoints = if local { Some(LocalEndpoints::start(settings).await?) } else { None };
+    let reach = reach(settings, local);
+    let ports = aws::connect(&reach, &settings.config).await;
+    let ports = ports.map_err(|error| Error::configuration(with_causes(&error)))?;
+    let worker = Worker::new(settings.config.clone(), ports, random()?);
+    let worker = worker.map_err(|error| Error::configuration(with_causes(&error)))?;
+    let guard = Guard::start().map_err(failed)?;
+    let command = std::mem::take(&mut settings.executable);
+    let environment = &settings.child.environment;
+    let (launcher, children) =
+        Launcher::new(program, command, environment, guard).map_err(failed)?;
+    let shared = Arc::new(Shared {
+        launcher,
+        settings: settings.child.clone(),
+        permits: settings.max_calls.map(|calls| Semaphore::new(calls.get())),
+        stopper: worker.stopper(),
+        outcome: Arc::default(),
+    });
+    Ok(Started { worker, shared, children, endpoints })
+}
+
+fn reach(settings: &DaemonSettings, local: bool) -> aws::Settings {
+    let source = |providers: &Vec<_>| {
+        if local { Source::Local } else { Source::Providers(providers.clone()) }
+    };
+    aws::Settings {
+        kinesis: Service {
+            region: settings.kinesis_region.clone(),
+            endpoint: settings.kinesis_endpoint.clone(),
+            credentials: source(&settings.kinesis_credentials),
+        },
+        dynamodb: Service {
+            region: settings.dynamodb_region.clone(),
+            endpoint: settings.dynamodb_endpoint.clone(),
+            credentials: source(&settings.dynamodb_credentials),
+        },
+    }
+}
+
+async fn until_stopped(
+    run: impl Future<Output = Result<Stopped, WorkerError>>,
+    stopper: &Stopper,
+    signals: &mut Signals,
+) -> Result<Stopped, WorkerError> {
+    tokio::pin!(run);
+    let mut asked = 0;
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut run => return ended,
+            name = signals.next() => {
+                asked += 1;
+                let how = if asked == 1 { "in order" } else { "at once" };
+                info!(signal = name, how, "stop");
+                stopper.stop();
+            }
+        }
+    }
+}
+
+fn judge(stopped: &Result<Stopped, WorkerError>, outcome: &Outcome) -> Exit {
+    match stopped {
+        Err(error) => {
+            error!(error = with_causes(error), "daemon ends");
+            if error.is_configuration() { Exit::Configuration } else { Exit::Internal }
+        }
+        Ok(_) if outcome.failed.load(Ordering::Acquire) => Exit::Configuration,
+        Ok(stopped) if stopped.in_order && !outcome.forced.load(Ordering::Acquire) => {
+            info!("daemon ends");
+            Exit::InOrder
+        }
+        Ok(_) => {
+            warn!("daemon ends before everything was ended in order");
+            Exit::CutShort
+        }
+    }
+}
+
+/// The signals that stop us.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub(crate) fn catch() -> Result<Self, Error> {
+        let catch =
+            |kind| signal(kind).map_err(|error| Error::internal(format!("no signals: {error}")));
+        Ok(Self {
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            hangup: catch(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one; its name.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hangup.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// A name that no other worker has: a random UUID, as Java's.
+fn new_worker_id() -> Result<WorkerId, Error> {
+    let mut bytes = [0; 16];
+    fill(&mut bytes)?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
+    WorkerId::new(text).map_err(|error| Error::internal(error.to_string()))
+}
+
+fn random() -> Result<u64, Error> {
+    let mut bytes = [0; 8];
+    fill(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(bytes).map_err(|error| Error::internal(format!("no random bytes: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worker_ids_are_uuids_that_differ() {
+        let (one, other) = (new_worker_id().unwrap(), new_worker_id().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one.as_str().len(), 36);
+        assert_eq!(one.as_str().as_bytes()[14], b'4');
+    }
+
+    #[test]
+    fn only_a_stop_in_order_is_a_success() {
+        let outcome = Outcome::default();
+        assert_eq!(judge(&Ok(Stopped { in_order: true }), &outcome), Exit::InOrder);
+        assert_eq!(judge(&Ok(Stopped { in_order: false }), &outcome), Exit::CutShort);
+        outcome.forced.store(true, Ordering::Release);
+        assert_eq!(judge(&Ok(Stopped { in_order: true }), &outcome), Exit::CutShort);
+        outcome.failed.store(true, Ordering::Release);
+        assert_eq!(judge(&Ok(Stopped { in_order: true }), &outcome), Exit::Configuration);
+    }
+}

@@ -1,0 +1,97 @@
+//! The daemon's log: structured fields, to stderr unless the settings say otherwise.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use shardwise_core::properties::settings::{LogFormat, LogSettings, LogTo};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use crate::exit::Error;
+
+/// Starts the log. The environment's filter wins over the file's, and that over Logback's level.
+pub(crate) fn start(log: &LogSettings, logback: Option<&Path>) -> Result<(), Error> {
+    let logback = logback.map(read_logback).transpose()?.flatten();
+    let from_environment = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
+    let (name, text) = match (from_environment, &log.level) {
+        (Some(text), _) => ("RUST_LOG", text),
+        (None, Some(text)) => ("shardwise.logLevel", directives(text)),
+        (None, None) => ("level", directives(logback.as_deref().unwrap_or("info"))),
+    };
+    let filter = EnvFilter::try_new(&text)
+        .map_err(|error| Error::configuration(format!("`{name}` is `{text}`: {error}")))?;
+    let (writer, ansi) = match log.to {
+        LogTo::Stderr => (BoxMakeWriter::new(std::io::stderr), std::io::stderr().is_terminal()),
+        LogTo::Stdout => (BoxMakeWriter::new(std::io::stdout), std::io::stdout().is_terminal()),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let started = match log.format {
+        LogFormat::Text => builder.with_ansi(ansi).with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
+    };
+    started.map_err(|error| Error::internal(format!("no log: {error}")))
+}
+
+/// A bare level is for our own code: what is below stays at warnings, because the debug output of
+/// an HTTP client has signed requests in it.
+fn directives(text: &str) -> String {
+    match text.to_ascii_lowercase().as_str() {
+        "off" => "off".to_owned(),
+        level @ ("error" | "warn" | "info" | "debug" | "trace") => {
+            let below = if level == "error" { "error" } else { "warn" };
+            format!("{below},shardwise={level},shardwise_core={level},shardwise_local={level}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn read_logback(path: &Path) -> Result<Option<String>, Error> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(root_level(&text)),
+        Err(error) => {
+            let path = path.display();
+            Err(Error::configuration(format!("--log-configuration: {path}: {error}")))
+        }
+    }
+}
+
+/// The level of the root logger, in our words.
+fn root_level(logback: &str) -> Option<String> {
+    let (_, root) = logback.split_once("<root")?;
+    let (root, _) = root.split_once('>')?;
+    let (_, value) = root.split_once("level")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let (level, _) = value[1..].split_once(quote)?;
+    let level = level.trim().to_ascii_lowercase();
+    match level.as_str() {
+        "all" => Some("trace".to_owned()),
+        "trace" | "debug" | "info" | "warn" | "error" | "off" => Some(level),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_level_of_a_logback_file_is_found() {
+        let file = r#"<configuration><logger name="a" level="ERROR"/>
+            <root level = "DEBUG"><appender-ref ref="x"/></root></configuration>"#;
+        assert_eq!(root_level(file).as_deref(), Some("debug"));
+        assert_eq!(root_level("<root level='ALL'/>").as_deref(), Some("trace"));
+        assert_eq!(root_level("<root level='${LEVEL}'/>"), None);
+        assert_eq!(root_level("<root/>"), None);
+        assert_eq!(root_level("nothing"), None);
+    }
+
+    #[test]
+    fn a_bare_level_keeps_what_is_below_at_warnings() {
+        assert!(directives("TRACE").starts_with("warn,shardwise=trace"));
+        assert!(directives("error").starts_with("error,"));
+        assert_eq!(directives("info,hyper=debug"), "info,hyper=debug");
+        assert!(EnvFilter::try_new(directives("debug")).is_ok());
+        assert!(EnvFilter::try_new(directives("loud=very")).is_err());
+    }
+}

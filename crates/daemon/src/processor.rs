@@ -1,0 +1,180 @@
+//! A record processor that is a child process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use shardwise::{
+    Checkpointer, Initialize, ProcessRecords, ProcessorError, Record, RecordProcessor, ShardId,
+    Stopper,
+};
+use shardwise_core::multilang::{self, Action, RecordFields};
+use shardwise_core::properties::settings::{ChildSettings, OnChildFailure};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::{error, info};
+
+use crate::child::{Broken, Child, Ending, Launcher};
+
+/// How long a child may take for a message when the settings do not say.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// What all processors of a daemon share.
+pub(crate) struct Shared {
+    pub(crate) launcher: Launcher,
+    pub(crate) settings: ChildSettings,
+    /// A permit for each child that may work on records at the same time.
+    pub(crate) permits: Option<Semaphore>,
+    pub(crate) stopper: Stopper,
+    pub(crate) outcome: Arc<Outcome>,
+}
+
+/// What became of the children.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// A child has failed, and that ends the daemon.
+    pub(crate) failed: AtomicBool,
+    /// A child that was told to end did not.
+    pub(crate) forced: AtomicBool,
+}
+
+/// A shard's child process.
+pub(crate) struct ChildProcessor {
+    shard: ShardId,
+    shared: Arc<Shared>,
+    child: Option<Child>,
+}
+
+impl ChildProcessor {
+    pub(crate) fn new(shard: &ShardId, shared: &Arc<Shared>) -> Self {
+        Self { shard: shard.clone(), shared: Arc::clone(shared), child: None }
+    }
+
+    fn timeout(&self, action: Action) -> Option<Duration> {
+        let settings = &self.shared.settings;
+        match action {
+            Action::ProcessRecords => {
+                settings.process_records_timeout.or(settings.response_timeout)
+            }
+            Action::Initialize
+            | Action::LeaseLost
+            | Action::ShardEnded
+            | Action::ShutdownRequested => Some(settings.response_timeout.unwrap_or(TIMEOUT)),
+        }
+    }
+
+    async fn act(
+        &mut self,
+        action: Action,
+        line: Vec<u8>,
+        checkpointer: Option<&Checkpointer>,
+    ) -> Result<(), ProcessorError> {
+        let Some(child) = &self.child else { return Err(self.failed("there is no child")) };
+        match child.act(action, line, checkpointer, self.timeout(action)).await {
+            Ok(()) => Ok(()),
+            Err(failure) => {
+                self.child = None;
+                Err(self.failed(failure))
+            }
+        }
+    }
+
+    fn failed(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ProcessorError {
+        let why = why.into();
+        match self.shared.settings.on_failure {
+            OnChildFailure::Restart => {}
+            OnChildFailure::Exit => {
+                if !self.shared.outcome.failed.swap(true, Ordering::AcqRel) {
+                    error!(shard = %self.shard, error = %why, "child failed: the daemon ends");
+                    self.shared.stopper.stop();
+                }
+            }
+        }
+        ProcessorError::restart(why)
+    }
+
+    /// Closes a child that has done everything it was asked to do.
+    async fn close(&mut self) {
+        let Some(child) = self.child.take() else { return };
+        match child.close().await {
+            Ending::InOrder => info!(shard = %self.shard, "child ended"),
+            Ending::Forced => {
+                self.shared.outcome.forced.store(true, Ordering::Release);
+                error!(shard = %self.shard, "child did not end by itself");
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl RecordProcessor for ChildProcessor {
+    async fn initialize(&mut self, input: &Initialize) -> Result<(), ProcessorError> {
+        let launched = self.shared.launcher.launch(&input.shard).await;
+        self.child = Some(launched.map_err(|error| self.failed(error))?);
+        let mut line = Vec::new();
+        multilang::initialize(&mut line, &input.shard, &input.checkpoint);
+        let shared = Arc::clone(&self.shared);
+        let _permit = permit(&shared).await;
+        self.act(Action::Initialize, line, None).await
+    }
+
+    async fn process_records(&mut self, input: &ProcessRecords<'_>) -> Result<(), ProcessorError> {
+        let shared = Arc::clone(&self.shared);
+        let _permit = permit(&shared).await;
+        let mut line = Vec::new();
+        let records = input.records.iter().map(fields);
+        multilang::process_records(&mut line, records, input.millis_behind_latest);
+        self.act(Action::ProcessRecords, line, Some(input.checkpointer)).await
+    }
+
+    async fn shutdown_requested(
+        &mut self,
+        checkpointer: &Checkpointer,
+    ) -> Result<(), ProcessorError> {
+        let action = Action::ShutdownRequested;
+        self.act(action, ending(action), Some(checkpointer)).await
+    }
+
+    async fn shard_ended(&mut self, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
+        let action = Action::ShardEnded;
+        self.act(action, ending(action), Some(checkpointer)).await?;
+        if checkpointer.is_at_end() {
+            self.close().await;
+            return Ok(());
+        }
+        let Some(child) = self.child.take() else { return Ok(()) };
+        let failure = child.fail(Broken::NoFinalCheckpoint).await;
+        Err(self.failed(failure))
+    }
+
+    async fn lease_lost(&mut self) -> Result<(), ProcessorError> {
+        if self.child.is_none() {
+            return Ok(());
+        }
+        let action = Action::LeaseLost;
+        self.act(action, ending(action), None).await?;
+        self.close().await;
+        Ok(())
+    }
+}
+
+/// Waits until one more child may work on records. What ends a child never waits.
+async fn permit(shared: &Shared) -> Option<SemaphorePermit<'_>> {
+    shared.permits.as_ref()?.acquire().await.ok()
+}
+
+fn ending(action: Action) -> Vec<u8> {
+    let mut line = Vec::new();
+    multilang::ending(&mut line, action);
+    line
+}
+
+fn fields(record: &Record) -> RecordFields<'_> {
+    RecordFields {
+        data: &record.data,
+        partition_key: record.partition_key.as_deref(),
+        sequence_number: record.sequence_number.as_str(),
+        sub_sequence_number: record.sub_sequence_number,
+        approximate_arrival: record.approximate_arrival,
+    }
+}

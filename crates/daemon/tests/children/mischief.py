@@ -1,0 +1,216 @@
+"""A child of the daemon that misbehaves on request.
+
+    mischief.py DIRECTORY MODE[:ACTION] ...
+
+Each mode happens once for each shard (a marker file remembers it); the next child of that
+shard behaves. `always` before a mode makes it happen every time; `only:SHARD` leaves other
+shards' children alone. `journal.jsonl` in DIRECTORY gets a line for each thing that happens:
+which child, which shard, which records.
+"""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+DIRECTORY = sys.argv[1]
+MODES = sys.argv[2:]
+SHARD = None
+LAST = None
+
+
+def journal(event, **more):
+    entry = {"event": event, "shard": SHARD, "pid": os.getpid(), **more}
+    entry["at"] = time.clock_gettime(time.CLOCK_MONOTONIC)
+    line = (json.dumps(entry) + "\n").encode()
+    handle = os.open(os.path.join(DIRECTORY, "journal.jsonl"),
+                     os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(handle, line)
+    os.close(handle)
+
+
+def mode(text):
+    """Whether a mode is to happen now."""
+    if any(other.startswith("only:") and other != f"only:{SHARD}" for other in MODES):
+        return False
+    if text not in MODES:
+        return False
+    if "always" in MODES[:MODES.index(text)]:
+        return True
+    marker = os.path.join(DIRECTORY, f"did-{text}-{SHARD}")
+    try:
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def say(text):
+    sys.stdout.buffer.write(text if isinstance(text, bytes) else text.encode())
+    sys.stdout.buffer.flush()
+
+
+def status(action):
+    say(json.dumps({"action": "status", "responseFor": action}) + "\n")
+
+
+def read():
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return None
+    return json.loads(line)
+
+
+def checkpoint(number=None, sub=None):
+    say(json.dumps({"action": "checkpoint", "sequenceNumber": number,
+                    "subSequenceNumber": sub}) + "\n")
+    answer = read()
+    journal("checkpoint", number=number, answer=answer and answer.get("error", "?"))
+    return answer
+
+
+def hang():
+    while True:
+        time.sleep(1000)
+
+
+def noise():
+    """What may be written before any answer without harm."""
+    if mode("flood-stdout"):
+        for _ in range(20000):
+            say("x" * 200 + "\n")
+        journal("flooded stdout")
+    if mode("flood-stderr"):
+        for _ in range(200000):
+            sys.stderr.write("x" * 200 + "\n")
+        journal("flooded stderr")
+    if mode("long-line"):
+        for _ in range(100):
+            say(b"x" * (1 << 20))
+        say("\n")
+        journal("wrote a long line")
+    if mode("bad-utf8"):
+        say(b"\xff\xfe\x80\n\xc3\x28{}\n")
+    if mode("garbage"):
+        say('{"action":"status"\nnull\n[]\n{"action":"status","extra":1}\n\r\n\x1b[31mred\n')
+        say('{"action":"checkpoint","checkpoint":"1"}\n{"action":"launch"}\n')
+    if mode("deep"):
+        say("[" * 100000 + "\n" + '{"action":' + '{"a":' * 100000 + "\n")
+    if mode("stderr"):
+        sys.stderr.write("plain words\n\x1b[31mINFO forged=\"line\"\n")
+        sys.stderr.flush()
+
+
+def fail(action):
+    """Failures that end this child, if one is wanted for this action."""
+    if mode(f"exit:{action}"):
+        sys.stderr.write(f"last words before {action}\n")
+        sys.stderr.flush()
+        journal("exits", action=action)
+        os._exit(3)
+    if mode(f"kill:{action}"):
+        journal("kills itself", action=action)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode(f"half:{action}"):
+        journal("exits in a line", action=action)
+        say('{"action":"stat')
+        os._exit(0)
+    if mode(f"hang:{action}"):
+        journal("hangs", action=action)
+        hang()
+    if mode(f"wrong:{action}"):
+        journal("answers wrongly", action=action)
+        status("somethingElse")
+    if mode(f"close-stdout:{action}"):
+        journal("closes stdout", action=action)
+        os.close(1)
+        hang()
+    if mode(f"close-stdin:{action}"):
+        journal("closes stdin", action=action)
+        os.close(0)
+        hang()
+
+
+def drip(text):
+    """Writes byte by byte, with pauses."""
+    for at in range(len(text)):
+        say(text[at:at + 1])
+        time.sleep(0.002)
+
+
+def begin():
+    if mode("early"):
+        checkpoint()
+    if mode("ignore-term"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if mode("grandchild"):
+        ignore = lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        process = subprocess.Popen(["sleep", "1000"], preexec_fn=ignore)
+        journal("grandchild", grandchild=process.pid)
+    if mode("escape"):
+        process = subprocess.Popen(["sleep", "30"], start_new_session=True)
+        journal("grandchild", grandchild=process.pid)
+
+
+def process(message):
+    global LAST
+    for record in message["records"]:
+        data = base64.b64decode(record["data"]).decode()
+        journal("record", data=data, number=record["sequenceNumber"])
+        LAST = record["sequenceNumber"]
+    if mode("storm"):
+        for number in ["1", "9" * 60, "x", "-1", True, None, LAST, "1"]:
+            checkpoint(number)
+        checkpoint(LAST, -1)
+    if mode("slow"):
+        time.sleep(3)
+    if not mode("no-checkpoint"):
+        checkpoint()
+
+
+def main():
+    global SHARD
+    while True:
+        message = read()
+        if message is None:
+            journal("end of stdin")
+            if mode("stay"):
+                hang()
+            return
+        action = message["action"]
+        if action == "initialize":
+            SHARD = message["shardId"]
+            journal("initialize", number=message["sequenceNumber"],
+                    environment=sorted(os.environ), files=sorted(os.listdir("/proc/self/fd")))
+            begin()
+            noise()
+        else:
+            journal(action)
+        fail(action)
+        if action == "processRecords":
+            process(message)
+        if action == "shutdownRequested":
+            checkpoint()
+        if action == "shardEnded" and not mode("forget"):
+            checkpoint()
+        if mode(f"late:{action}"):
+            time.sleep(2)
+        if mode(f"drip:{action}"):
+            text = json.dumps({"action": "status", "responseFor": action})
+            drip("\r\n" + text + "\r\n")
+        else:
+            status(action)
+        if mode(f"exit-after:{action}"):
+            journal("exits after its answer", action=action)
+            os._exit(4)
+        if mode(f"deaf-after:{action}"):
+            journal("hangs", action=action)
+            hang()
+        if mode(f"twice:{action}"):
+            status(action)
+
+
+main()

@@ -1,0 +1,22 @@
+//! The built binary, with real children, against local endpoints.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+#[path = "daemon/death.rs"]
+mod death;
+#[path = "daemon/endpoints.rs"]
+mod endpoints;
+#[path = "daemon/faults.rs"]
+mod faults;
+#[path = "daemon/noise.rs"]
+mod noise;
+#[path = "daemon/page.rs"]
+mod page;
+#[path = "daemon/protocol.rs"]
+mod protocol;
+#[path = "daemon/refusals.rs"]
+mod refusals;
+#[path = "daemon/stopping.rs"]
+mod stopping;
+#[path = "daemon/world.rs"]
+mod world;

@@ -1,0 +1,97 @@
+//! A daemon that is killed: nothing of it is left within five seconds.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::world::{World, processes, runs, until, until_gone};
+
+/// The processes that a process has started itself, by their first argument.
+fn started_by(parent: Pid, mode: &str) -> Vec<i32> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        let is_child = after_name.split(' ').nth(1) == Some(&parent.as_raw_nonzero().to_string());
+        let command = fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        if is_child && command.split('\0').nth(1) == Some(mode) && runs(id) {
+            found.push(id);
+        }
+    }
+    found
+}
+
+async fn killed(modes: &str) {
+    let world = World::new(2).await;
+    let mut daemon = world.daemon(modes, "");
+    let records = world.put("a", 4).await;
+    let journal = world.until_processed(&daemon, &records).await;
+    let mut left: BTreeSet<_> = processes(&journal);
+    left.extend(started_by(daemon.id(), "guard"));
+    assert!(left.iter().all(|id| runs(*id)), "{left:?}");
+    daemon.signal(Signal::KILL);
+    daemon.ended().await;
+    let began = Instant::now();
+    until_gone(&left).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_of_a_killed_daemon_end() {
+    killed("").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_and_grandchildren_of_a_killed_daemon_end_even_if_they_ignore_sigterm() {
+    killed("always ignore-term grandchild stay").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_is_killed_is_replaced() {
+    let world = World::new(1).await;
+    let modes = "always ignore-term stay exit:processRecords";
+    let mut daemon = world.daemon(modes, "");
+    let first = until("guarded", async || {
+        started_by(daemon.id(), "guard").pop().ok_or_else(|| daemon.log())
+    })
+    .await;
+    kill_process(Pid::from_raw(first).unwrap(), Signal::KILL).unwrap();
+    // A child that ends and its successor are news for the guard.
+    world.put("a", 1).await;
+    daemon.until_log("a new one is started").await;
+    let journal = world
+        .until_journal(&daemon, "a second child", |journal| {
+            journal.iter().filter(|event| event.is("initialize")).count() >= 2
+        })
+        .await;
+    let child = journal.last().unwrap().number("pid");
+    daemon.signal(Signal::KILL);
+    daemon.ended().await;
+    until_gone(&BTreeSet::from([child])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_zombie_is_left_while_children_come_and_go() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("always exit:processRecords", "");
+    world.put("a", 1).await;
+    let journal = world
+        .until_journal(&daemon, "three children", |journal| {
+            journal.iter().filter(|event| event.is("exits")).count() >= 3
+        })
+        .await;
+    let exited = journal.iter().filter(|event| event.is("exits"));
+    let exited: Vec<_> = exited.map(|event| event.number("pid")).collect();
+    until("reaped", async || {
+        let left: Vec<_> =
+            exited.iter().filter(|id| fs::metadata(format!("/proc/{id}")).is_ok()).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}\n{}", daemon.log())) }
+    })
+    .await;
+    assert_eq!(daemon.stop().await, 0);
+}

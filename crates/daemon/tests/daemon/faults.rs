@@ -1,0 +1,201 @@
+//! Children that fail: their own shard starts again at its checkpoint, other shards go on.
+
+use crate::world::{Event, STREAM, World, data, until};
+
+/// Runs children with a fault, and sees every record processed in spite of it.
+async fn survives(modes: &str, more: &str, expected_in_log: &str) {
+    let world = World::new(1).await;
+    let daemon = world.daemon(modes, more);
+    let records = world.put("a", 5).await;
+    world.until_processed(&daemon, &records).await;
+    let children =
+        |journal: &[Event]| journal.iter().filter(|event| event.is("initialize")).count();
+    world.until_journal(&daemon, "a second child", |journal| children(journal) == 2).await;
+    daemon.until_log(expected_in_log).await;
+    let more = world.put("b", 5).await;
+    world.until_processed(&daemon, &more).await;
+    assert_eq!(daemon.stop().await, 0);
+    assert_eq!(children(&world.journal()), 2, "the second one is well");
+    assert_eq!(world.lease_rows().await[0].owner, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_exits_at_the_start_is_replaced() {
+    survives(
+        "exit:initialize",
+        "",
+        "child closed its stdout during `initialize`; exit status: 3; its stderr ended with \
+         \\\"last words before initialize",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_exits_in_a_batch_is_replaced_and_the_batch_comes_again() {
+    survives("exit:processRecords", "", "during `processRecords`; exit status: 3").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_is_killed_is_replaced() {
+    survives("kill:processRecords", "", "during `processRecords`; signal: 9 (SIGKILL)").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_exits_within_a_line_is_replaced() {
+    survives("half:processRecords", "", "during `processRecords`; exit status: 0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_never_answers_is_replaced_after_its_time() {
+    survives("hang:processRecords", "timeoutInSeconds = 1", "has not answered for 1 s").await;
+    survives("hang:initialize", "timeoutInSeconds = 1", "has not answered for 1 s").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_answers_too_late_is_replaced() {
+    let more = "shardwise.processRecordsTimeoutSeconds = 1";
+    survives("late:processRecords", more, "has not answered for 1 s").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_answers_for_another_action_is_replaced() {
+    survives("wrong:processRecords", "", "answered for `somethingElse`").await;
+    survives("wrong:initialize", "", "answered for `somethingElse`").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_closes_its_stdout_is_replaced() {
+    survives("close-stdout:processRecords", "", "closed its stdout").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_closes_its_stdin_and_hangs_is_replaced_after_its_time() {
+    survives("close-stdin:processRecords", "timeoutInSeconds = 1", "has not answered").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_ignores_sigterm_is_replaced_all_the_same() {
+    let modes = "ignore-term hang:processRecords";
+    survives(modes, "timeoutInSeconds = 1", "SIGKILL").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_reads_nothing_is_replaced_after_its_time() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("deaf-after:initialize", "timeoutInSeconds = 1");
+    // More than a pipe holds: the write itself cannot end.
+    let data = vec![b'x'; 200 << 10];
+    for number in 0..3 {
+        let put = world.kinesis.put_record().stream_name(STREAM);
+        let put = put.partition_key(number.to_string()).data(data.clone().into());
+        put.send().await.unwrap();
+    }
+    world
+        .until_journal(&daemon, "processed by another child", |journal| {
+            journal.iter().filter(|event| event.is("record")).count() == 3
+        })
+        .await;
+    daemon.until_log("has not answered for 1 s").await;
+    assert_eq!(daemon.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_exits_between_two_messages_is_reaped_at_once_and_replaced_when_needed() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("exit-after:processRecords", "");
+    let records = world.put("a", 2).await;
+    let journal = world
+        .until_journal(&daemon, "an exit", |journal| {
+            journal.iter().any(|event| event.is("exits after its answer"))
+        })
+        .await;
+    let exited = journal.last().unwrap().number("pid");
+    until("reaped", async || {
+        if std::fs::metadata(format!("/proc/{exited}")).is_err() {
+            Ok(())
+        } else {
+            Err("no".into())
+        }
+    })
+    .await;
+    let more = world.put("b", 2).await;
+    world.until_processed(&daemon, &more).await;
+    daemon.until_log("child closed its stdout between two messages; exit status: 4").await;
+    assert_eq!(daemon.stop().await, 0);
+    assert_eq!(data(&world.journal()).len(), records.len() + more.len(), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_answer_answers_nothing() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("always twice:processRecords", "");
+    for name in ["a", "b", "c"] {
+        let records = world.put(name, 3).await;
+        world.until_processed(&daemon, &records).await;
+    }
+    daemon.until_log("child answers what was not asked").await;
+    assert_eq!(daemon.stop().await, 0);
+    let journal = world.journal();
+    assert_eq!(data(&journal).len(), 9, "each once");
+    assert_eq!(journal.iter().filter(|event| event.is("initialize")).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_whose_children_always_fail_does_not_stop_the_others() {
+    let world = World::new(2).await;
+    let modes = "only:shardId-000000000000 always exit:processRecords";
+    let daemon = world.daemon(modes, "");
+    let failing = |event: &Event| event.is("exits");
+    for round in 0..5 {
+        let put = world.put(&format!("r{round}"), 2).await;
+        // The second half of the hash range is the second shard's.
+        let healthy = put.into_iter().skip(1).collect();
+        world.until_processed(&daemon, &healthy).await;
+    }
+    let journal = world
+        .until_journal(&daemon, "failed thrice", |journal| {
+            journal.iter().filter(|event| failing(event)).count() >= 3
+        })
+        .await;
+    let healthy = journal.iter().filter(|event| event.text("shard") == "shardId-000000000001");
+    assert_eq!(healthy.filter(|event| event.is("initialize")).count(), 1);
+    assert_eq!(daemon.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_exit_configured_one_failed_child_ends_the_daemon_in_order() {
+    let world = World::new(2).await;
+    let modes = "only:shardId-000000000000 exit:processRecords";
+    let mut daemon = world.daemon(modes, "shardwise.onChildFailure = exit");
+    world
+        .until_journal(&daemon, "initialized", |journal| {
+            journal.iter().filter(|event| event.is("initialize")).count() == 2
+        })
+        .await;
+    world.put("a", 2).await;
+    assert_eq!(daemon.ended().await.code(), Some(1), "{}", daemon.log());
+    let journal = world.journal();
+    let other = journal.iter().filter(|event| event.text("shard") == "shardId-000000000001");
+    assert!(other.clone().any(|event| event.is("leaseLost")));
+    assert!(world.lease_rows().await.iter().all(|row| row.owner.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_checkpoint_at_the_shards_end_is_explained_and_mended_by_the_next_child() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("forget", "");
+    let records = world.put("a", 4).await;
+    world.until_processed(&daemon, &records).await;
+    let half = (u128::MAX / 2).to_string();
+    let split = world.kinesis.split_shard().stream_name(STREAM);
+    let split = split.shard_to_split("shardId-000000000000").new_starting_hash_key(half);
+    split.send().await.unwrap();
+    let more = world.put("b", 4).await;
+    let journal = world.until_processed(&daemon, &more).await;
+    let ends = journal.iter().filter(|event| event.is("shardEnded")).count();
+    assert_eq!(ends, 2, "forgotten once, and told again");
+    daemon.until_log("without a checkpoint at the shard's end").await;
+    assert_eq!(daemon.stop().await, 0);
+    let rows = world.lease_rows().await;
+    assert_eq!(rows.first().map(|row| row.checkpoint.as_str()), Some("SHARD_END"));
+}

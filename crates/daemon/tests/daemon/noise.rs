@@ -1,0 +1,85 @@
+//! Children that write what is not the protocol: it is logged within limits, and harms nobody.
+
+use std::time::{Duration, Instant};
+
+use crate::world::{World, data};
+
+async fn goes_on(modes: &str) -> String {
+    let world = World::new(1).await;
+    let daemon = world.daemon(modes, "");
+    let records = world.put("a", 5).await;
+    world.until_processed(&daemon, &records).await;
+    let mut daemon = daemon;
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());
+    let journal = world.journal();
+    assert_eq!(data(&journal).len(), 5, "each once");
+    assert_eq!(journal.iter().filter(|event| event.is("initialize")).count(), 1);
+    daemon.log()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prints_are_logged_with_the_shard_and_counted_beyond_a_hundred_a_second() {
+    let log = goes_on("flood-stdout flood-stderr").await;
+    assert!(log.contains("lines left out"), "no count");
+    for pipe in ["stdout", "stderr"] {
+        let lines = log.lines().filter(|line| line.contains(&format!(" {pipe}=\"xxx"))).count();
+        assert!((100..5_000).contains(&lines), "{pipe}: {lines}");
+    }
+    let logged = log.lines().find(|line| line.contains("stdout=\"xxx")).unwrap();
+    assert!(logged.contains("shard=shardId-000000000000"), "{logged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_is_passed_over() {
+    let log = goes_on("garbage bad-utf8 deep").await;
+    for why in ["no JSON object", "null", "unknown field", "unknown action", "value of the wrong"] {
+        assert!(log.contains(why), "{why}: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_may_come_byte_by_byte() {
+    goes_on("always drip:initialize drip:processRecords").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_cannot_forge_a_line_of_the_log() {
+    let log = goes_on("stderr garbage").await;
+    assert!(log.contains("stderr=\"plain words\""), "{log}");
+    assert!(!log.contains('\u{1b}'), "an escape sequence in {log}");
+    assert!(!log.lines().any(|line| line.starts_with("INFO forged")), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_a_hundred_megabytes_costs_no_memory() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("long-line", "");
+    let records = world.put("a", 5).await;
+    let journal = world.until_processed(&daemon, &records).await;
+    assert!(journal.iter().any(|event| event.is("wrote a long line")));
+    let peak = daemon.peak_bytes() >> 20;
+    assert!(peak < 128, "{peak} MiB");
+    daemon.until_log("too long").await;
+    assert_eq!(daemon.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grandchild_that_holds_the_pipes_open_delays_nothing() {
+    for mode in ["grandchild", "escape"] {
+        let world = World::new(1).await;
+        let daemon = world.daemon(mode, "");
+        let records = world.put("a", 2).await;
+        let journal = world.until_processed(&daemon, &records).await;
+        let grandchild = journal.iter().find(|event| event.is("grandchild")).unwrap();
+        let grandchild = grandchild.number("grandchild");
+        let began = Instant::now();
+        assert_eq!(daemon.stop().await, 0);
+        assert!(began.elapsed() < Duration::from_secs(15), "{mode}: {:?}", began.elapsed());
+        // One that has left the group is not ours any more.
+        assert_eq!(crate::world::runs(grandchild), mode == "escape");
+        if let Some(left) = rustix::process::Pid::from_raw(grandchild) {
+            let _ = rustix::process::kill_process(left, rustix::process::Signal::KILL);
+        }
+    }
+}

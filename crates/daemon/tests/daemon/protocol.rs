@@ -1,0 +1,177 @@
+//! What children are told, and what becomes of what they say.
+
+use crate::world::{APPLICATION, Daemon, Event, World, child, data};
+
+/// A child's events, in order, without those that say nothing new.
+fn told(journal: &[Event], shard: &str) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for event in journal.iter().filter(|event| event.text("shard") == shard) {
+        let name = event.text("event");
+        if !event.is("record") && told.last().is_none_or(|last| last != name) {
+            told.push(name.to_owned());
+        }
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_are_told_everything_in_order_until_the_leases_are_released() {
+    let world = World::new(2).await;
+    let daemon = world.daemon("", "");
+    let records = world.put("a", 10).await;
+    world.until_processed(&daemon, &records).await;
+    assert_eq!(daemon.stop().await, 0);
+    let journal = world.journal();
+    assert_eq!(data(&journal).len(), records.len(), "each once");
+    for shard in ["shardId-000000000000", "shardId-000000000001"] {
+        let told = told(&journal, shard).join(" ").replace("processRecords checkpoint ", "");
+        let ends = "shutdownRequested checkpoint leaseLost end of stdin";
+        assert_eq!(told, format!("initialize {ends}"));
+    }
+    let rows = world.lease_rows().await;
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert_eq!(row.owner, None, "{}", row.key);
+        assert!(row.checkpoint.starts_with("49"), "{row:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_without_records_has_children_that_wait() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("", "");
+    world
+        .until_journal(&daemon, "initialized", |journal| {
+            journal.iter().any(|event| event.is("initialize"))
+        })
+        .await;
+    assert_eq!(daemon.stop().await, 0);
+    assert!(!world.journal().iter().any(|event| event.is("processRecords")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_are_answered_with_javas_names() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("early storm", "");
+    let records = world.put("a", 3).await;
+    world.until_processed(&daemon, &records).await;
+    assert_eq!(daemon.stop().await, 0);
+    let journal = world.journal();
+    let mut answers = journal
+        .iter()
+        .filter(|event| event.is("checkpoint"))
+        .map(|event| event.value("answer").as_str().unwrap_or("none").to_owned());
+    assert_eq!(answers.next().as_deref(), Some("InvalidStateException"));
+    let storm: Vec<_> = answers.by_ref().take(9).collect();
+    let no = "IllegalArgumentException";
+    // Before the first checkpoint any number up to the last record will do, as in Java.
+    assert_eq!(storm, ["none", no, no, no, no, "none", "none", no, no]);
+    assert!(answers.all(|answer| answer == "none"));
+}
+
+async fn is_served(program: &str) {
+    let world = World::new(1).await;
+    let executable = format!("node {} {}", child(program), world.path().display());
+    let daemon = Daemon::start(&world.properties(&executable, ""), world.path());
+    let records = world.put("a", 20).await;
+    world.until_processed(&daemon, &records).await;
+    assert_eq!(daemon.stop().await, 0);
+    let journal = world.journal();
+    assert_eq!(data(&journal).len(), records.len(), "each once");
+    let told = told(&journal, "shardId-000000000000");
+    let end = told.iter().skip_while(|event| *event != "shutdownRequested");
+    let end: Vec<_> = end.filter(|event| *event != "checkpoint").collect();
+    assert_eq!(end, ["shutdownRequested", "leaseLost", "end of stdin"], "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_in_node_is_served_too() {
+    is_served("echo.js").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_uses_the_npm_package_is_served() {
+    is_served("kcl_app.js").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_gets_three_descriptors_and_the_environment_that_is_chosen() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("", "shardwise.childEnvironment = minimal");
+    let journal = world
+        .until_journal(&daemon, "initialized", |journal| {
+            journal.iter().any(|event| event.is("initialize"))
+        })
+        .await;
+    assert_eq!(daemon.stop().await, 0);
+    let texts = |field| {
+        let values = journal[0].value(field).as_array().unwrap();
+        values.iter().map(|value| value.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let environment = texts("environment");
+    assert!(environment.contains(&"PATH".to_owned()), "{environment:?}");
+    assert!(!environment.iter().any(|name| name.starts_with("AWS_")), "{environment:?}");
+    // What the test runner itself leaves open comes through; the daemon adds nothing.
+    let list = "import os, sys; sys.stdout.write(' '.join(sorted(os.listdir('/proc/self/fd'))))";
+    let plain = std::process::Command::new("python3").args(["-c", list]).output().unwrap();
+    let plain = String::from_utf8(plain.stdout).unwrap();
+    assert_eq!(texts("files").join(" "), plain);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_one_call_at_a_time_two_shards_take_turns() {
+    let world = World::new(2).await;
+    let daemon = world.daemon("always slow", "maxActiveThreads = 1");
+    let records = world.put("a", 2).await;
+    let both =
+        |journal: &[Event]| journal.iter().filter(|event| event.is("checkpoint")).count() == 2;
+    let journal = world.until_journal(&daemon, "checkpointed twice", both).await;
+    assert_eq!(data(&journal).len(), records.len());
+    let order: Vec<_> = journal
+        .iter()
+        .filter(|event| event.is("processRecords") || event.is("checkpoint"))
+        .map(|event| event.text("event"))
+        .collect();
+    assert_eq!(order, ["processRecords", "checkpoint", "processRecords", "checkpoint"]);
+    assert_eq!(daemon.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_others_in_the_lease_table_are_left_alone() {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    let world = World::new(1).await;
+    let first = world.daemon("", "");
+    let records = world.put("a", 2).await;
+    world.until_processed(&first, &records).await;
+    assert_eq!(first.stop().await, 0);
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    world.put_row(&[("leaseKey", text("Migration3.0")), ("cv", text("CLIENT_VERSION_2X"))]).await;
+    world.put_row(&[("leaseKey", text("a-worker")), ("entityType", text("WORKER"))]).await;
+
+    let second = world.daemon("", "");
+    let more = world.put("b", 2).await;
+    world.until_processed(&second, &more).await;
+    assert_eq!(second.stop().await, 0);
+    let scan = world.dynamodb.scan().table_name(APPLICATION).send().await.unwrap();
+    let foreign: Vec<_> =
+        scan.items().iter().filter(|item| !item.contains_key("leaseCounter")).collect();
+    assert_eq!(foreign.len(), 2);
+    assert!(foreign.iter().all(|item| item.len() == 2), "{foreign:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_and_records_are_in_no_log() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("storm", "shardwise.logLevel = trace");
+    let records = world.put("PAYLOADCANARY", 3).await;
+    world.until_processed(&daemon, &records).await;
+    daemon.signal(rustix::process::Signal::TERM);
+    let mut daemon = daemon;
+    assert_eq!(daemon.ended().await.code(), Some(0));
+    let log = daemon.log();
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "{log}");
+    for canary in ["AKIDCANARY", "SECRETCANARY", "PAYLOADCANARY", "UEFZTE9BRENBTkFSW"] {
+        assert!(!log.contains(canary), "{canary} in {log}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Signals, deadlines and exit codes.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::world::{Daemon, World, processes, until_gone};
+
+async fn running(world: &World, modes: &str, more: &str) -> Daemon {
+    let daemon = world.daemon(modes, more);
+    let records = world.put("a", 2).await;
+    world.until_processed(&daemon, &records).await;
+    daemon
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_reaches_the_children_as_messages_only() {
+    let world = World::new(1).await;
+    let mut daemon = running(&world, "", "").await;
+    daemon.signal_group(Signal::INT);
+    assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());
+    let journal = world.journal();
+    assert!(journal.iter().any(|event| event.is("shutdownRequested")));
+    assert!(journal.last().unwrap().is("end of stdin"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_everything_at_once() {
+    let world = World::new(1).await;
+    let mut daemon = running(&world, "ignore-term hang:shutdownRequested", "").await;
+    daemon.signal(Signal::TERM);
+    world
+        .until_journal(&daemon, "hanging", |journal| journal.iter().any(|event| event.is("hangs")))
+        .await;
+    let began = Instant::now();
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(2), "{}", daemon.log());
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    until_gone(&processes(&world.journal())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_passes_is_no_success() {
+    let world = World::new(1).await;
+    let mut daemon = running(&world, "hang:leaseLost", "shutdownGraceMillis = 1000").await;
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(2), "{}", daemon.log());
+    until_gone(&processes(&world.journal())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_stays_after_the_end_of_its_stdin_is_ended_and_is_no_success() {
+    let world = World::new(1).await;
+    let mut daemon = running(&world, "stay", "").await;
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(2), "{}", daemon.log());
+    until_gone(&processes(&world.journal())).await;
+    // The lease was given up all the same.
+    assert_eq!(world.lease_rows().await[0].owner, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_in_hand_is_finished_before_the_end() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("slow", "");
+    let records = world.put("a", 2).await;
+    world.until_processed(&daemon, &records).await;
+    assert_eq!(daemon.stop().await, 0);
+    let told: Vec<_> = world.journal().iter().map(|event| event.text("event").to_owned()).collect();
+    let checkpoint = told.iter().position(|event| event == "checkpoint").unwrap();
+    let shutdown = told.iter().position(|event| event == "shutdownRequested").unwrap();
+    assert!(checkpoint < shutdown, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_while_starting_ends_a_daemon_that_has_done_nothing() {
+    let world = World::new(0).await;
+    // Nothing listens there: the start is tried again and again.
+    let daemon = world.daemon(
+        "",
+        "dynamoDBEndpoint = http://127.0.0.1:9\nkinesisEndpoint = \
+                                   http://127.0.0.1:9",
+    );
+    daemon.until_log("not started yet").await;
+    assert_eq!(daemon.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_aws_that_never_answers_is_an_error_of_its_own() {
+    let world = World::new(0).await;
+    let more = "dynamoDBEndpoint = http://127.0.0.1:9\nkinesisEndpoint = http://127.0.0.1:9\n\
+                maxInitializationAttempts = 2\nschedulerInitializationBackoffTimeMillis = 10";
+    let mut daemon = world.daemon("", more);
+    assert_eq!(daemon.ended().await.code(), Some(3), "{}", daemon.log());
+}
