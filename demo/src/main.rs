@@ -1,2 +1,46 @@
-//! TODO
-fn main() {}
+//! The binary `shardwise-demo`: started by `cargo xtask demo` and `cargo xtask bench`.
+#![expect(clippy::print_stdout, reason = "the tables are for whoever started it")]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use shardwise_demo::args::{Arguments, Mode};
+use shardwise_demo::{bench, run};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let end = match Arguments::parse().mode {
+        Mode::Run(arguments) => {
+            let seed = arguments.seed.unwrap_or_else(random_seed);
+            let outcome = run::run(&arguments, seed).await;
+            outcome.map(|outcome| {
+                println!("{}", outcome.report);
+                for note in &outcome.notes {
+                    println!("{note}");
+                }
+                let faults: Vec<&str> = outcome.report.faults().collect();
+                if !faults.is_empty() {
+                    println!("seed {seed}: not so: {}", faults.join("; "));
+                }
+                faults.is_empty()
+            })
+        }
+        Mode::Bench(arguments) => bench::bench(&arguments).await.map(|report| {
+            println!("{report}");
+            true
+        }),
+    };
+    match end {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn random_seed() -> u64 {
+    // Short enough to be typed again.
+    u64::from(getrandom::u32().unwrap_or_else(|_| std::process::id()) % 1_000_000)
+}

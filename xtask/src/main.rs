@@ -1,2 +1,64 @@
-//! TODO
-fn main() {}
+//! The project's scripts. They build and start things; what they start does the work.
+#![expect(clippy::print_stdout, reason = "a script talks to whoever started it")]
+
+mod check;
+mod counts;
+mod demo;
+mod endpoints;
+mod npm;
+mod record_java;
+mod step;
+mod test;
+mod tidy;
+mod tools;
+mod tree;
+
+use std::process::ExitCode;
+
+use crate::tree::Tree;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  check         the read-only gate: format, lints, docs, tidy
+  test [STEP]   every test, in Rust, JavaScript and Python; or one step: rust, npm, clients, peers
+  demo [...]    the main job on the local endpoints; checks its own result (demo --help)
+  bench [...]   the figures: records a second, CPU, memory, time to the first record
+  tidy          what no lint knows: imports, links, licences, long files
+  fix           formats, and applies what clippy suggests
+  record-java   records lease rows from the real Java KCL again (JDK 17 and Maven)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else {
+        print!("{USAGE}");
+        return ExitCode::FAILURE;
+    };
+    match run(command, rest) {
+        Ok(code) => code,
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &str, rest: &[String]) -> Result<ExitCode, String> {
+    if matches!(command, "help" | "--help" | "-h") {
+        print!("{USAGE}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let tree = Tree::find()?;
+    match (command, rest) {
+        ("check", []) => Ok(check::check(&tree)),
+        ("fix", []) => check::fix(&tree),
+        ("tidy", []) => check::tidy(&tree),
+        ("test", []) => test::test(&tree, None),
+        ("test", [step]) => test::test(&tree, Some(step)),
+        ("demo", rest) => demo::demo(&tree, rest),
+        ("bench", rest) => demo::bench(&tree, rest),
+        ("record-java", []) => record_java::record(&tree),
+        _ => Err(format!("no such command: {command} {}\n\n{USAGE}", rest.join(" "))),
+    }
+}

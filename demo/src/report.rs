@@ -1,0 +1,151 @@
+//! The table at the end: what had to be so, and whether it was.
+
+use std::fmt;
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use shardwise_referee::{Invariant, Verdict};
+
+use crate::feed::Totals;
+
+/// What a run showed, one line for each thing that had to be so.
+#[derive(Debug, Default)]
+pub struct Report {
+    lines: Vec<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    what: String,
+    is_so: Option<bool>,
+    figures: String,
+}
+
+impl Report {
+    /// Something that has to be so.
+    pub fn check(&mut self, what: &str, is_so: bool, figures: impl Into<String>) {
+        self.lines.push(Line {
+            what: what.to_owned(),
+            is_so: Some(is_so),
+            figures: figures.into(),
+        });
+    }
+
+    /// Something that is only told.
+    pub fn tell(&mut self, what: &str, figures: impl Into<String>) {
+        self.lines.push(Line { what: what.to_owned(), is_so: None, figures: figures.into() });
+    }
+
+    /// What the referee says of the journals.
+    pub fn verdict(&mut self, verdict: &Verdict) {
+        let counts = &verdict.counts;
+        let delivered = counts.distinct == counts.put && !is_broken(verdict, DELIVERED);
+        let of = format!("{} of {}", counts.distinct, counts.put);
+        self.check("every record delivered at least once", delivered, of);
+        let again = format!("{} duplicates", counts.duplicates);
+        let late = counts.duplicates == counts.duplicates_after_checkpoint;
+        let late = late && !is_broken(verdict, &[Invariant::DuplicatesBounded]);
+        self.check("duplicates only after the last checkpoint", late, again);
+        for (what, invariants, figures) in [
+            ("order kept", ORDER, format!("{} tenures", counts.tenures)),
+            ("checkpoints never went back", CHECKPOINTS, format!("{} written", counts.checkpoints)),
+            ("parents before children", PARENTS, format!("{} shards ended", counts.ended)),
+        ] {
+            self.check(what, !is_broken(verdict, invariants), figures);
+        }
+        let named = [DELIVERED, ORDER, CHECKPOINTS, PARENTS].concat();
+        let others: Vec<_> = Invariant::ALL
+            .into_iter()
+            .filter(|invariant| !named.contains(invariant))
+            .filter(|invariant| *invariant != Invariant::DuplicatesBounded)
+            .collect();
+        let names: Vec<&str> = others.iter().map(|invariant| invariant.id()).collect();
+        self.check("the referee's other rules", !is_broken(verdict, &others), names.join(" "));
+    }
+
+    /// Whether what was handed adds up to what the file does.
+    pub fn totals(&mut self, handed: &Totals, expected: &Totals) {
+        let flights: u64 = handed.values().map(|total| total.flights).sum();
+        let wrong: Vec<&str> = expected
+            .iter()
+            .filter(|(airport, total)| handed.get(*airport) != Some(total))
+            .map(|(airport, _)| airport.as_str())
+            .take(5)
+            .collect();
+        let figures = if wrong.is_empty() {
+            format!("{} airports, {flights} flights", handed.len())
+        } else {
+            format!("wrong: {}", wrong.join(" "))
+        };
+        self.check("totals by airport equal the file's", handed == expected, figures);
+    }
+
+    /// Whether all that had to be so was.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.faults().next().is_none()
+    }
+
+    /// What was not so.
+    pub fn faults(&self) -> impl Iterator<Item = &str> {
+        let is_fault = |line: &&Line| line.is_so == Some(false);
+        self.lines.iter().filter(is_fault).map(|line| line.what.as_str())
+    }
+}
+
+const DELIVERED: &[Invariant] = &[Invariant::EverythingDelivered, Invariant::Content];
+const ORDER: &[Invariant] =
+    &[Invariant::OrderInTenure, Invariant::OrderOfKeys, Invariant::NothingBeforeStart];
+const CHECKPOINTS: &[Invariant] = &[Invariant::CheckpointNeverGoesBack];
+const PARENTS: &[Invariant] =
+    &[Invariant::ParentsFirst, Invariant::ShardEndEarned, Invariant::ChildrenLeased];
+
+fn is_broken(verdict: &Verdict, invariants: &[Invariant]) -> bool {
+    verdict.violations.iter().any(|violation| invariants.contains(&violation.invariant))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_BORDERS_ONLY);
+        for line in &self.lines {
+            let is_so = match line.is_so {
+                Some(true) => "yes",
+                Some(false) => "NO",
+                None => "",
+            };
+            let figures = Cell::new(&line.figures).set_alignment(CellAlignment::Right);
+            table.add_row([Cell::new(&line.what), Cell::new(is_so), figures]);
+        }
+        write!(f, "{table}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::Total;
+
+    #[test]
+    fn one_thing_that_is_not_so_spoils_the_report() {
+        let mut report = Report::default();
+        report.check("a", true, "");
+        report.tell("b", "7");
+        assert!(report.is_good());
+        report.check("c", false, "");
+        assert_eq!(report.faults().collect::<Vec<_>>(), ["c"]);
+    }
+
+    #[test]
+    fn totals_differ_by_one_flight_or_one_airport() {
+        let total = Total { flights: 2, delay: 1, distance: 9 };
+        let expected = Totals::from([("LAS".to_owned(), total)]);
+        let is_good = |handed: &Totals| {
+            let mut report = Report::default();
+            report.totals(handed, &expected);
+            report.is_good()
+        };
+        assert!(is_good(&expected));
+        assert!(!is_good(&Totals::from([("LAS".to_owned(), total.with(0, 0))])));
+        assert!(!is_good(&Totals::new()));
+    }
+}

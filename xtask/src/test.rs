@@ -1,0 +1,118 @@
+//! Every test.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use crate::counts::Counts;
+use crate::endpoints::Endpoints;
+use crate::npm;
+use crate::step::{self, Failure, Steps, run_tests, succeed};
+use crate::tools::{self, CC, NODE, NPM, PYTHON};
+use crate::tree::Tree;
+
+/// A group of tests by the name under which it can be run alone.
+struct Group {
+    name: &'static str,
+    title: &'static str,
+    run: fn(&Tree) -> Result<Counts, Failure>,
+}
+
+const GROUPS: [Group; 4] = [
+    Group { name: "rust", title: "tests in Rust", run: rust },
+    Group { name: "npm", title: "the npm package's tests", run: npm_package },
+    Group { name: "clients", title: "the local endpoints, by boto3 and the JS SDK", run: clients },
+    Group { name: "peers", title: "programs that were not written here", run: peers },
+];
+
+/// Runs all groups, or the one named.
+pub(crate) fn test(tree: &Tree, only: Option<&str>) -> Result<ExitCode, String> {
+    tools::need(&[CC, NODE, NPM, PYTHON])?;
+    if let Some(name) = only
+        && !GROUPS.iter().any(|group| group.name == name)
+    {
+        let names: Vec<&str> = GROUPS.iter().map(|group| group.name).collect();
+        return Err(format!("no tests are called `{name}`: {}", names.join(", ")));
+    }
+    let mut steps = Steps::default();
+    for group in GROUPS.iter().filter(|group| only.is_none_or(|name| name == group.name)) {
+        let again = format!("cargo xtask test {}", group.name);
+        steps.step(group.title, &again, || (group.run)(tree));
+    }
+    Ok(steps.finish())
+}
+
+fn rust(tree: &Tree) -> Result<Counts, Failure> {
+    run_tests(&mut tree.cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]))
+}
+
+fn npm_package(tree: &Tree) -> Result<Counts, Failure> {
+    npm::install_package(tree)?;
+    let node = tree.root.join("node");
+    run_tests(tree.command("npm").args(["--loglevel=error", "test"]).current_dir(node))
+}
+
+fn clients(tree: &Tree) -> Result<Counts, Failure> {
+    succeed(&mut tree.cargo(&[
+        "build",
+        "--workspace",
+        "--locked",
+        "--bins",
+        "--example",
+        "serve",
+    ]))?;
+    let directory = npm::install(tree, &["crates/local/tests/clients"], "clients")?;
+    let python = virtual_environment(tree)?;
+    let endpoints = Endpoints::start(&tree.built("debug", "shardwise"))?;
+    let short = Endpoints::start_short(&tree.built("debug", "examples/serve"))?;
+    let against = |command: &mut Command| {
+        command
+            .current_dir(&directory)
+            .env("KINESIS_ENDPOINT", &endpoints.kinesis)
+            .env("KINESIS_SHORT_ENDPOINT", &short.kinesis)
+            .env("DYNAMODB_ENDPOINT", &endpoints.dynamodb);
+        run_tests(command)
+    };
+    // Both run, whatever comes of the first.
+    let boto3 =
+        against(tree.command(python).args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]));
+    let sdk = against(tree.command("node").args(["--test", "sdk.test.mjs"]));
+    step::both(boto3, sdk)
+}
+
+fn peers(tree: &Tree) -> Result<Counts, Failure> {
+    let shardwise = build(tree)?;
+    let programs = ["demo/consumer", "demo/peers"];
+    let peers = npm::install(tree, &programs, "peers")?;
+    let alias = npm::install_alias(tree, &programs)?;
+    let mut tests =
+        tree.cargo(&["test", "--workspace", "--locked", "--test", "peers", "--no-fail-fast"]);
+    tests
+        .env("SHARDWISE_BIN", shardwise)
+        .env("SHARDWISE_PEERS", peers)
+        .env("SHARDWISE_ALIAS", alias);
+    run_tests(&mut tests)
+}
+
+/// The daemon's binary, built as `cargo test` builds it.
+fn build(tree: &Tree) -> Result<PathBuf, String> {
+    succeed(&mut tree.cargo(&["build", "--workspace", "--locked"]))?;
+    Ok(tree.built("debug", "shardwise"))
+}
+
+/// A Python with what the tests need, under the target directory.
+fn virtual_environment(tree: &Tree) -> Result<PathBuf, String> {
+    let directory = tree.target.join("python");
+    let python = directory.join("bin").join("python");
+    let requirements = tree.root.join("crates/local/tests/clients/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements)
+        .map_err(|error| format!("{}: {error}", requirements.display()))?;
+    let stamp = directory.join("installed.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    succeed(tree.command("python3").args(["-m", "venv", "--clear"]).arg(&directory))?;
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+    succeed(tree.command(&python).args(install).arg(&requirements))?;
+    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    Ok(python)
+}
