@@ -250,7 +250,8 @@ pub struct CoordinatorConfig {
     /// How often the start is tried while AWS does not answer as it should. Default: 20.
     /// KCL: `maxInitializationAttempts`.
     pub start_attempts: u32,
-    /// The wait between two tries. Default: 1 s. Property: `schedulerInitializationBackoffTimeMillis`.
+    /// The wait between two tries. Default: 1 s.
+    /// Property: `schedulerInitializationBackoffTimeMillis`.
     pub start_backoff: Duration,
     /// How long a requested shutdown may take before it is cut short. Default: 25 s.
     /// Property: `shutdownGraceMillis`.

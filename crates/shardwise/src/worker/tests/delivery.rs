@@ -1,0 +1,48 @@
+//! What is handed over when nothing goes wrong.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_new_application_hands_everything_over_and_checkpoints_it() {
+    let world = World::with_shards(4);
+    let names: BTreeSet<_> = (0..4).flat_map(|n| world.put(n, &format!("s{n}"), 25)).collect();
+    let _worker = world.start("a");
+    let took = world.wait_for(&names).await;
+    assert!(took < secs(1), "{took:?}");
+    assert_eq!(world.log.all_handed().values().max(), Some(&1));
+    world
+        .wait("checkpoints", || {
+            (0..4).all(|n| matches!(world.lease(n).unwrap().checkpoint, Checkpoint::At { .. }))
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_start_after_their_parents_through_a_split_and_a_merge() {
+    let world = World::with_shards(2);
+    let mut names = world.put(0, "before", 10);
+    let _worker = world.start("a");
+    world.stream.split(0); // into 2 and 3
+    names.extend(world.put(2, "left", 10));
+    names.extend(world.put(3, "right", 10));
+    world.stream.merge(2, 3); // into 4
+    names.extend(world.put(4, "merged", 10));
+    world.wait_for(&names).await;
+    for (parent, child) in [(0, 2), (0, 3), (2, 4), (3, 4)] {
+        let (parent, child) = (format!("shardId-{parent:012}"), format!("shardId-{child:012}"));
+        let ended = world.position_of(|told| *told == Told::ShardEnded { shard: parent.clone() });
+        let began = world.position_of(|told| of_shard(told) == child);
+        assert!(ended < began, "{child} began before {parent} had ended");
+    }
+    assert_eq!(world.lease(0).unwrap().checkpoint, Checkpoint::ShardEnd);
+    assert_eq!(world.lease(0).unwrap().children.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_shard_is_asked_once_a_second() {
+    let world = World::with_shards(1);
+    let _worker = world.start("a");
+    tokio::time::sleep(secs(100)).await;
+    let reads = world.stream.reads(0);
+    assert!((90..=101).contains(&reads), "{reads}");
+}
