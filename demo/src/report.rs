@@ -122,6 +122,8 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
+    use shardwise_referee::{Counts, Violation};
+
     use super::*;
     use crate::feed::Total;
 
@@ -133,6 +135,28 @@ mod tests {
         assert!(report.is_good());
         report.check("c", false, "");
         assert_eq!(report.faults().collect::<Vec<_>>(), ["c"]);
+    }
+
+    #[test]
+    fn every_broken_invariant_spoils_the_report() {
+        let is_good = |violations: Vec<Violation>| {
+            let mut report = Report::default();
+            report.verdict(&Verdict { counts: Counts::default(), violations });
+            report.is_good()
+        };
+        assert!(is_good(Vec::new()));
+        for invariant in Invariant::ALL {
+            let (shard, text) = ("shardId-0".to_owned(), "seen".to_owned());
+            assert!(!is_good(vec![Violation { invariant, shard, text }]), "{invariant}");
+        }
+    }
+
+    #[test]
+    fn a_duplicate_before_the_checkpoint_spoils_the_report() {
+        let counts = Counts { duplicates: 2, duplicates_after_checkpoint: 1, ..Counts::default() };
+        let mut report = Report::default();
+        report.verdict(&Verdict { counts, violations: Vec::new() });
+        assert_eq!(report.faults().count(), 1);
     }
 
     #[test]

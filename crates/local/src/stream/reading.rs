@@ -146,7 +146,7 @@ impl Stream {
             Some(next_arrival) => behind(last_read.unwrap_or(next_arrival)),
             None => 0,
         };
-        if records.is_empty() && log.closed.is_some() {
+        if next == log.end() && log.closed.is_some() {
             let child_shards =
                 log.children.iter().filter_map(|id| self.shards.get(id)).map(ShardLog::as_child);
             return Batch {

@@ -22,6 +22,8 @@ struct World {
     /// The records put, by partition key, in their order.
     put: BTreeMap<String, Vec<u64>>,
     records: u64,
+    /// When something happened.
+    moments: Vec<Timestamp>,
 }
 
 /// When a shard was first seen, when first seen closed, and whether it has a parent.
@@ -71,7 +73,8 @@ impl World {
         let mut streams = Streams::new(settings);
         streams.create_stream(STREAM, Capacity::Provisioned(shards), START).unwrap();
         let (seen, put) = (BTreeMap::new(), BTreeMap::new());
-        let mut world = Self { streams, now: START, seen, put, records: 0 };
+        let moments = vec![START];
+        let mut world = Self { streams, now: START, seen, put, records: 0, moments };
         world.observe();
         world
     }
@@ -155,6 +158,13 @@ impl World {
             Step::Wait { millis } => self.wait(Duration::from_millis((*millis).into())),
         }
         self.observe();
+        self.moments.push(self.now);
+    }
+
+    /// A time at or next to one at which something happened, and not in the future.
+    fn moment(&self, choice: usize) -> Timestamp {
+        let moment = self.moments[choice / 3 % self.moments.len()].as_millis();
+        Timestamp::from_millis(moment - 1 + (choice % 3) as u64).min(self.now)
     }
 
     fn iterator(&mut self, shard: ShardId, position: StartingPosition) -> String {

@@ -52,12 +52,10 @@ impl World {
         self.start_with(name, |_| {}, |_, _, _| Ok(()))
     }
 
-    fn start_with(
-        &self,
-        name: &str,
-        configure: impl FnOnce(&mut Config),
-        act: impl Fn(&ShardId, &[String], u32) -> Result<(), ProcessorError> + Send + Sync + 'static,
-    ) -> Running {
+    fn start_with<A>(&self, name: &str, configure: impl FnOnce(&mut Config), act: A) -> Running
+    where
+        A: Fn(&ShardId, &[String], u32) -> Result<(), ProcessorError> + Send + Sync + 'static,
+    {
         let stream = StreamName::new("orders").unwrap();
         let mut config = Config::new("app", stream, WorkerId::new(name).unwrap());
         config.initial_position = InitialPosition::TrimHorizon;

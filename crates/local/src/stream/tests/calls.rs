@@ -13,8 +13,11 @@ fn at_the_end_of_a_closed_shard_the_iterator_ends_and_the_children_are_named() {
     let latest = world.iterator(parent.id, StartingPosition::Latest);
     world.streams.split_shard(STREAM, parent.id, 1 << 127, world.now).unwrap();
 
+    let last = world.iterator(parent.id, StartingPosition::TrimHorizon);
+    let with_last = world.streams.records(&last, 10, world.now).unwrap();
     let batch = world.streams.records(&latest, 10, world.now).unwrap();
 
+    assert_eq!((with_last.records.len(), with_last.next_shard_iterator), (1, None));
     assert_eq!((batch.records.len(), batch.next_shard_iterator), (0, None));
     let parents: Vec<_> = batch.child_shards.iter().map(|child| child.parents.clone()).collect();
     assert_eq!(parents, [vec![parent.id], vec![parent.id]]);

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::super::*;
-use super::{START, STREAM, Seen, World, assert_tile, ids, number, steps};
+use super::{STREAM, Seen, World, assert_tile, ids, number, steps};
 
 proptest! {
     #[test]
-    fn shards_open_at_any_one_time_tile_the_hash_keys(steps in steps(), back in 0_u64..20_000) {
+    fn shards_open_at_any_one_time_tile_the_hash_keys(steps in steps(), choice in any::<usize>()) {
         let mut world = World::run(&steps);
-        let at = Timestamp::from_millis(world.now.as_millis() - back);
+        let at = world.moment(choice);
 
         assert_tile(world.open());
         assert_tile(world.filtered(ShardFilter::AtLatest));
@@ -57,10 +57,10 @@ proptest! {
     }
 
     #[test]
-    fn filters_show_what_an_observer_has_seen(steps in steps(), back in 0_u64..20_000) {
+    fn filters_show_what_an_observer_has_seen(steps in steps(), choice in any::<usize>()) {
         let mut world = World::run(&steps);
-        let at = Timestamp::from_millis(world.now.as_millis() - back).max(START);
-        let after = ShardId((back % 5) as u32);
+        let at = world.moment(choice);
+        let after = ShardId((choice % 5) as u32);
         let seen = |wanted: &dyn Fn(ShardId, Seen) -> bool, world: &World| -> Vec<ShardId> {
             world.seen.iter().filter(|(id, seen)| wanted(**id, **seen)).map(|(id, _)| *id).collect()
         };
@@ -99,10 +99,10 @@ proptest! {
     #[test]
     fn reading_from_a_time_on_misses_nothing_that_arrived_since(
         steps in steps(),
-        back in 0_u64..20_000,
+        choice in any::<usize>(),
     ) {
         let mut world = World::run(&steps);
-        let at = Timestamp::from_millis(world.now.as_millis() - back);
+        let at = world.moment(choice);
         let all = world.read_all(1000, ShardFilter::AtTrimHorizon);
         let mut expected: Vec<_> =
             all.iter().filter(|record| record.arrival >= at).map(number).collect();
@@ -119,10 +119,10 @@ proptest! {
     #[test]
     fn a_timestamp_iterator_starts_at_the_first_record_not_older(
         steps in steps(),
-        back in 0_u64..20_000,
+        choice in any::<usize>(),
     ) {
         let mut world = World::run(&steps);
-        let at = Timestamp::from_millis(world.now.as_millis() - back);
+        let at = world.moment(choice);
 
         for shard in world.shards() {
             let (all, _) = world.read(shard.id, 1000);
