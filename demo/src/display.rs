@@ -1,10 +1,11 @@
 //! What happens, while it happens: bars on a terminal, lines elsewhere.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::stream::Shard;
 use crate::table::Lease;
@@ -57,9 +58,13 @@ impl Display {
         let all = MultiProgress::new();
         let length = u64::try_from(records).expect("a length fits into 64 bits");
         let bar = |name: &'static str| {
-            let style =
-                "{prefix:>7} {wide_bar:.cyan/blue} {human_pos:>9} of {human_len} {per_sec:>12}";
+            let style = "{prefix:>7} {wide_bar:.cyan/blue} {human_pos:>9} of {human_len} {rate:>9}";
             let style = ProgressStyle::with_template(style).expect("the template is valid");
+            let style =
+                style.with_key("rate", |state: &ProgressState, text: &mut dyn fmt::Write| {
+                    // A bar that cannot be drawn stops nothing.
+                    write!(text, "{:.0}/s", state.per_sec()).ok();
+                });
             all.add(ProgressBar::new(length).with_style(style).with_prefix(name))
         };
         let (put, handed) = (bar("put"), bar("handed"));
