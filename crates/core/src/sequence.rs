@@ -13,16 +13,24 @@ pub struct SequenceNumber(Arc<str>);
 #[error(
     "`{0}` is not a sequence number: digits, TRIM_HORIZON, LATEST, AT_TIMESTAMP or SHARD_END expected"
 )]
-pub struct NotASequenceNumber(pub String);
+pub struct NotASequenceNumber(String);
+
+impl NotASequenceNumber {
+    /// Keeps of the text what fits into a message: it may come from anybody.
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.chars().take(80).collect())
+    }
+}
 
 impl SequenceNumber {
-    /// Takes decimal digits.
+    /// The most digits that a number may have. The service's own have at most 129.
+    pub const DIGITS_MAX: usize = 256;
+
+    /// Takes decimal digits, [`Self::DIGITS_MAX`] at most.
     pub fn parse(text: &str) -> Result<Self, NotASequenceNumber> {
-        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            Ok(Self(text.into()))
-        } else {
-            Err(NotASequenceNumber(text.to_owned()))
-        }
+        let is_number = (1..=Self::DIGITS_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { Ok(Self(text.into())) } else { Err(NotASequenceNumber::new(text)) }
     }
 
     /// The digits as they were given.

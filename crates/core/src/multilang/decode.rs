@@ -60,7 +60,7 @@ impl CheckpointRequest {
     pub fn place(&self) -> Result<Option<Checkpoint>, NotASequenceNumber> {
         let Some(sequence) = &self.sequence else { return Ok(None) };
         let sub_sequence = u64::try_from(self.sub_sequence.unwrap_or(0))
-            .map_err(|_| NotASequenceNumber(sequence.clone()))?;
+            .map_err(|_| NotASequenceNumber::new(sequence))?;
         Checkpoint::parse(sequence, sub_sequence).map(Some)
     }
 }

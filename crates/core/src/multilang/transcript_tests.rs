@@ -152,7 +152,8 @@ fn every_line_from_a_child_means_what_java_took_it_for() {
             });
             let (_, turn, open) = &mut children[at];
             if !exchange.to_child {
-                match turn.on(decode(&exchange.bytes)) {
+                let begun = turn.begun();
+                match turn.on(decode(&exchange.bytes), begun) {
                     Step::Checkpoint(request) | Step::Refuse(request, _) => open.push(request),
                     Step::Unasked { response_for } => panic!("{name}: unasked {response_for:?}"),
                     Step::WrongStatus { .. } => assert_eq!(name, "06d-status-for-another-action"),

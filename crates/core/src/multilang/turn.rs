@@ -7,10 +7,12 @@ use super::{Action, NO_CHECKPOINTER};
 ///
 /// The daemon begins an action only when none is out. While one is out the child may ask for
 /// checkpoints, one at a time; a status ends it, rightly or wrongly. The child may write whenever
-/// it likes: what arrives between actions never counts for the next one.
+/// it likes: what it wrote before an action began never counts for that action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     out: Option<Action>,
+    /// How many actions have begun.
+    begun: u64,
     may_checkpoint: bool,
 }
 
@@ -48,6 +50,12 @@ impl Turn {
         self.out
     }
 
+    /// How many actions have begun: whoever hears the child notes it with each line.
+    #[must_use]
+    pub fn begun(&self) -> u64 {
+        self.begun
+    }
+
     /// Begins an action.
     ///
     /// # Panics
@@ -56,20 +64,28 @@ impl Turn {
     pub fn begin(&mut self, action: Action) {
         assert_eq!(self.out, None, "an action is out until its status has come");
         self.out = Some(action);
+        self.begun += 1;
         self.may_checkpoint = action.may_checkpoint();
     }
 
-    /// Takes the child's next line in.
+    /// Takes the child's next line in, which was heard when so many actions had begun.
     ///
     /// Between two batches a checkpoint is made at once, so that it never covers the next batch;
-    /// Java makes it with the next action's checkpointer.
+    /// Java makes it with the next action's checkpointer. One without a place that comes out only
+    /// after the next action began is refused for that reason.
     #[must_use]
-    pub fn on(&mut self, line: Line) -> Step {
+    pub fn on(&mut self, line: Line, heard: u64) -> Step {
+        let is_late = heard < self.begun;
         match line {
             Line::Blank => Step::Nothing,
             Line::Stray(why) => Step::Stray(why),
-            Line::Checkpoint(request) if self.may_checkpoint => Step::Checkpoint(request),
+            Line::Checkpoint(request)
+                if self.may_checkpoint && !(is_late && request.sequence.is_none()) =>
+            {
+                Step::Checkpoint(request)
+            }
             Line::Checkpoint(request) => Step::Refuse(request, NO_CHECKPOINTER),
+            Line::Status { response_for } if is_late => Step::Unasked { response_for },
             Line::Status { response_for } => match self.out.take() {
                 None => Step::Unasked { response_for },
                 Some(asked) if response_for.as_deref() == Some(asked.name()) => {
@@ -95,12 +111,18 @@ mod tests {
         Line::Checkpoint(CheckpointRequest::default())
     }
 
+    /// A line that is heard at once.
+    fn hear(turn: &mut Turn, line: Line) -> Step {
+        let begun = turn.begun();
+        turn.on(line, begun)
+    }
+
     #[test]
     fn the_matching_status_finishes_an_action() {
         let mut turn = Turn::default();
         turn.begin(Action::Initialize);
-        assert_eq!(turn.on(Line::Stray(Stray::Null)), Step::Stray(Stray::Null));
-        assert_eq!(turn.on(status("initialize")), Step::Finished(Action::Initialize));
+        assert_eq!(hear(&mut turn, Line::Stray(Stray::Null)), Step::Stray(Stray::Null));
+        assert_eq!(hear(&mut turn, status("initialize")), Step::Finished(Action::Initialize));
         assert_eq!(turn.out(), None);
     }
 
@@ -109,7 +131,7 @@ mod tests {
         for line in [status("processRecords"), Line::Status { response_for: None }] {
             let mut turn = Turn::default();
             turn.begin(Action::Initialize);
-            let Step::WrongStatus { asked, .. } = turn.on(line) else { panic!() };
+            let Step::WrongStatus { asked, .. } = hear(&mut turn, line) else { panic!() };
             assert_eq!(asked, Action::Initialize);
         }
     }
@@ -118,10 +140,32 @@ mod tests {
     fn a_second_status_is_reported_and_does_not_answer_the_next_action() {
         let mut turn = Turn::default();
         turn.begin(Action::ProcessRecords);
-        assert_eq!(turn.on(status("processRecords")), Step::Finished(Action::ProcessRecords));
+        assert_eq!(
+            hear(&mut turn, status("processRecords")),
+            Step::Finished(Action::ProcessRecords)
+        );
         let response_for = Some("processRecords".to_owned());
-        assert_eq!(turn.on(status("processRecords")), Step::Unasked { response_for });
+        assert_eq!(hear(&mut turn, status("processRecords")), Step::Unasked { response_for });
         turn.begin(Action::ProcessRecords);
+        assert_eq!(turn.out(), Some(Action::ProcessRecords));
+    }
+
+    #[test]
+    fn what_was_heard_before_an_action_began_neither_answers_nor_covers_it() {
+        let mut turn = Turn::default();
+        turn.begin(Action::ProcessRecords);
+        let heard = turn.begun();
+        assert_eq!(
+            turn.on(status("processRecords"), heard),
+            Step::Finished(Action::ProcessRecords)
+        );
+        turn.begin(Action::ProcessRecords);
+        let response_for = Some("processRecords".to_owned());
+        assert_eq!(turn.on(status("processRecords"), heard), Step::Unasked { response_for });
+        assert!(matches!(turn.on(checkpoint(), heard), Step::Refuse(..)));
+        let placed = CheckpointRequest { sequence: Some("5".to_owned()), sub_sequence: None };
+        let line = Line::Checkpoint(placed.clone());
+        assert_eq!(turn.on(line, heard), Step::Checkpoint(placed));
         assert_eq!(turn.out(), Some(Action::ProcessRecords));
     }
 
@@ -136,10 +180,10 @@ mod tests {
         ] {
             let mut turn = Turn::default();
             turn.begin(action);
-            let made = matches!(turn.on(checkpoint()), Step::Checkpoint(_));
+            let made = matches!(hear(&mut turn, checkpoint()), Step::Checkpoint(_));
             assert_eq!(made, may, "{action:?}");
-            let _ = turn.on(status(action.name()));
-            let made_after = matches!(turn.on(checkpoint()), Step::Checkpoint(_));
+            let _ = hear(&mut turn, status(action.name()));
+            let made_after = matches!(hear(&mut turn, checkpoint()), Step::Checkpoint(_));
             assert_eq!(made_after, may, "after {action:?}");
         }
     }
@@ -151,7 +195,7 @@ mod tests {
             turn.begin(Action::ProcessRecords);
             let mut statuses = 0;
             for line in lines {
-                let step = turn.on(match line {
+                let step = hear(&mut turn, match line {
                     0 => Line::Blank,
                     1 => checkpoint(),
                     2 => Line::Stray(Stray::NoObject),
