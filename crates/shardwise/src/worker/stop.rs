@@ -46,6 +46,20 @@ impl Stopper {
         self.state.asked.notify_one();
     }
 
+    /// Asks for the stop in order, unless a stop was asked for already: however many ask in this
+    /// way, nothing is cut short.
+    pub fn stop_in_order(&self) {
+        // Someone else was first.
+        let _ = self.state.times.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
+        self.state.asked.notify_one();
+    }
+
+    /// Whether a stop was asked for.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.state.times.load(Ordering::Acquire) > 0
+    }
+
     pub(super) async fn asked(&self, times: u32) {
         while self.state.times.load(Ordering::Acquire) < times {
             self.state.asked.notified().await;
