@@ -189,16 +189,19 @@ async fn until_stopped(
     signals: &mut Signals,
 ) -> Result<Stopped, WorkerError> {
     tokio::pin!(run);
-    let mut asked = 0;
+    let mut signalled = false;
     loop {
         tokio::select! {
             biased;
             ended = &mut run => return ended,
             name = signals.next() => {
-                asked += 1;
-                let how = if asked == 1 { "in order" } else { "at once" };
-                info!(signal = name, how, "stop");
-                stopper.stop();
+                info!(signal = name, how = if signalled { "at once" } else { "in order" }, "stop");
+                if signalled {
+                    stopper.stop();
+                } else {
+                    stopper.stop_in_order();
+                }
+                signalled = true;
             }
         }
     }

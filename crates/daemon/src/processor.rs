@@ -34,7 +34,7 @@ pub(crate) struct Shared {
 pub(crate) struct Outcome {
     /// A child has failed, and that ends the daemon.
     pub(crate) failed: AtomicBool,
-    /// A child that was told to end did not.
+    /// A child did not end in order while the daemon stopped.
     pub(crate) forced: AtomicBool,
 }
 
@@ -81,16 +81,24 @@ impl ChildProcessor {
 
     fn failed(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ProcessorError {
         let why = why.into();
+        self.not_in_order();
         match self.shared.settings.on_failure {
             OnChildFailure::Restart => {}
             OnChildFailure::Exit => {
                 if !self.shared.outcome.failed.swap(true, Ordering::AcqRel) {
                     error!(shard = %self.shard, error = %why, "child failed: the daemon ends");
-                    self.shared.stopper.stop();
+                    self.shared.stopper.stop_in_order();
                 }
             }
         }
         ProcessorError::restart(why)
+    }
+
+    /// A child has failed, or was ended by force: the exit code tells, if that is the daemon's end.
+    fn not_in_order(&self) {
+        if self.shared.stopper.is_asked() {
+            self.shared.outcome.forced.store(true, Ordering::Release);
+        }
     }
 
     /// Closes a child that has done everything it was asked to do.
@@ -99,7 +107,7 @@ impl ChildProcessor {
         match child.close().await {
             Ending::InOrder => info!(shard = %self.shard, "child ended"),
             Ending::Forced => {
-                self.shared.outcome.forced.store(true, Ordering::Release);
+                self.not_in_order();
                 error!(shard = %self.shard, "child did not end by itself");
             }
         }

@@ -11,6 +11,7 @@ pub(super) struct Lines<R> {
     at: usize,
     line: Vec<u8>,
     bytes_max: usize,
+    reads: u64,
 }
 
 /// One line, or its beginning.
@@ -20,6 +21,8 @@ pub(super) struct Line<'a> {
     pub(super) kept: &'a [u8],
     /// How long it is.
     pub(super) length: usize,
+    /// Which read of the pipe brought its end.
+    pub(super) read: u64,
 }
 
 impl Line<'_> {
@@ -32,7 +35,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(super) fn new(pipe: R, bytes_max: usize) -> Self {
-        Self { pipe, chunk: Vec::new(), at: 0, line: Vec::new(), bytes_max }
+        Self { pipe, chunk: Vec::new(), at: 0, line: Vec::new(), bytes_max, reads: 0 }
     }
 
     /// The next line; nothing once the pipe has ended or failed.
@@ -52,15 +55,17 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             length += part.len();
             if end.is_some() {
                 self.at += part.len() + 1;
-                return Some(Line { kept: &self.line, length });
+                return Some(Line { kept: &self.line, length, read: self.reads });
             }
             self.at = 0;
             self.chunk.clear();
             self.chunk.reserve(CHUNK_BYTES);
             let read = self.pipe.read_buf(&mut self.chunk).await;
+            self.reads += 1;
             if !read.is_ok_and(|bytes| bytes > 0) {
                 // The last line may lack its end.
-                return (length > 0).then_some(Line { kept: &self.line, length });
+                let line = Line { kept: &self.line, length, read: self.reads };
+                return (length > 0).then_some(line);
             }
         }
     }
@@ -120,6 +125,17 @@ mod tests {
             let expected = [("abcd".to_owned(), 6), ("ok".to_owned(), 2)];
             assert_eq!(lines("abcdef\nok\n", size, 4).await, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn lines_that_came_together_can_be_told_from_others() {
+        let pieces = Pieces { bytes: "ab\nc\nd\ne".into(), at: 0, size: 5 };
+        let mut lines = Lines::new(pieces, 100);
+        let mut reads = Vec::new();
+        while let Some(line) = lines.next().await {
+            reads.push(line.read);
+        }
+        assert_eq!(reads, [1, 1, 2, 3], "the end of the pipe is a read too");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! What a child writes that is not the protocol: logged with its shard, at a bounded rate.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,19 +65,32 @@ pub(super) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, ta
     rate.report(&shard, "stderr");
 }
 
-/// Reads stdout until it ends, and hands on what counts.
+/// A message from a child.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) line: Line,
+    /// How many actions had begun when it came out of the pipe.
+    pub(super) begun: u64,
+}
+
+/// Reads stdout until it ends, and hands on what counts, with the number of actions `begun`.
 ///
 /// It never waits for anybody while the child writes what does not count, so that a child that
 /// prints a lot cannot block.
 pub(super) async fn read_stdout(
     pipe: impl AsyncRead + Unpin,
     shard: ShardId,
-    messages: mpsc::Sender<Line>,
+    begun: Arc<AtomicU64>,
+    messages: mpsc::Sender<Heard>,
 ) {
     let mut lines = Lines::new(pipe, LINE_BYTES_MAX);
+    let mut last_read = (0, 0);
     let mut rate = Rate::new();
     let mut too_long = 0_u64;
     while let Some(line) = lines.next().await {
+        if line.read != last_read.0 {
+            last_read = (line.read, begun.load(Ordering::Acquire));
+        }
         if !line.is_whole() {
             too_long += 1;
             if too_long == 1 {
@@ -94,8 +108,8 @@ pub(super) async fn read_stdout(
                     info!(%shard, stdout = &*text, bytes = line.length, %why, "child");
                 }
             }
-            message @ (Line::Status { .. } | Line::Checkpoint(_)) => {
-                if messages.send(message).await.is_err() {
+            line @ (Line::Status { .. } | Line::Checkpoint(_)) => {
+                if messages.send(Heard { line, begun: last_read.1 }).await.is_err() {
                     return;
                 }
             }
@@ -108,18 +122,18 @@ pub(super) async fn read_stdout(
 }
 
 /// Lets so many lines through in a second, and counts the others.
-struct Rate {
+pub(super) struct Rate {
     second_began: Instant,
     logged: u32,
     left_out: u64,
 }
 
 impl Rate {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { second_began: Instant::now(), logged: 0, left_out: 0 }
     }
 
-    fn allows(&mut self, shard: &ShardId, pipe: &'static str) -> bool {
+    pub(super) fn allows(&mut self, shard: &ShardId, pipe: &'static str) -> bool {
         if self.second_began.elapsed() >= Duration::from_secs(1) {
             self.report(shard, pipe);
             *self = Self::new();
@@ -133,7 +147,7 @@ impl Rate {
         allowed
     }
 
-    fn report(&self, shard: &ShardId, pipe: &'static str) {
+    pub(super) fn report(&self, shard: &ShardId, pipe: &'static str) {
         if self.left_out > 0 {
             warn!(%shard, pipe, lines = self.left_out, "child writes too much: lines left out");
         }
@@ -178,12 +192,12 @@ mod tests {
         text.push_str("\n{\"action\":\"status\",\"responseFor\":\"initialize\"}\nnull\n");
         let (messages, mut received) = mpsc::channel(1);
         let reading = tokio::spawn(async move {
-            read_stdout(text.as_bytes(), shard(), messages).await;
+            read_stdout(text.as_bytes(), shard(), Arc::default(), messages).await;
         });
         // Nothing is taken before everything is read.
         reading.await.unwrap();
-        let response_for = Some("initialize".to_owned());
-        assert_eq!(received.recv().await, Some(Line::Status { response_for }));
+        let line = Line::Status { response_for: Some("initialize".to_owned()) };
+        assert_eq!(received.recv().await, Some(Heard { line, begun: 0 }));
         assert_eq!(received.recv().await, None);
     }
 }

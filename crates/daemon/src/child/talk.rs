@@ -2,23 +2,31 @@
 
 use std::future::pending;
 use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use shardwise::{Checkpointer, ShardId};
-use shardwise_core::multilang::{self, Action, CheckpointRequest, Line, Step, Turn};
+use shardwise_core::multilang::{self, Action, CheckpointRequest, Step, Turn};
 use tokio::io::AsyncWriteExt;
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::{self, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::ending::{Ending, Patience, Running};
-use super::output::{self, Tail};
+use super::output::{self, Heard, Rate, Tail};
 use super::{Act, Call};
 
 /// How long what a child has left in its pipes is read after its end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a child may take to read an answer that it asked for between two actions.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many messages may wait: all that a child writes at once, when it writes as it should.
+const MESSAGES_MAX: usize = 16;
+/// How much of a child's own words is shown.
+const SHOWN_CHARS_MAX: usize = 80;
 
 /// What went wrong between us and a child.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +34,9 @@ pub(crate) enum Broken {
     /// It ended, or closed its stdout.
     #[error("closed its stdout")]
     Closed,
+    /// It ended, and something that it started holds its stdout open.
+    #[error("has ended, with its stdout held open by a process that it started,")]
+    Ended,
     /// It does not read.
     #[error("cannot be written to: {0}")]
     Stdin(std::io::Error),
@@ -83,8 +94,11 @@ pub(super) struct Talk {
     shard: ShardId,
     running: Running,
     writer: Writer,
-    messages: mpsc::Receiver<Line>,
+    messages: mpsc::Receiver<Heard>,
     turn: Turn,
+    /// The turn's number of actions, for the reader of stdout.
+    begun: Arc<AtomicU64>,
+    warnings: Rate,
     checkpointer: Option<Checkpointer>,
     tail: Tail,
     readers: [JoinHandle<()>; 2],
@@ -98,9 +112,10 @@ impl Talk {
         stdout: ChildStdout,
         stderr: ChildStderr,
     ) -> Self {
-        let (sender, messages) = mpsc::channel(1);
-        let tail = Tail::default();
-        let stdout = tokio::spawn(output::read_stdout(stdout, shard.clone(), sender));
+        let (sender, messages) = mpsc::channel(MESSAGES_MAX);
+        let (tail, begun) = (Tail::default(), Arc::default());
+        let stdout = output::read_stdout(stdout, shard.clone(), Arc::clone(&begun), sender);
+        let stdout = tokio::spawn(stdout);
         let stderr = tokio::spawn(output::read_stderr(stderr, shard.clone(), tail.clone()));
         Self {
             shard,
@@ -108,6 +123,8 @@ impl Talk {
             writer: Writer::start(stdin),
             messages,
             turn: Turn::default(),
+            begun,
+            warnings: Rate::new(),
             checkpointer: None,
             tail,
             readers: [stdout, stderr],
@@ -119,12 +136,16 @@ impl Talk {
         loop {
             let call = tokio::select! {
                 biased;
-                call = calls.recv() => call,
-                message = self.messages.recv() => {
-                    let Err(why) = self.between_actions(message).await else { continue };
-                    let failure = self.fail(why, None).await;
-                    return gone(failure, calls).await;
+                message = hear(&mut self.messages, &mut self.running.process) => {
+                    let stepped = match message {
+                        Ok(message) => self.step(message, Some(ANSWER_TIMEOUT)).await,
+                        Err(why) => Err(why),
+                    };
+                    let Err(why) = stepped else { continue };
+                    let (failure, ending) = self.fail(why, None).await;
+                    return gone(failure, ending, calls).await;
                 }
+                call = calls.recv() => call,
             };
             match call {
                 Some(Call::Act(act)) => {
@@ -139,7 +160,7 @@ impl Talk {
                         drop(answer.send(Ok(())));
                         continue;
                     };
-                    let failure = self.fail(why, Some(action)).await;
+                    let (failure, _) = self.fail(why, Some(action)).await;
                     drop(answer.send(Err(failure)));
                 }
                 Some(Call::Close(mut answer)) => {
@@ -147,17 +168,13 @@ impl Talk {
                     let _ = answer.send(ending);
                 }
                 Some(Call::Fail(why, answer)) => {
-                    let failure = self.fail(why, Some(Action::ShardEnded)).await;
+                    let (failure, _) = self.fail(why, Some(Action::ShardEnded)).await;
                     drop(answer.send(failure));
                 }
                 None => drop(self.end(Patience::None, pending()).await),
             }
             return;
         }
-    }
-
-    async fn between_actions(&mut self, message: Option<Line>) -> Result<(), Broken> {
-        self.step(message.ok_or(Broken::Closed)?, None).await
     }
 
     /// Writes an action's line and hears the child until its status.
@@ -169,6 +186,7 @@ impl Talk {
         limit: Option<Duration>,
     ) -> Result<(), Broken> {
         self.turn.begin(action);
+        self.begun.store(self.turn.begun(), Ordering::Release);
         self.checkpointer = checkpointer.or_else(|| self.checkpointer.take());
         let mut write = self.writer.write(line);
         let mut written = false;
@@ -181,9 +199,8 @@ impl Talk {
                         result.unwrap_or_else(|_| Err(closed())).map_err(Broken::Stdin)?;
                         Ok(None)
                     }
-                    message = self.messages.recv(), if self.turn.out().is_some() => {
-                        message.ok_or(Broken::Closed).map(Some)
-                    }
+                    message = hear(&mut self.messages, &mut self.running.process),
+                        if self.turn.out().is_some() => message.map(Some),
                 }
             };
             let heard = match limit {
@@ -198,9 +215,15 @@ impl Talk {
     }
 
     /// Does what a message asks for.
-    async fn step(&mut self, message: Line, limit: Option<Duration>) -> Result<(), Broken> {
-        match self.turn.on(message) {
+    async fn step(&mut self, message: Heard, limit: Option<Duration>) -> Result<(), Broken> {
+        match self.turn.on(message.line, message.begun) {
             Step::Nothing | Step::Finished(_) => Ok(()),
+            // As in Java: the lease goes all the same, and what the child missed comes again.
+            Step::WrongStatus { asked: Action::ShutdownRequested, response_for } => {
+                let (shard, response_for) = (&self.shard, shortened(response_for));
+                warn!(%shard, response_for, "child answers `shutdownRequested` wrongly");
+                Ok(())
+            }
             Step::WrongStatus { response_for, .. } => {
                 Err(Broken::WrongStatus(shortened(response_for)))
             }
@@ -210,8 +233,10 @@ impl Talk {
             }
             Step::Refuse(request, error) => self.answer(&request, Some(error), limit).await,
             Step::Unasked { response_for } => {
-                let response_for = shortened(response_for);
-                warn!(shard = %self.shard, response_for, "child answers what was not asked");
+                if self.may_warn() {
+                    let response_for = shortened(response_for);
+                    warn!(shard = %self.shard, response_for, "child answers what was not asked");
+                }
                 Ok(())
             }
             Step::Stray(why) => {
@@ -221,8 +246,13 @@ impl Talk {
         }
     }
 
+    /// A child can do wrong as fast as it can write.
+    fn may_warn(&mut self) -> bool {
+        self.warnings.allows(&self.shard, "warnings")
+    }
+
     /// Makes a checkpoint; the name of its error if it fails.
-    async fn checkpoint(&self, request: &CheckpointRequest) -> Option<&'static str> {
+    async fn checkpoint(&mut self, request: &CheckpointRequest) -> Option<&'static str> {
         let Some(checkpointer) = &self.checkpointer else {
             return Some(multilang::NO_CHECKPOINTER);
         };
@@ -230,14 +260,18 @@ impl Talk {
             Ok(None) => checkpointer.checkpoint().await,
             Ok(Some(place)) => checkpointer.checkpoint_at(place).await,
             Err(error) => {
-                warn!(shard = %self.shard, %error, "checkpoint refused");
+                if self.may_warn() {
+                    warn!(shard = %self.shard, %error, "checkpoint refused");
+                }
                 return Some(multilang::NOT_A_PLACE);
             }
         };
         let error = made.err()?;
         let name = error.java_name();
-        warn!(shard = %self.shard, error = crate::exit::with_causes(&error), name,
-            "checkpoint failed");
+        if self.may_warn() {
+            let error = crate::exit::with_causes(&error);
+            warn!(shard = %self.shard, error, name, "checkpoint failed");
+        }
         Some(name)
     }
 
@@ -257,17 +291,17 @@ impl Talk {
         written.unwrap_or_else(|_| Err(closed())).map_err(Broken::Stdin)
     }
 
-    async fn fail(self, why: Broken, during: Option<Action>) -> ChildFailure {
+    async fn fail(self, why: Broken, during: Option<Action>) -> (ChildFailure, Ending) {
         let patience = match why {
-            Broken::Closed | Broken::Stdin(_) => Patience::Ending,
+            Broken::Closed | Broken::Ended | Broken::Stdin(_) => Patience::Ending,
             Broken::Timeout(_)
             | Broken::WrongStatus(_)
             | Broken::NoFinalCheckpoint
             | Broken::Gone => Patience::None,
         };
         let tail = self.tail.clone();
-        let (_, status) = self.end(patience, pending()).await;
-        ChildFailure { why, during, status, stderr: tail.text() }
+        let (ending, status) = self.end(patience, pending()).await;
+        (ChildFailure { why, during, status, stderr: tail.text() }, ending)
     }
 
     /// Closes stdin, ends the process, and reads what is left in its pipes for a while.
@@ -276,7 +310,8 @@ impl Talk {
         patience: Patience,
         hurry: impl Future<Output = ()>,
     ) -> (Ending, Option<ExitStatus>) {
-        let Self { shard, running, writer, messages, readers, .. } = self;
+        let Self { shard, running, writer, messages, readers, warnings, .. } = self;
+        warnings.report(&shard, "warnings");
         drop(writer);
         // What still comes is not the protocol's any more, and must not hold the reader up.
         drop(messages);
@@ -292,13 +327,30 @@ impl Talk {
     }
 }
 
-/// Answers the next call of a child that has failed when nothing was asked of it.
-async fn gone(failure: ChildFailure, mut calls: mpsc::Receiver<Call>) {
+/// Waits for the child's next message. What a child leaves in its pipe when it ends counts, but
+/// for a pipe that another process holds open nobody waits.
+async fn hear(
+    messages: &mut mpsc::Receiver<Heard>,
+    process: &mut process::Child,
+) -> Result<Heard, Broken> {
+    let message = tokio::select! {
+        biased;
+        message = messages.recv() => message,
+        _ = process.wait() => {
+            timeout(DRAIN_TIMEOUT, messages.recv()).await.map_err(|_| Broken::Ended)?
+        }
+    };
+    message.ok_or(Broken::Closed)
+}
+
+/// Answers the next call of a child that has failed when nothing was asked of it. One that was to
+/// be closed has done that itself.
+async fn gone(failure: ChildFailure, ending: Ending, mut calls: mpsc::Receiver<Call>) {
     match calls.recv().await {
         Some(Call::Act(act)) => drop(act.answer.send(Err(failure))),
         Some(Call::Fail(_, answer)) => drop(answer.send(failure)),
         Some(Call::Close(answer)) => {
-            let _ = answer.send(Ending::Forced);
+            let _ = answer.send(ending);
         }
         None => {}
     }
@@ -309,7 +361,7 @@ fn closed() -> std::io::Error {
 }
 
 fn shortened(text: Option<String>) -> String {
-    text.unwrap_or_default().chars().take(80).flat_map(char::escape_default).collect()
+    text.unwrap_or_default().chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_default).collect()
 }
 
 /// The task that writes to a child, so that a child may write before it has read everything.

@@ -111,6 +111,10 @@ def fail(action):
         sys.stderr.flush()
         journal("exits", action=action)
         os._exit(3)
+    if mode(f"exit-held:{action}"):
+        process = subprocess.Popen(["sleep", "1000"])
+        journal("exits, its pipes held", grandchild=process.pid)
+        os._exit(3)
     if mode(f"kill:{action}"):
         journal("kills itself", action=action)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -121,9 +125,6 @@ def fail(action):
     if mode(f"hang:{action}"):
         journal("hangs", action=action)
         hang()
-    if mode(f"wrong:{action}"):
-        journal("answers wrongly", action=action)
-        status("somethingElse")
     if mode(f"close-stdout:{action}"):
         journal("closes stdout", action=action)
         os.close(1)
@@ -165,6 +166,9 @@ def process(message):
         for number in ["1", "9" * 60, "x", "-1", True, None, LAST, "1"]:
             checkpoint(number)
         checkpoint(LAST, -1)
+    if mode("long-numbers"):
+        for number in ["x" * 500000, "1" * 500000]:
+            checkpoint(number)
     if mode("slow"):
         time.sleep(3)
     if not mode("no-checkpoint"):
@@ -201,16 +205,23 @@ def main():
         if mode(f"drip:{action}"):
             text = json.dumps({"action": "status", "responseFor": action})
             drip("\r\n" + text + "\r\n")
+        elif mode(f"wrong:{action}"):
+            journal("answers wrongly", action=action)
+            status("somethingElse")
+        elif mode(f"twice:{action}"):
+            text = json.dumps({"action": "status", "responseFor": action}) + "\n"
+            say(text + text)
         else:
             status(action)
+        if mode(f"unasked-after:{action}"):
+            say('{"action":"status","responseFor":"launch"}\n' * 5000)
+            journal("answered what was not asked")
         if mode(f"exit-after:{action}"):
             journal("exits after its answer", action=action)
             os._exit(4)
         if mode(f"deaf-after:{action}"):
             journal("hangs", action=action)
             hang()
-        if mode(f"twice:{action}"):
-            status(action)
 
 
 main()

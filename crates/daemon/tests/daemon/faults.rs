@@ -1,5 +1,7 @@
 //! Children that fail: their own shard starts again at its checkpoint, other shards go on.
 
+use rustix::process::Signal;
+
 use crate::world::{Event, STREAM, World, data, until};
 
 /// Runs children with a fault, and sees every record processed in spite of it.
@@ -126,13 +128,16 @@ async fn a_child_that_exits_between_two_messages_is_reaped_at_once_and_replaced_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_answer_answers_nothing() {
+async fn a_child_that_ends_while_another_process_holds_its_pipes_is_replaced() {
+    survives("exit-held:processRecords", "", "during `processRecords`; exit status: 3").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_answer_answers_nothing_even_if_the_next_batch_waits() {
     let world = World::new(1).await;
-    let daemon = world.daemon("always twice:processRecords", "");
-    for name in ["a", "b", "c"] {
-        let records = world.put(name, 3).await;
-        world.until_processed(&daemon, &records).await;
-    }
+    let records = world.put("a", 9).await;
+    let daemon = world.daemon("always twice:processRecords", "maxRecords = 1");
+    world.until_processed(&daemon, &records).await;
     daemon.until_log("child answers what was not asked").await;
     assert_eq!(daemon.stop().await, 0);
     let journal = world.journal();
@@ -181,15 +186,50 @@ async fn with_exit_configured_one_failed_child_ends_the_daemon_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signal_after_a_failed_child_does_not_cut_the_end_short() {
+    let world = World::new(2).await;
+    let modes = "exit:processRecords late:shutdownRequested";
+    let mut daemon = world.daemon(modes, "shardwise.onChildFailure = exit");
+    world
+        .until_journal(&daemon, "initialized", |journal| {
+            journal.iter().filter(|event| event.is("initialize")).count() == 2
+        })
+        .await;
+    // For the first shard only; the second one's child is slow to end.
+    world.put("a", 1).await;
+    world
+        .until_journal(&daemon, "asked to end", |journal| {
+            journal.iter().any(|event| event.is("shutdownRequested"))
+        })
+        .await;
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(1), "{}", daemon.log());
+    assert!(world.journal().iter().any(|event| event.is("leaseLost")));
+    assert!(world.lease_rows().await.iter().all(|row| row.owner.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_exits_at_the_shards_end_is_replaced_and_the_shard_ends() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("only:shardId-000000000000 exit:shardEnded", "");
+    let records = world.put("a", 4).await;
+    world.until_processed(&daemon, &records).await;
+    world.split().await;
+    let more = world.put("b", 4).await;
+    let journal = world.until_processed(&daemon, &more).await;
+    assert_eq!(journal.iter().filter(|event| event.is("shardEnded")).count(), 2);
+    daemon.until_log("during `shardEnded`; exit status: 3").await;
+    assert_eq!(daemon.stop().await, 0);
+    assert_eq!(world.lease_rows().await[0].checkpoint, "SHARD_END");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_checkpoint_at_the_shards_end_is_explained_and_mended_by_the_next_child() {
     let world = World::new(1).await;
     let daemon = world.daemon("forget", "");
     let records = world.put("a", 4).await;
     world.until_processed(&daemon, &records).await;
-    let half = (u128::MAX / 2).to_string();
-    let split = world.kinesis.split_shard().stream_name(STREAM);
-    let split = split.shard_to_split("shardId-000000000000").new_starting_hash_key(half);
-    split.send().await.unwrap();
+    world.split().await;
     let more = world.put("b", 4).await;
     let journal = world.until_processed(&daemon, &more).await;
     let ends = journal.iter().filter(|event| event.is("shardEnded")).count();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::world::{World, data};
+use crate::world::{Event, World, data};
 
 async fn goes_on(modes: &str) -> String {
     let world = World::new(1).await;
@@ -28,6 +28,27 @@ async fn prints_are_logged_with_the_shard_and_counted_beyond_a_hundred_a_second(
     }
     let logged = log.lines().find(|line| line.contains("stdout=\"xxx")).unwrap();
     assert!(logged.contains("shard=shardId-000000000000"), "{logged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn warnings_about_a_child_are_counted_beyond_a_hundred_a_second_and_short() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("long-numbers unasked-after:processRecords", "");
+    let records = world.put("a", 3).await;
+    world.until_processed(&daemon, &records).await;
+    let done = |event: &Event| event.is("answered what was not asked");
+    let journal =
+        world.until_journal(&daemon, "answered", |journal| journal.iter().any(done)).await;
+    let refused =
+        journal.iter().filter(|event| event.text("answer") == "IllegalArgumentException").count();
+    assert_eq!(refused, 2, "numbers that are too long");
+    let more = world.put("b", 3).await;
+    world.until_processed(&daemon, &more).await;
+    let log = daemon.log();
+    assert_eq!(daemon.stop().await, 0);
+    let warnings = log.lines().filter(|line| line.contains("what was not asked")).count();
+    assert!((50..1_000).contains(&warnings), "{warnings}");
+    assert!(log.lines().all(|line| line.len() < 2_000), "a line is too long");
 }
 
 #[tokio::test(flavor = "multi_thread")]

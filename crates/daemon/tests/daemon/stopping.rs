@@ -50,13 +50,42 @@ async fn a_deadline_that_passes_is_no_success() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_stays_after_the_end_of_its_stdin_is_ended_and_is_no_success() {
+    let (code, log) = stopped("stay").await;
+    assert_eq!(code, Some(2), "{log}");
+}
+
+/// Stops a daemon whose child misbehaves meanwhile: its exit code, and what it logged.
+async fn stopped(modes: &str) -> (Option<i32>, String) {
     let world = World::new(1).await;
-    let mut daemon = running(&world, "stay", "").await;
+    let mut daemon = running(&world, modes, "").await;
     daemon.signal(Signal::TERM);
-    assert_eq!(daemon.ended().await.code(), Some(2), "{}", daemon.log());
+    let code = daemon.ended().await.code();
     until_gone(&processes(&world.journal())).await;
     // The lease was given up all the same.
     assert_eq!(world.lease_rows().await[0].owner, None);
+    (code, daemon.log())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_exits_while_it_is_asked_to_end_is_no_success() {
+    for action in ["shutdownRequested", "leaseLost"] {
+        let (code, log) = stopped(&format!("exit:{action}")).await;
+        assert_eq!(code, Some(2), "{log}");
+        assert!(log.contains(&format!("during `{action}`; exit status: 3")), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_exits_after_its_last_answer_has_ended_in_order() {
+    let (code, log) = stopped("exit-after:leaseLost").await;
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_answer_to_shutdown_requested_is_reported_only() {
+    let (code, log) = stopped("wrong:shutdownRequested").await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("child answers `shutdownRequested` wrongly"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,6 +116,14 @@ impl World {
         put
     }
 
+    /// Splits the first shard in two.
+    pub(crate) async fn split(&self) {
+        let half = (u128::MAX / 2).to_string();
+        let split = self.kinesis.split_shard().stream_name(STREAM);
+        let split = split.shard_to_split("shardId-000000000000").new_starting_hash_key(half);
+        split.send().await.unwrap();
+    }
+
     /// A properties file that suits tests; `more` comes last.
     pub(crate) fn properties(&self, executable: &str, more: &str) -> PathBuf {
         let text = format!(
