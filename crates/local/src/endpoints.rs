@@ -1,0 +1,180 @@
+//! Both services on ports of their own.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::http::{Answer, Server, Service};
+use crate::kinesis::{self, Kinesis};
+use crate::stream::{Settings, Timestamp};
+use crate::table::{Tables, TablesError};
+
+/// How the endpoints are set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The loopback address to listen on. Default: 127.0.0.1.
+    pub host: IpAddr,
+    /// The port of Kinesis; 0 takes any that is free. Default: 0.
+    pub kinesis_port: u16,
+    /// The port of DynamoDB; 0 takes any that is free. Default: 0.
+    pub dynamodb_port: u16,
+    /// How streams behave: delays, retention, limits, region and account.
+    pub streams: Settings,
+    /// A file to which every write to a table is appended. Default: none.
+    pub lease_journal: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            host: Ipv4Addr::LOCALHOST.into(),
+            kinesis_port: 0,
+            dynamodb_port: 0,
+            streams: Settings::default(),
+            lease_journal: None,
+        }
+    }
+}
+
+/// Why the endpoints did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Another process listens on the port.
+    #[error("port {port} is taken")]
+    PortTaken {
+        /// The port asked for.
+        port: u16,
+    },
+    /// The address is not a loopback one. The endpoints accept any credentials, so they are
+    /// for this machine only.
+    #[error("{host} is not a loopback address")]
+    NotLoopback {
+        /// The address asked for.
+        host: IpAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address and port asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The threads that serve could not be started.
+    #[error("no threads to serve with")]
+    Threads(#[source] io::Error),
+    /// The tables could not be set up.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
+}
+
+/// Kinesis and DynamoDB, each served on a port and threads of its own.
+///
+/// Both stop when this is dropped; [`stop`](Self::stop) also waits until they have.
+#[derive(Debug)]
+pub struct Endpoints {
+    kinesis: Arc<Kinesis>,
+    tables: Arc<Tables>,
+    kinesis_server: Server,
+    dynamodb_server: Server,
+}
+
+impl Endpoints {
+    /// Starts both. They accept connections when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::PortTaken`] names the port that another process has; nothing is left
+    /// running after any error.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let kinesis_listener = listen(options.host, options.kinesis_port)?;
+        let dynamodb_listener = listen(options.host, options.dynamodb_port)?;
+        let mut tables = Tables::new()?;
+        if let Some(path) = &options.lease_journal {
+            tables = tables.journaled(path)?;
+        }
+        let tables = Arc::new(tables);
+        let kinesis = Arc::new(Kinesis::new(options.streams));
+        let kinesis_server =
+            Server::start(kinesis_listener, Arc::clone(&kinesis)).map_err(StartError::Threads)?;
+        let dynamodb_server =
+            Server::start(dynamodb_listener, Arc::clone(&tables)).map_err(StartError::Threads)?;
+        Ok(Self { kinesis, tables, kinesis_server, dynamodb_server })
+    }
+
+    /// Where Kinesis is, as `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn kinesis_url(&self) -> String {
+        format!("http://{}", self.kinesis_server.address())
+    }
+
+    /// Where DynamoDB is, as `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn dynamodb_url(&self) -> String {
+        format!("http://{}", self.dynamodb_server.address())
+    }
+
+    /// The streams behind the port, to look at or change without it.
+    #[must_use]
+    pub fn kinesis(&self) -> &Arc<Kinesis> {
+        &self.kinesis
+    }
+
+    /// The tables behind the port. Calls block while SQLite works.
+    #[must_use]
+    pub fn tables(&self) -> &Arc<Tables> {
+        &self.tables
+    }
+
+    /// Lets requests under way end, for a second at most, and closes both ports.
+    pub async fn stop(self) {
+        let Self { kinesis_server, dynamodb_server, .. } = self;
+        kinesis_server.stop().await;
+        dynamodb_server.stop().await;
+    }
+}
+
+fn listen(host: IpAddr, port: u16) -> Result<TcpListener, StartError> {
+    if !host.is_loopback() {
+        return Err(StartError::NotLoopback { host });
+    }
+    let address = SocketAddr::new(host, port);
+    TcpListener::bind(address).map_err(|source| {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            StartError::PortTaken { port }
+        } else {
+            StartError::Listen { address, source }
+        }
+    })
+}
+
+impl Service for Kinesis {
+    const NAME: &'static str = "local-kinesis";
+    const MEDIA_TYPE: &'static str = "application/x-amz-json-1.1";
+
+    fn answer(&self, target: &str, body: &[u8]) -> Answer {
+        let operation = target.strip_prefix(kinesis::TARGET_PREFIX).unwrap_or(target);
+        match self.call(operation, body, wall_clock()) {
+            Ok(body) => Answer::ok(body),
+            Err(error) => Answer::error(400, error.name(), &error.to_string()),
+        }
+    }
+}
+
+impl Service for Tables {
+    const NAME: &'static str = "local-dynamodb";
+    const MEDIA_TYPE: &'static str = "application/x-amz-json-1.0";
+
+    fn answer(&self, target: &str, body: &[u8]) -> Answer {
+        self.call(target, body)
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    // A clock before 1970 would be a broken machine; the epoch serves as well as any time then.
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
