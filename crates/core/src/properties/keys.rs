@@ -62,6 +62,8 @@ pub enum Takes {
     Command(Set<Vec<String>>),
     /// Text, without the white space at its end.
     Text(Set<String>),
+    /// A region's name.
+    Region(Set<String>),
     /// A whole number; 0 is the same as absent.
     Count(Set<u32>),
     /// A number of milliseconds; 0 is the same as absent.

@@ -295,6 +295,14 @@ impl Reader {
                     set(&mut self.draft, text);
                 }
             }
+            Takes::Region(set) => {
+                if let Some(region) = self.text(entry) {
+                    if !values::is_region(&region) {
+                        return Err(wrong(entry, "a region is needed, such as `eu-central-1`"));
+                    }
+                    set(&mut self.draft, region);
+                }
+            }
             Takes::Count(set) => {
                 if let Some(number) = self.above_zero(entry, NUMBER_MAX)? {
                     set(&mut self.draft, u32::try_from(number).unwrap_or(u32::MAX));

@@ -110,6 +110,11 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost")
 }
 
+/// Whether it can be a region's name, which becomes part of host names.
+pub(super) fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
 /// The region and the name in a stream's ARN.
 pub(super) fn stream_arn(arn: &str) -> Option<(&str, &str)> {
     let mut parts = arn.splitn(6, ':');
@@ -117,13 +122,11 @@ pub(super) fn stream_arn(arn: &str) -> Option<(&str, &str)> {
     let (scheme, partition, service) = (next()?, next()?, next()?);
     let (region, account, resource) = (next()?, next()?, next()?);
     let name = resource.strip_prefix("stream/")?;
-    let region_ok = !region.is_empty()
-        && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     let account_ok = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let all_ok = scheme == "arn"
         && partition.starts_with("aws")
         && service == "kinesis"
-        && region_ok
+        && is_region(region)
         && account_ok
         && !name.is_empty();
     all_ok.then_some((region, name))

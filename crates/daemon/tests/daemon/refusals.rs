@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 
 use crate::world::{STREAM, World, binary, child};
 
-const NEEDED: &str = "executableName = python3 none.py\nstreamName = s\napplicationName = a\n\
+const NEEDED: &str = "executableName = python3 none.py\nstreamName = s\napplicationName = app\n\
                       AWSCredentialsProvider = EnvironmentVariableCredentialsProvider\n\
                       regionName = us-east-1\nretrievalMode = POLLING\n";
 

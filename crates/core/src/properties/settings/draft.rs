@@ -112,16 +112,16 @@ pub(super) fn finish(
     let draft = std::mem::take(&mut reader.draft);
     if draft.executable.is_empty() {
         let needed = "the child's command, such as `node app.js`";
-        return Err(SettingsError::Missing { key: "executableName", needed });
+        return Err(reader.missing("executableName", needed));
     }
     let Some(application_name) = draft.application_name.clone() else {
         let needed = "the name that all workers of the application share";
-        return Err(SettingsError::Missing { key: "applicationName", needed });
+        return Err(reader.missing("applicationName", needed));
     };
     let stream_name = reader.stream(&draft)?;
     let Some(kinesis_credentials) = draft.credentials.clone() else {
         let needed = "where credentials come from, such as `DefaultCredentialsProvider`";
-        return Err(SettingsError::Missing { key: "AwsCredentialsProvider", needed });
+        return Err(reader.missing("AwsCredentialsProvider", needed));
     };
     reader.insecure_endpoint(&draft)?;
     reader.warn_of_what_differs(&draft);
@@ -138,8 +138,13 @@ pub(super) fn finish(
     config.processor = draft.processor;
     config.coordinator = draft.coordinator;
     if let Err(invalid) = config.validate() {
-        let line = reader.lines.get(invalid.setting).copied().unwrap_or_default();
-        let (key, allowed) = (invalid.setting.to_owned(), invalid.allowed.to_owned());
+        // The stream's name may have come from its ARN, which wins.
+        let key = match invalid.setting {
+            "streamName" if draft.stream_arn.is_some() => "streamArn",
+            setting => setting,
+        };
+        let line = reader.lines.get(key).copied().unwrap_or_default();
+        let (key, allowed) = (key.to_owned(), invalid.allowed.to_owned());
         return Err(SettingsError::Wrong { line, key, value: invalid.found, allowed });
     }
     let environment = draft.child_environment.as_deref().map(child_environment);
@@ -195,10 +200,23 @@ impl Reader {
                 Some(name.to_owned())
             }
         };
-        name.and_then(|name| StreamName::new(name).ok()).ok_or(SettingsError::Missing {
-            key: "streamName",
-            needed: "the stream to process; `streamArn` will do, and wins if both are there",
+        name.and_then(|name| StreamName::new(name).ok()).ok_or_else(|| {
+            let needed = "the stream to process; `streamArn` will do, and wins if both are there";
+            self.missing("streamName", needed)
         })
+    }
+
+    /// A required key that is absent, or has a line and no value.
+    fn missing(&self, key: &'static str, needed: &'static str) -> SettingsError {
+        match self.lines.get(key) {
+            None => SettingsError::Missing { key, needed },
+            Some(&line) => SettingsError::Wrong {
+                line,
+                key: key.to_owned(),
+                value: String::new(),
+                allowed: needed.to_owned(),
+            },
+        }
     }
 
     /// Requests in clear are for this machine alone, unless the file says otherwise.
