@@ -4,13 +4,13 @@
 //! whatever ended it: the guard then ends every group that is left, and itself.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::io::{PipeWriter, Write};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tracing::warn;
@@ -24,6 +24,9 @@ pub(crate) const MODE: &str = "guard";
 /// How long a group has between the signal that asks and the one that does not.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
+/// The pause before a guard that did not last, or did not start, is started again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How often it is looked whether a group is gone.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -35,15 +38,18 @@ pub(crate) struct Guard {
 
 #[derive(Debug)]
 struct Inner {
-    process: Child,
+    pipe: PipeWriter,
     groups: BTreeSet<i32>,
 }
 
 impl Guard {
-    /// Starts a guard process.
+    /// Starts a guard process, and another one whenever it ends before the daemon does.
     pub(crate) fn start() -> std::io::Result<Self> {
-        let inner = Inner { process: spawn()?, groups: BTreeSet::new() };
-        Ok(Self { inner: Arc::new(Mutex::new(inner)) })
+        let (process, pipe) = spawn()?;
+        let inner = Arc::new(Mutex::new(Inner { pipe, groups: BTreeSet::new() }));
+        let guard = Self { inner };
+        tokio::spawn(guard.clone().keep(process));
+        Ok(guard)
     }
 
     /// A child leads this process group.
@@ -63,41 +69,60 @@ impl Guard {
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Replaces the guard process whenever it ends.
+    async fn keep(self, mut process: Child) {
+        loop {
+            let began = Instant::now();
+            let ended = process.wait().await;
+            warn!(?ended, "the guard process is gone: a new one is started");
+            if began.elapsed() < PAUSE {
+                tokio::time::sleep(PAUSE).await;
+            }
+            process = self.replace().await;
+        }
+    }
+
+    async fn replace(&self) -> Child {
+        loop {
+            match spawn() {
+                Ok((process, pipe)) => {
+                    self.inner().go_on_with(pipe);
+                    return process;
+                }
+                Err(error) => {
+                    let text = "no guard process: if the daemon is killed, children may outlive it";
+                    warn!(%error, "{text}");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
 }
 
 impl Inner {
-    /// Writes to the guard; one that is gone is replaced, and told everything again.
-    fn tell(&mut self, line: &str) {
-        if self.write(line).is_ok() {
-            return;
-        }
-        warn!("the guard process is gone: a new one is started");
-        let all: String = self.groups.iter().map(|group| format!("+{group}\n")).collect();
-        let replaced = spawn().and_then(|process| {
-            let mut gone = std::mem::replace(&mut self.process, process);
-            drop(gone.stdin.take());
-            gone.wait()?;
-            self.write(&all)
-        });
-        if let Err(error) = replaced {
-            warn!(%error, "no guard process: if the daemon is killed, children may outlive it");
-        }
+    fn tell(&mut self, text: &str) {
+        // A guard that is gone is replaced, and its successor is told everything.
+        let _ = self.pipe.write_all(text.as_bytes());
     }
 
-    fn write(&mut self, text: &str) -> std::io::Result<()> {
-        let pipe = self.process.stdin.as_mut().ok_or(std::io::ErrorKind::BrokenPipe)?;
-        pipe.write_all(text.as_bytes())
+    fn go_on_with(&mut self, pipe: PipeWriter) {
+        self.pipe = pipe;
+        let all: String = self.groups.iter().map(|group| format!("+{group}\n")).collect();
+        self.tell(&all);
     }
 }
 
-fn spawn() -> std::io::Result<Child> {
+fn spawn() -> std::io::Result<(Child, PipeWriter)> {
+    let (reader, writer) = std::io::pipe()?;
     // A group of its own, so that a terminal's Ctrl-C does not reach it.
-    Command::new(own_program())
+    let process = Command::new(own_program())
         .arg(MODE)
         .process_group(0)
-        .stdin(Stdio::piped())
+        .stdin(reader)
         .stdout(Stdio::null())
-        .spawn()
+        .spawn()?;
+    Ok((process, writer))
 }
 
 /// What the guard process does: reads until the pipe ends, then ends what is left.

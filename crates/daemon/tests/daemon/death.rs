@@ -54,25 +54,25 @@ async fn children_and_grandchildren_of_a_killed_daemon_end_even_if_they_ignore_s
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_that_is_killed_is_replaced() {
     let world = World::new(1).await;
-    let modes = "always ignore-term stay exit:processRecords";
-    let mut daemon = world.daemon(modes, "");
+    let mut daemon = world.daemon("always ignore-term stay", "");
+    let records = world.put("a", 1).await;
+    let journal = world.until_processed(&daemon, &records).await;
     let first = until("guarded", async || {
         started_by(daemon.id(), "guard").pop().ok_or_else(|| daemon.log())
     })
     .await;
     kill_process(Pid::from_raw(first).unwrap(), Signal::KILL).unwrap();
-    // A child that ends and its successor are news for the guard.
-    world.put("a", 1).await;
-    daemon.until_log("a new one is started").await;
-    let journal = world
-        .until_journal(&daemon, "a second child", |journal| {
-            journal.iter().filter(|event| event.is("initialize")).count() >= 2
-        })
-        .await;
-    let child = journal.last().unwrap().number("pid");
+    until("a new guard", async || match started_by(daemon.id(), "guard").pop() {
+        Some(guard) if guard != first => Ok(()),
+        _ => Err(daemon.log()),
+    })
+    .await;
+    let zombie = fs::read_to_string(format!("/proc/{first}/stat"));
+    assert!(zombie.is_err(), "{zombie:?}");
+    // A child from before the first guard's end: the second one was told of it.
     daemon.signal(Signal::KILL);
     daemon.ended().await;
-    until_gone(&BTreeSet::from([child])).await;
+    until_gone(&processes(&journal)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
