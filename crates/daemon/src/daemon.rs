@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use shardwise::aws::{self, Service, Source};
-use shardwise::{Stopped, Stopper, Worker, WorkerError, WorkerId};
+use shardwise::{Stopped, Stopper, Worker, WorkerError, WorkerId, with_causes};
 use shardwise_core::properties::settings::{DaemonSettings, Level, SettingsError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use crate::args::DaemonArguments;
 use crate::child::{Children, Launcher};
 use crate::executable::{self, Writable};
-use crate::exit::{Error, Exit, with_causes};
+use crate::exit::{Error, Exit};
 use crate::guard::Guard;
 use crate::local::LocalEndpoints;
 use crate::logging;

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use shardwise::with_causes;
 use shardwise_core::properties::settings::DaemonSettings;
 use shardwise_local::stream::{Capacity, Timestamp};
 use shardwise_local::{Endpoints, Options};
@@ -10,7 +11,7 @@ use tracing::info;
 
 use crate::args::LocalArguments;
 use crate::daemon::Signals;
-use crate::exit::{Error, Exit, with_causes};
+use crate::exit::{Error, Exit};
 
 /// The region that the endpoints say they are in, for a file that names none.
 const REGION: &str = "us-east-1";

@@ -16,6 +16,7 @@ use shardwise_core::credentials::Provider;
 
 pub use self::credentials::NoCredentials;
 use crate::clock::SystemClock;
+use crate::error::with_causes;
 use crate::worker::Ports;
 
 /// How long one request may take. KCL: 30 s for Kinesis, 60 s for DynamoDB; writes to a lease
@@ -152,12 +153,5 @@ fn is_throttling(code: &str) -> bool {
 
 /// The SDK's error with its causes, as one line.
 fn described(error: impl std::error::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text.into()
+    with_causes(&error).into()
 }

@@ -94,3 +94,29 @@ impl WorkerError {
         }
     }
 }
+
+/// An error with its causes, as one line.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(|error| one_line(&error.to_string())).collect();
+    texts.join(": ")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_with_all_its_causes_in_one_line() {
+        let cause = std::io::Error::other("refused by\n  the host");
+        let source = TableError::Unanswered(Box::new(cause));
+        let error = WorkerError::Table { table: "leases".to_owned(), source };
+        let text = "DynamoDB, lease table `leases`: no answer: refused by the host";
+        assert_eq!(with_causes(&error), text);
+    }
+}

@@ -31,7 +31,7 @@ pub use shardwise_core::sequence::{Checkpoint, SequenceNumber};
 pub use shardwise_core::time::{Time, Timestamp};
 
 pub use crate::clock::{Clock, SystemClock};
-pub use crate::error::WorkerError;
+pub use crate::error::{WorkerError, with_causes};
 pub use crate::kinesis::Record;
 pub use crate::processor::{
     CheckpointError, Checkpointer, Initialize, PreparedCheckpoint, ProcessRecords, ProcessorError,

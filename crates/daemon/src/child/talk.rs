@@ -269,7 +269,7 @@ impl Talk {
         let error = made.err()?;
         let name = error.java_name();
         if self.may_warn() {
-            let error = crate::exit::with_causes(&error);
+            let error = shardwise::with_causes(&error);
             warn!(shard = %self.shard, error, name, "checkpoint failed");
         }
         Some(name)

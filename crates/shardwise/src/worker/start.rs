@@ -9,7 +9,7 @@ use shardwise_core::sync;
 use tracing::{info, warn};
 
 use crate::consumer::Shared;
-use crate::error::WorkerError;
+use crate::error::{WorkerError, with_causes};
 use crate::kinesis::{KinesisError, StreamState};
 use crate::lease_table::{Scan, TableError, TableState};
 use crate::shards;
@@ -33,8 +33,7 @@ pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
                 return Err(error);
             }
             Err(error) => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                warn!(%error, source, attempt, "not started yet");
+                warn!(error = with_causes(&error), attempt, "not started yet");
             }
         }
         attempt += 1;
