@@ -77,7 +77,8 @@ test('with -e the daemon is run with its arguments', async () => {
     assert.equal(code, 0);
     assert.match(stdout, /^Starting MultiLangDaemon \.\.\.$/m);
     const said = stdout.trimEnd().split('\n').at(-1);
-    assert.deepEqual(JSON.parse(said), ['daemon', '--properties-file', properties]);
+    const expected = ['daemon', '--properties-file', properties, '--stop-with-stdin'];
+    assert.deepEqual(JSON.parse(said), expected);
   }
 });
 
@@ -119,6 +120,15 @@ test('a signal to the whole process group reaches the daemon once', async () => 
   });
   assert.equal(await ended, 5);
   assert.equal(stdout.split('got SIGINT').length - 1, 1);
+});
+
+test('the stdin of the daemon ends when kcl-bootstrap is killed', async () => {
+  const { child, said } = bootstrap(
+    ['-e', '-p', properties], { SHARDWISE_BIN: FAKE, FAKE: 'says when stdin ends' },
+  );
+  await said('ready');
+  child.kill('SIGKILL');
+  await said('stdin ended');
 });
 
 test('a daemon that dies of a signal gives 128 and its number', async () => {

@@ -34,6 +34,10 @@ pub(crate) struct DaemonArguments {
     #[arg(long)]
     pub(crate) local: bool,
 
+    /// Stop in order when standard input ends: with it, whoever holds its other end.
+    #[arg(long)]
+    pub(crate) stop_with_stdin: bool,
+
     /// The properties file, as with -p.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,

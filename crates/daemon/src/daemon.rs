@@ -12,6 +12,7 @@ use shardwise::{Stopped, Stopper, Worker, WorkerError, WorkerId, with_causes};
 use shardwise_core::properties::settings::{DaemonSettings, Level, SettingsError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{error, info, warn};
 
 use crate::args::DaemonArguments;
@@ -52,7 +53,7 @@ pub(crate) fn run(arguments: &DaemonArguments) -> Result<Exit, Error> {
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::internal(format!("no runtime: {error}")))?;
-    let exit = runtime.block_on(serve(settings, program, arguments.local));
+    let exit = runtime.block_on(serve(settings, program, arguments));
     // A blocked look-up of a name must not hold the exit up.
     runtime.shutdown_background();
     exit
@@ -104,9 +105,16 @@ fn may_be_trusted(file: &Path, metadata: &Metadata) -> Result<(), Error> {
     Ok(())
 }
 
-async fn serve(mut settings: DaemonSettings, program: PathBuf, local: bool) -> Result<Exit, Error> {
+async fn serve(
+    mut settings: DaemonSettings,
+    program: PathBuf,
+    arguments: &DaemonArguments,
+) -> Result<Exit, Error> {
     let mut signals = Signals::catch()?;
-    let started = start(&mut settings, program, local);
+    if arguments.stop_with_stdin {
+        signals.stdin_end = Some(spawn_blocking(read_to_end));
+    }
+    let started = start(&mut settings, program, arguments.local);
     let started = tokio::select! {
         biased;
         // Nothing has begun: there is nothing to end.
@@ -225,11 +233,13 @@ fn judge(stopped: &Result<Stopped, WorkerError>, outcome: &Outcome) -> Exit {
     }
 }
 
-/// The signals that stop us.
+/// What stops us.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Ends with standard input, where that counts as a signal.
+    stdin_end: Option<JoinHandle<()>>,
 }
 
 impl Signals {
@@ -240,6 +250,7 @@ impl Signals {
             terminate: catch(SignalKind::terminate())?,
             interrupt: catch(SignalKind::interrupt())?,
             hangup: catch(SignalKind::hangup())?,
+            stdin_end: None,
         })
     }
 
@@ -250,8 +261,22 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.hangup.recv() => "SIGHUP",
+            () = once(&mut self.stdin_end) => "end of standard input",
         }
     }
+}
+
+/// Returns once: when the task has ended.
+async fn once(task: &mut Option<JoinHandle<()>>) {
+    let Some(running) = task else { return std::future::pending().await };
+    // However it ended, it has.
+    let _ = running.await;
+    *task = None;
+}
+
+fn read_to_end() {
+    // Input that breaks has ended too.
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
 }
 
 /// A name that no other worker has: a random UUID, as Java's.

@@ -54,8 +54,13 @@ function start(options, env) {
 
 function runDaemon(binary, daemonArgs, env) {
   // In a session of its own the daemon gets each signal once: from here. A terminal's Ctrl-C would
-  // otherwise reach it twice, and its second signal means "at once".
-  const daemon = spawn(binary, daemonArgs, { stdio: 'inherit', detached: true, env });
+  // otherwise reach it twice, and its second signal means "at once". Its stdin ends with this
+  // process, whatever ends it, and the daemon stops in order then.
+  const daemon = spawn(binary, [...daemonArgs, '--stop-with-stdin'], {
+    stdio: ['pipe', 'inherit', 'inherit'],
+    detached: true,
+    env,
+  });
   const forward = (signal) => daemon.kill(signal);
   for (const signal of FORWARDED_SIGNALS) {
     process.on(signal, forward);

@@ -24,6 +24,13 @@ const arrangements = {
     }
     process.stdout.write('ready\n');
   },
+  'says when stdin ends': () => {
+    process.stdin.resume().on('end', () => {
+      process.stdout.write('stdin ended\n');
+      process.exit();
+    });
+    process.stdout.write('ready\n');
+  },
   'dies of signals': () => {
     setInterval(() => {}, 1_000);
     process.stdout.write('ready\n');

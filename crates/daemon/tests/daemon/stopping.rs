@@ -25,6 +25,17 @@ async fn ctrl_c_reaches_the_children_as_messages_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_stdin_stops_a_daemon_that_was_told_to_mind_it() {
+    let world = World::new(1).await;
+    let mut daemon = world.daemon_with("", "", &["--stop-with-stdin"]);
+    let records = world.put("a", 2).await;
+    world.until_processed(&daemon, &records).await;
+    daemon.end_stdin();
+    assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());
+    assert!(world.journal().iter().any(|event| event.is("shutdownRequested")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_everything_at_once() {
     let world = World::new(1).await;
     let mut daemon = running(&world, "ignore-term hang:shutdownRequested", "").await;

@@ -145,9 +145,13 @@ impl World {
 
     /// Starts a daemon whose children are `mischief.py` with these modes.
     pub(crate) fn daemon(&self, modes: &str, more: &str) -> Daemon {
+        self.daemon_with(modes, more, &[])
+    }
+
+    pub(crate) fn daemon_with(&self, modes: &str, more: &str, arguments: &[&str]) -> Daemon {
         let child = child("mischief.py");
         let executable = format!("python3 {child} {} {modes}", self.path().display());
-        Daemon::start(&self.properties(&executable, more), self.path())
+        Daemon::start_with(&self.properties(&executable, more), self.path(), arguments)
     }
 
     pub(crate) fn journal(&self) -> Vec<Event> {
@@ -251,7 +255,7 @@ impl Daemon {
         let log = directory.join("daemon.log");
         let mut command = binary();
         command.arg("daemon").arg("-p").arg(properties).args(arguments).process_group(0);
-        command.stderr(File::create(&log).unwrap());
+        command.stdin(Stdio::piped()).stderr(File::create(&log).unwrap());
         Self { process: command.spawn().unwrap(), log }
     }
 
@@ -269,6 +273,11 @@ impl Daemon {
 
     pub(crate) fn signal_group(&self, signal: Signal) {
         kill_process_group(self.id(), signal).unwrap();
+    }
+
+    /// Closes the pipe that is the daemon's standard input.
+    pub(crate) fn end_stdin(&mut self) {
+        drop(self.process.stdin.take());
     }
 
     /// Waits for the daemon's end.
