@@ -3,10 +3,13 @@
 //! Settings are plain data. Numbers taken from KCL name its property; what follows from a setting
 //! is a method beside it; [`Config::validate`] is the one place that says what is allowed.
 
+mod validate;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+pub use self::validate::InvalidSetting;
 use crate::id::{StreamName, WorkerId};
 use crate::sequence::Checkpoint;
 use crate::time::Timestamp;
@@ -258,18 +261,6 @@ pub struct CoordinatorConfig {
     pub shutdown_grace: Duration,
 }
 
-/// A setting that cannot be: which one, and what is allowed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{setting}` is `{found}`: {allowed}")]
-pub struct InvalidSetting {
-    /// The setting, by the name of its property where it has one.
-    pub setting: &'static str,
-    /// What was found.
-    pub found: String,
-    /// What is allowed.
-    pub allowed: &'static str,
-}
-
 impl Config {
     /// The default settings of an application's worker.
     #[must_use]
@@ -298,98 +289,6 @@ impl Config {
             processor: ProcessorConfig::default(),
             coordinator: CoordinatorConfig::default(),
         }
-    }
-
-    /// Says which setting cannot be, if one cannot.
-    pub fn validate(&self) -> Result<(), InvalidSetting> {
-        let at_least = |setting, value: Duration, least: Duration, allowed| {
-            if value < least {
-                Err(InvalidSetting { setting, found: format!("{value:?}"), allowed })
-            } else {
-                Ok(())
-            }
-        };
-        let not_zero = |setting, value: usize| {
-            let found = value.to_string();
-            if value == 0 {
-                Err(InvalidSetting { setting, found, allowed: "1 or more is allowed" })
-            } else {
-                Ok(())
-            }
-        };
-        let millis = Duration::from_millis;
-        self.validate_names()?;
-        at_least(
-            "failoverTimeMillis",
-            self.lease.failover_time,
-            millis(500),
-            "500 ms or more is allowed",
-        )?;
-        at_least(
-            "idleTimeBetweenReadsInMillis",
-            self.polling.idle_time,
-            IDLE_TIME_FLOOR,
-            "200 ms or more is allowed: Kinesis answers five reads a second and shard",
-        )?;
-        at_least(
-            "taskBackoffTimeMillis",
-            self.processor.backoff,
-            millis(1),
-            "1 ms or more is allowed",
-        )?;
-        for (setting, value) in [
-            ("audit_interval", self.sync.audit_interval),
-            ("cleanup_interval", self.lease.cleanup_interval),
-            ("parentShardPollIntervalMillis", self.processor.parent_poll_interval),
-            ("request_timeout", self.polling.request_timeout),
-        ] {
-            at_least(setting, value, millis(1), "1 ms or more is allowed")?;
-        }
-        if !(1..=10_000).contains(&self.polling.max_records) {
-            return Err(InvalidSetting {
-                setting: "maxRecords",
-                found: self.polling.max_records.to_string(),
-                allowed: "1 to 10000 is allowed",
-            });
-        }
-        not_zero("maxLeasesForWorker", self.lease.max_leases)?;
-        not_zero("maxLeasesToStealAtOneTime", self.lease.max_steal)?;
-        not_zero("max_pending_batches", self.polling.max_pending_batches)?;
-        not_zero("max_pending_bytes", self.polling.max_pending_bytes)?;
-        not_zero("max_pending_records", self.polling.max_pending_records)
-    }
-
-    /// What AWS would refuse as a name is said here, before anything is asked of it.
-    fn validate_names(&self) -> Result<(), InvalidSetting> {
-        if self.application_name.trim().is_empty() {
-            return Err(InvalidSetting {
-                setting: "applicationName",
-                found: self.application_name.clone(),
-                allowed: "a name is needed",
-            });
-        }
-        let is_name = |name: &str, least: usize, most: usize| {
-            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-            (least..=most).contains(&name.len()) && name.bytes().all(is_part)
-        };
-        let table = &self.table.name;
-        if !is_name(table, 3, 255) {
-            let is_derived = *table == self.application_name;
-            return Err(InvalidSetting {
-                setting: if is_derived { "applicationName" } else { "tableName" },
-                found: table.clone(),
-                allowed: "the name of a DynamoDB table is needed: 3 to 255 letters, digits, `_`, \
-                          `.` or `-`",
-            });
-        }
-        if !is_name(self.stream_name.as_str(), 1, 128) {
-            return Err(InvalidSetting {
-                setting: "streamName",
-                found: self.stream_name.to_string(),
-                allowed: "the name of a stream is needed: 1 to 128 letters, digits, `_`, `.` or `-`",
-            });
-        }
-        Ok(())
     }
 }
 
@@ -467,40 +366,6 @@ mod tests {
         assert_eq!(config().validate(), Ok(()));
         assert_eq!(config().lease.renew_interval().as_millis(), 3_308);
         assert_eq!(config().lease.take_interval(), Duration::from_millis(20_050));
-    }
-
-    #[test]
-    fn an_invalid_setting_is_named_with_what_is_allowed() {
-        let mut config = config();
-        config.polling.max_records = 10_001;
-        let error = config.validate().unwrap_err();
-        assert_eq!(error.to_string(), "`maxRecords` is `10001`: 1 to 10000 is allowed");
-    }
-
-    #[test]
-    fn names_that_aws_would_refuse_are_refused() {
-        let setting = |change: fn(&mut Config)| {
-            let mut config = config();
-            change(&mut config);
-            config.validate().map_err(|invalid| invalid.setting)
-        };
-        assert_eq!(
-            setting(|config| config.application_name = " ".to_owned()),
-            Err("applicationName")
-        );
-        assert_eq!(setting(|config| config.table.name = "a b".to_owned()), Err("tableName"));
-        assert_eq!(setting(|config| config.table.name = "ab".to_owned()), Err("tableName"));
-        assert_eq!(setting(|config| config.table.name = "a".repeat(256)), Err("tableName"));
-        assert_eq!(setting(|config| config.table.name = "a_B.9-".to_owned()), Ok(()));
-        let stream = |config: &mut Config| config.stream_name = StreamName::new("a/b").unwrap();
-        assert_eq!(setting(stream), Err("streamName"));
-        let own_name = |config: &mut Config| {
-            config.application_name = "my app".to_owned();
-            config.table.name = "my app".to_owned();
-        };
-        assert_eq!(setting(own_name), Err("applicationName"));
-        let other_table = |config: &mut Config| config.application_name = "my app".to_owned();
-        assert_eq!(setting(other_table), Ok(()));
     }
 
     #[test]
