@@ -2,24 +2,24 @@
 //!
 //! It walks [`ConsumerState`] and calls the record processor; what is told when is decided there.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
+mod call;
+mod children;
+mod signal;
 
-use futures_util::FutureExt;
+use std::sync::Arc;
+
 use shardwise_core::config::{Config, OnFailure};
 use shardwise_core::consumer::{Call, ConsumerState, Event, Failure};
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::row::{self, Row};
 use shardwise_core::sequence::{Checkpoint, SequenceNumber};
-use shardwise_core::shard::ChildShard;
-use shardwise_core::sync;
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
-use crate::clock::{Clock, within};
+use self::call::supervised;
+pub(crate) use self::signal::Signal;
+use crate::clock::within;
 use crate::kinesis::Position;
-use crate::lease_table::TableError;
 use crate::parents;
 use crate::processor::{
     Checkpointer, Initialize, ProcessRecords, ProcessorError, ProcessorFactory, RecordProcessor,
@@ -29,20 +29,6 @@ use crate::retrieval::{Batch, Fetched};
 use crate::status::Board;
 use crate::tenure::Tenure;
 use crate::worker::Ports;
-
-/// From when on a call that has not returned is reported, and how often.
-const BUSY_REPORT: Duration = Duration::from_secs(60);
-
-/// What a shard consumer is told from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// The lease is no longer held.
-    LeaseLost,
-    /// The worker stops.
-    ShutdownAsked,
-    /// A parent may have ended: look again.
-    LookAtParents,
-}
 
 /// How a shard consumer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +208,7 @@ impl Consumer {
         self.work = Some(Work { processor, checkpointer, reader: None, again: None });
         let work = self.work.as_mut().expect("it was set on the line above");
         let call = work.processor.initialize(&input);
-        guard(&self.shared, &self.key, call, &work.checkpointer).await
+        supervised(&self.shared, &self.key, call, &work.checkpointer).await
     }
 
     /// Makes one of the calls that end a tenure.
@@ -234,12 +220,12 @@ impl Consumer {
         match call {
             Call::ShutdownRequested => {
                 let call = processor.shutdown_requested(checkpointer);
-                guard(shared, &self.key, call, checkpointer).await
+                supervised(shared, &self.key, call, checkpointer).await
             }
             Call::ShardEnded => {
                 checkpointer.reach_end();
                 let call = processor.shard_ended(checkpointer);
-                let result = guard(shared, &self.key, call, checkpointer).await;
+                let result = supervised(shared, &self.key, call, checkpointer).await;
                 if checkpointer.is_at_end() {
                     info!(shard = %self.shard, error = ?result.err(), "shard is done");
                     return Ok(());
@@ -250,7 +236,9 @@ impl Consumer {
                     ))
                 })
             }
-            Call::LeaseLost => guard(shared, &self.key, processor.lease_lost(), checkpointer).await,
+            Call::LeaseLost => {
+                supervised(shared, &self.key, processor.lease_lost(), checkpointer).await
+            }
             Call::Initialize => Ok(()),
         }
     }
@@ -309,7 +297,7 @@ impl Consumer {
         };
         self.shared.board.delivered(&self.key, batch.records.len());
         let call = work.processor.process_records(&input);
-        let result = guard(&self.shared, &self.key, call, &work.checkpointer).await;
+        let result = supervised(&self.shared, &self.key, call, &work.checkpointer).await;
         let skip = self.shared.config.processor.on_failure == OnFailure::Skip;
         let event = self.judge("processRecords", result);
         let Some(work) = &mut self.work else { return event };
@@ -334,133 +322,4 @@ impl Consumer {
         }
         event
     }
-
-    /// Makes the child shards' leases before anyone may hear that this shard has ended.
-    async fn prepare_end(&mut self, children: &[ChildShard]) -> Event {
-        loop {
-            if !self.tenure.is_held(self.shared.ports.clock.now()) {
-                return Event::LeaseLost;
-            }
-            let (shared, key) = (self.shared.clone(), self.key.clone());
-            let leased = match self.unless_told(lease_children(&shared, &key, children)).await {
-                Ok(leased) => leased,
-                Err(event) => return event,
-            };
-            match leased {
-                Ok(()) => return Event::ShardEnded,
-                Err(error) => {
-                    self.failures = self.failures.saturating_add(1);
-                    warn!(shard = %self.shard, %error, "child leases not made");
-                    self.shared.board.failed(&self.key, format!("child leases: {error}"));
-                }
-            }
-            let pause = self.shared.config.processor.wait_after(self.failures);
-            if let Some(event) = self.pause(pause).await {
-                return event;
-            }
-        }
-    }
-
-    /// The future's output, unless something is signalled first that changes the course.
-    async fn unless_told<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Event> {
-        tokio::pin!(future);
-        loop {
-            let signal = tokio::select! {
-                biased;
-                signal = self.signals.recv() => signal,
-                output = &mut future => return Ok(output),
-            };
-            if let Some(event) = self.note(signal) {
-                return Err(event);
-            }
-        }
-    }
-
-    /// Waits, unless something is signalled first that changes the course.
-    async fn pause(&mut self, pause: Duration) -> Option<Event> {
-        let clock = Arc::clone(&self.shared.ports.clock);
-        let until = clock.now() + pause;
-        loop {
-            let signal = tokio::select! {
-                biased;
-                signal = self.signals.recv() => signal,
-                () = clock.sleep_until(until) => return None,
-            };
-            if signal == Some(Signal::LookAtParents) {
-                if self.state == ConsumerState::WaitingOnParentShards {
-                    return None;
-                }
-                continue;
-            }
-            return self.note(signal);
-        }
-    }
-
-    fn signalled(&mut self) -> Option<Event> {
-        while let Ok(signal) = self.signals.try_recv() {
-            if let Some(event) = self.note(Some(signal)) {
-                return Some(event);
-            }
-        }
-        None
-    }
-
-    fn note(&self, signal: Option<Signal>) -> Option<Event> {
-        match signal {
-            Some(Signal::ShutdownAsked) => Some(Event::ShutdownAsked),
-            Some(Signal::LookAtParents) => None,
-            // The worker itself is gone: nobody renews the lease any more.
-            Some(Signal::LeaseLost) | None => Some(Event::LeaseLost),
-        }
-    }
-}
-
-/// Makes the leases of a shard's children, and notes on its own row which they are.
-async fn lease_children(
-    shared: &Shared,
-    key: &LeaseKey,
-    children: &[ChildShard],
-) -> Result<(), TableError> {
-    let table = &shared.ports.table;
-    for lease in sync::child_leases(children, &BTreeSet::new()) {
-        table.write(&row::create(&lease)).await?;
-    }
-    if !children.is_empty() {
-        let ids = children.iter().map(|child| child.id.clone()).collect();
-        table.write(&row::set_children(key, &ids)).await?;
-    }
-    Ok(())
-}
-
-/// Makes a call of a record processor: a panic becomes an error, and a long one is reported.
-async fn guard(
-    shared: &Shared,
-    key: &LeaseKey,
-    call: impl Future<Output = Result<(), ProcessorError>>,
-    checkpointer: &Checkpointer,
-) -> Result<(), ProcessorError> {
-    let clock: &dyn Clock = &*shared.ports.clock;
-    let began = clock.now();
-    shared.board.call_began(key);
-    let call = std::panic::AssertUnwindSafe(call).catch_unwind();
-    tokio::pin!(call);
-    let result = loop {
-        tokio::select! {
-            biased;
-            result = &mut call => break result,
-            () = clock.sleep_until(clock.now() + BUSY_REPORT) => {
-                let seconds = clock.now().since(began).as_secs();
-                warn!(lease = %key, seconds, "record processor is busy with one call");
-            }
-        }
-    };
-    shared.board.call_ended(key, checkpointer.last());
-    result.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        let text = text.unwrap_or_else(|| "of an unknown kind".to_owned());
-        Err(ProcessorError::restart(format!("the processor panicked: {text}")))
-    })
 }
