@@ -14,10 +14,11 @@ const RULES: &[Rule] = &[
     // On purpose none of ours: a model that shared code would share bugs.
     Rule { package: "shardwise-local", imports: &[], in_tests: &[] },
     Rule { package: "shardwise-referee", imports: &[], in_tests: &[] },
+    Rule { package: "shardwise-table-model", imports: &["shardwise-core"], in_tests: &[] },
     Rule {
         package: "shardwise",
         imports: &["shardwise-core"],
-        in_tests: &["shardwise-local", "shardwise-referee"],
+        in_tests: &["shardwise-local", "shardwise-referee", "shardwise-table-model"],
     },
     Rule {
         package: "shardwise-daemon",

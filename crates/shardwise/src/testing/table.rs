@@ -1,8 +1,6 @@
 //! A lease table in memory that loses what the test tells it to lose.
-//!
-//! It reads the conditions and updates for itself, as text: it shares no rule with the library.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -10,7 +8,8 @@ use async_trait::async_trait;
 use shardwise_core::config::TableConfig;
 use shardwise_core::id::LeaseKey;
 use shardwise_core::lease::Lease;
-use shardwise_core::row::{self, Action, Item, Row, Value, Write};
+use shardwise_core::row::{self, Action, Item, Row, Write};
+use shardwise_table_model::Table;
 
 use crate::lease_table::{LeaseTable, Outcome, Scan, TableError, TableState};
 
@@ -29,6 +28,8 @@ pub(crate) enum Fate {
     Throttled,
     /// It is turned down for what it is.
     Rejected,
+    /// It is applied; the answer takes so long.
+    Slow(Duration),
     /// The answer takes longer than any limit.
     Hangs,
 }
@@ -40,7 +41,7 @@ pub(crate) struct MemoryTable {
 
 #[derive(Default)]
 struct State {
-    rows: BTreeMap<String, Item>,
+    rows: Table,
     fates: VecDeque<Fate>,
     late: VecDeque<Write>,
     writes: Vec<Write>,
@@ -52,7 +53,7 @@ impl MemoryTable {
     pub(crate) fn of(lease: &Lease) -> Self {
         let table = Self::default();
         let Action::Put(item) = row::create(lease).action else { unreachable!("a create puts") };
-        table.state.lock().unwrap().rows.insert(lease.key.to_string(), item);
+        table.state.lock().unwrap().rows.set(lease.key.as_str(), Some(item));
         table
     }
 
@@ -68,7 +69,7 @@ impl MemoryTable {
 
     /// A row of another kind.
     pub(crate) fn put(&self, key: &str, item: Item) {
-        self.state.lock().unwrap().rows.insert(key.to_owned(), item);
+        self.state.lock().unwrap().rows.set(key, Some(item));
     }
 
     /// Every write that was sent.
@@ -78,7 +79,7 @@ impl MemoryTable {
 
     pub(crate) fn lease(&self, key: &LeaseKey) -> Option<Lease> {
         let state = self.state.lock().unwrap();
-        state.rows.get(key.as_str()).and_then(|item| match row::read(item) {
+        state.rows.row(key.as_str()).and_then(|item| match row::read(item) {
             Row::Lease(lease) => Some(lease),
             Row::Foreign { .. } | Row::Malformed { .. } => None,
         })
@@ -86,7 +87,7 @@ impl MemoryTable {
 
     /// Deletes a row by hand.
     pub(crate) fn delete(&self, key: &LeaseKey) {
-        self.state.lock().unwrap().rows.remove(key.as_str());
+        self.state.lock().unwrap().rows.set(key.as_str(), None);
     }
 
     /// Applies a write of somebody else.
@@ -97,70 +98,7 @@ impl MemoryTable {
 
 impl State {
     fn apply(&mut self, write: &Write) -> Outcome {
-        let item = self.rows.get(write.key.as_str());
-        let holds = write.condition.split(" AND ").all(|term| holds(term.trim(), item, write));
-        if !holds {
-            return Outcome::Refused;
-        }
-        match &write.action {
-            Action::Put(item) => drop(self.rows.insert(write.key.to_string(), item.clone())),
-            Action::Delete => drop(self.rows.remove(write.key.as_str())),
-            Action::Update(text) => {
-                let item = self.rows.entry(write.key.to_string()).or_default();
-                update(text, item, write);
-            }
-        }
-        Outcome::Written
-    }
-}
-
-fn holds(term: &str, item: Option<&Item>, write: &Write) -> bool {
-    let attribute = |name: &str| item.and_then(|item| item.get(name));
-    if let Some(name) = argument(term, "attribute_not_exists") {
-        return attribute(name).is_none();
-    }
-    if let Some(name) = argument(term, "attribute_exists") {
-        return attribute(name).is_some();
-    }
-    let (name, value) = term.split_once(" = ").expect("a comparison");
-    attribute(name) == Some(&write.values[value])
-}
-
-fn argument<'a>(term: &'a str, function: &str) -> Option<&'a str> {
-    term.strip_prefix(function)?.strip_prefix('(')?.strip_suffix(')')
-}
-
-fn update(text: &str, item: &mut Item, write: &Write) {
-    let mut clause = "";
-    for word in text.replace(',', " , ").replace('=', " ").split(" , ") {
-        let mut words: Vec<&str> = word.split_whitespace().collect();
-        while let Some(at) = words.iter().position(|w| matches!(*w, "SET" | "REMOVE" | "ADD")) {
-            change(clause, &words[..at], item, write);
-            clause = words[at];
-            words.drain(..=at);
-        }
-        change(clause, &words, item, write);
-    }
-}
-
-fn change(clause: &str, words: &[&str], item: &mut Item, write: &Write) {
-    match (clause, words) {
-        (_, []) => {}
-        ("SET", [name, value]) => {
-            item.insert((*name).to_owned(), write.values[*value].clone());
-        }
-        ("REMOVE", [name]) => {
-            item.remove(*name);
-        }
-        ("ADD", [name, value]) => {
-            let number = |value: Option<&Value>| match value {
-                Some(Value::N(number)) => number.parse::<u64>().unwrap(),
-                _ => 0,
-            };
-            let sum = number(item.get(*name)) + number(write.values.get(*value));
-            item.insert((*name).to_owned(), Value::N(sum.to_string()));
-        }
-        other => panic!("an update that is not understood: {other:?}"),
+        if self.rows.apply(write) { Outcome::Written } else { Outcome::Refused }
     }
 }
 
@@ -183,7 +121,7 @@ impl LeaseTable for MemoryTable {
     }
 
     async fn scan(&self) -> Result<Scan, TableError> {
-        let items = self.state.lock().unwrap().rows.values().cloned().collect();
+        let items = self.state.lock().unwrap().rows.rows().values().cloned().collect();
         Ok(Scan { items, read_units: 0.5 })
     }
 
@@ -192,7 +130,7 @@ impl LeaseTable for MemoryTable {
         if state.reads_refused {
             return Err(lost());
         }
-        Ok(state.rows.get(key.as_str()).cloned())
+        Ok(state.rows.row(key.as_str()).cloned())
     }
 
     async fn write(&self, write: &Write) -> Result<Outcome, TableError> {
@@ -221,6 +159,11 @@ impl LeaseTable for MemoryTable {
             }
             Fate::Throttled => Err(TableError::Throttled),
             Fate::Rejected => Err(TableError::Rejected("too large".to_owned())),
+            Fate::Slow(time) => {
+                let outcome = apply();
+                tokio::time::sleep(time).await;
+                Ok(outcome)
+            }
             Fate::Hangs => {
                 tokio::time::sleep(Duration::from_secs(3_600)).await;
                 Err(lost())
