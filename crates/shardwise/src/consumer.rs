@@ -98,7 +98,9 @@ impl Consumer {
     /// Consumes the shard until it is done, lost, or the worker stops.
     pub(crate) async fn consume(mut self) -> ConsumerEnd {
         let mut event = self.wait_for_parents().await;
+        let mut lost = false;
         loop {
+            lost |= event == Event::LeaseLost;
             let (state, call) = self.state.on(event);
             if state != self.state {
                 debug!(shard = %self.shard, from = ?self.state, to = ?state, "shard consumer");
@@ -112,11 +114,14 @@ impl Consumer {
                 (None, _) => self.process().await,
             };
         }
+        // A renewal that was answered late may have brought the lease back meanwhile. That helps
+        // nobody: the processor has been told.
+        lost |= !self.tenure.is_held();
         let at_end = self.work.take().is_some_and(|work| work.checkpointer.is_at_end());
-        match self.tenure.is_held(self.shared.ports.clock.now()) {
-            false => ConsumerEnd::Lost,
-            true if at_end => ConsumerEnd::Finished,
-            true => ConsumerEnd::Stopped,
+        match lost {
+            true => ConsumerEnd::Lost,
+            false if at_end => ConsumerEnd::Finished,
+            false => ConsumerEnd::Stopped,
         }
     }
 
@@ -185,7 +190,8 @@ impl Consumer {
 
     /// Makes a new processor and tells it where to start: at the checkpoint in the row as it is.
     async fn initialize(&mut self) -> Result<(), ProcessorError> {
-        if let Some(work) = self.work.take() {
+        let before = self.work.take();
+        if let Some(work) = &before {
             work.checkpointer.revoke();
         }
         let Shared { ports, config, .. } = &self.shared;
@@ -203,9 +209,13 @@ impl Consumer {
             pending: lease.pending,
         };
         info!(shard = %self.shard, checkpoint = %input.checkpoint, "processor starts");
+        // At the tip, and nothing was handed over yet: the tip is elsewhere by now, and only the
+        // reader that began there knows where it was.
+        let is_at_first_tip = lease.checkpoint == Checkpoint::Latest && self.began_at.is_none();
+        let reader = before.filter(|_| is_at_first_tip).and_then(|work| work.reader);
         let checkpointer = Checkpointer::new(Arc::clone(&self.tenure), lease.checkpoint);
         let processor = (self.shared.factory)(&self.shard);
-        self.work = Some(Work { processor, checkpointer, reader: None, again: None });
+        self.work = Some(Work { processor, checkpointer, reader, again: None });
         let work = self.work.as_mut().expect("it was set on the line above");
         let call = work.processor.initialize(&input);
         supervised(&self.shared, &self.key, call, &work.checkpointer).await
@@ -282,7 +292,7 @@ impl Consumer {
 
     async fn hand_over(&mut self, batch: Batch, attempt: u32) -> Event {
         let Some(work) = &mut self.work else { return Event::CallFailed(Failure::Restart) };
-        if !self.tenure.is_held(self.shared.ports.clock.now()) {
+        if !self.tenure.is_held() {
             return Event::LeaseLost;
         }
         if let (Some(first), Some(last)) = (batch.records.first(), batch.records.last()) {

@@ -223,6 +223,13 @@ impl Checkpointer {
         self.progress().last().is_shard_end()
     }
 
+    /// Whether the lease may still be relied on at this moment. A processor that waits for
+    /// something before it begins with a batch asks again once it has waited.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        !self.shared.revoked.load(Ordering::Acquire) && self.shared.tenure.is_held()
+    }
+
     pub(crate) fn deliver(&self, place: Checkpoint) {
         self.progress().deliver(place);
     }

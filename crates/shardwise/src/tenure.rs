@@ -4,6 +4,7 @@
 //! race for the counter. The row in its memory changes only on a proven write: an answer, or a
 //! consistent read that shows exactly what was to be written.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,9 +22,9 @@ use crate::clock::{Clock, within};
 use crate::lease_table::{LeaseTable, Outcome, TableError};
 
 /// A handle on the hold of a lease.
-#[derive(Debug)]
 pub(crate) struct Tenure {
     key: LeaseKey,
+    clock: Arc<dyn Clock>,
     /// Microseconds of the worker's clock; 0 once the lease is lost or released.
     held_until: AtomicU64,
     requests: mpsc::Sender<Request>,
@@ -68,8 +69,8 @@ impl Tenure {
     }
 
     /// Whether the lease may still be relied on: no hand-over begins once this is false.
-    pub(crate) fn is_held(&self, now: Time) -> bool {
-        micros(now) < self.held_until.load(Ordering::Acquire)
+    pub(crate) fn is_held(&self) -> bool {
+        micros(self.clock.now()) < self.held_until.load(Ordering::Acquire)
     }
 
     /// Writes `change`, after what was asked for before.
@@ -87,6 +88,12 @@ impl Tenure {
 
     pub(crate) fn end(&self) {
         self.held_until.store(0, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Tenure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenure").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
@@ -120,6 +127,7 @@ impl Keeper {
         let (sender, requests) = mpsc::channel(16);
         let tenure = Arc::new(Tenure {
             key: lease.key.clone(),
+            clock: Arc::clone(&clock),
             held_until: AtomicU64::new(0),
             requests: sender,
         });

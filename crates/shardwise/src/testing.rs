@@ -24,6 +24,12 @@ impl PausedClock {
     }
 }
 
+/// The date of a test that began at `start`.
+fn date_after(start: Instant) -> Timestamp {
+    let millis = start.elapsed().as_millis();
+    Timestamp::from_millis(1_000 + i64::try_from(millis).expect("no test lasts an age"))
+}
+
 #[async_trait]
 impl Clock for PausedClock {
     fn now(&self) -> Time {
@@ -31,7 +37,7 @@ impl Clock for PausedClock {
     }
 
     fn date(&self) -> Timestamp {
-        Timestamp::from_millis(0)
+        date_after(self.start)
     }
 
     async fn sleep_until(&self, at: Time) {

@@ -35,7 +35,7 @@ use crate::kinesis::Kinesis;
 use crate::lease_table::LeaseTable;
 use crate::processor::RecordProcessor;
 use crate::status::Board;
-use crate::tenure::{Keeper, Tenure};
+use crate::tenure::{Keeper, Tenure, TenureEnd};
 
 /// What a worker stands on.
 #[derive(Clone)]
@@ -133,11 +133,13 @@ impl Worker {
 struct Running {
     shared: Shared,
     held: BTreeMap<LeaseKey, Held>,
+    /// Leases that may bear this worker's name though it does not hold them.
+    left: BTreeSet<LeaseKey>,
     /// Leases whose consumer has not ended, held or not: they are not taken again before.
     consumed: BTreeSet<LeaseKey>,
-    keepers: JoinSet<Arc<Tenure>>,
+    keepers: JoinSet<(Arc<Tenure>, Option<TenureEnd>)>,
     consumers: JoinSet<(LeaseKey, Option<ConsumerEnd>)>,
-    /// The duties that may take long: at most one of a kind at a time.
+    /// The duties that may take long: at most one audit and one cleanup at a time.
     duties: JoinSet<Done>,
     stopper: Stopper,
     sightings: Sightings,
@@ -175,6 +177,8 @@ enum Done {
     Audit(Auditor),
     /// The leases that were deleted.
     Cleanup(Vec<LeaseKey>),
+    /// A lease was released, or lost before that.
+    GivenUp,
 }
 
 /// When each duty is due.
@@ -191,6 +195,7 @@ impl Running {
         let config = &shared.config;
         Self {
             held: BTreeMap::new(),
+            left: BTreeSet::new(),
             consumed: BTreeSet::new(),
             keepers: JoinSet::new(),
             consumers: JoinSet::new(),
@@ -266,6 +271,8 @@ impl Running {
                 self.cleaning = false;
                 deleted.iter().for_each(|key| self.forget(key));
             }
+            // Its keeper has ended, and tells for itself.
+            Some(Done::GivenUp) => {}
             None => {
                 error!("a duty panicked: it begins anew");
                 let confidence = self.shared.config.sync.audit_confidence;
@@ -278,6 +285,7 @@ impl Running {
     /// Begins the tenure of a lease that this worker wrote its name to at `written_at`.
     fn hold(&mut self, lease: Lease, written_at: Time) {
         let key = lease.key.clone();
+        self.left.remove(&key);
         let (finished, checkpoint) = (lease.is_finished(), lease.checkpoint.clone());
         info!(lease = %key, %checkpoint, counter = lease.counter, "lease held");
         let Shared { ports, config, .. } = &self.shared;
@@ -286,14 +294,15 @@ impl Running {
         let (signals, received) = mpsc::unbounded_channel();
         let (kept, consumer) = (Arc::clone(&tenure), signals.clone());
         let keeper = self.keepers.spawn(async move {
-            if AssertUnwindSafe(keeper.keep()).catch_unwind().await.is_err() {
+            let end = AssertUnwindSafe(keeper.keep()).catch_unwind().await.ok();
+            if end.is_none() {
                 error!(lease = %kept.key(), "keeper panicked: its lease is left to expire");
                 kept.end();
             }
             // At once, not when the worker gets round to it. A consumer that has ended hears
             // nothing.
             let _ = consumer.send(Signal::LeaseLost);
-            kept
+            (kept, end)
         });
         if !finished {
             self.shared.board.begin(&key, checkpoint);
@@ -308,12 +317,16 @@ impl Running {
         self.held.insert(key, Held { tenure, keeper, signals, finished });
     }
 
-    fn keeper_ended(&mut self, ended: Option<Arc<Tenure>>) {
+    fn keeper_ended(&mut self, ended: Option<(Arc<Tenure>, Option<TenureEnd>)>) {
         // A keeper that was stopped by us says nothing; its lease is forgotten already.
-        let Some(tenure) = ended else { return };
+        let Some((tenure, end)) = ended else { return };
         // The lease may have been taken anew meanwhile.
         if self.held.get(tenure.key()).is_some_and(|held| Arc::ptr_eq(&held.tenure, &tenure)) {
             self.held.remove(tenure.key());
+            match end {
+                None | Some(TenureEnd::Expired) => drop(self.left.insert(tenure.key().clone())),
+                Some(TenureEnd::Taken { .. } | TenureEnd::RowGone | TenureEnd::Released) => {}
+            }
         }
     }
 
@@ -331,10 +344,10 @@ impl Running {
             }
             // Stopping releases it.
             Some(ConsumerEnd::Stopped) => {}
-            Some(ConsumerEnd::Lost) => self.forget(&key),
+            Some(ConsumerEnd::Lost) => self.give_up(&key),
             None => {
-                error!(lease = %key, "shard consumer panicked: its lease is left to expire");
-                self.forget(&key);
+                error!(lease = %key, "shard consumer panicked: its lease is given up");
+                self.give_up(&key);
             }
         }
     }
@@ -343,6 +356,17 @@ impl Running {
         if let Some(held) = self.held.remove(key) {
             held.keeper.abort();
         }
+    }
+
+    /// Releases a lease that has no consumer any more, unless it is lost already: held, and with
+    /// nobody to process its records, it would be out of everyone's reach.
+    fn give_up(&mut self, key: &LeaseKey) {
+        let Some(held) = self.held.get(key) else { return };
+        let release = stop::release(&self.shared, &held.tenure);
+        self.duties.spawn(async {
+            release.await;
+            Done::GivenUp
+        });
     }
 
     fn look_at_parents(&self) {

@@ -16,7 +16,7 @@ impl Consumer {
     /// Makes the child shards' leases before anyone may hear that this shard has ended.
     pub(super) async fn prepare_end(&mut self, children: &[ChildShard]) -> Event {
         loop {
-            if !self.tenure.is_held(self.shared.ports.clock.now()) {
+            if !self.tenure.is_held() {
                 return Event::LeaseLost;
             }
             let (shared, key) = (self.shared.clone(), self.key.clone());

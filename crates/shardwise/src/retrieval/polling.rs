@@ -28,6 +28,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The wait after a throttled read: the service counts by the second.
 const THROTTLED_WAIT: Duration = Duration::from_secs(1);
 
+/// How long a shard must be neither found nor listed before it counts as gone: a list may be old.
+const GONE_AFTER: Duration = Duration::from_secs(60);
+
 /// How a record of the Kinesis Producer Library that holds several user records begins.
 const AGGREGATE_MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 
@@ -60,12 +63,13 @@ impl Reader {
             opened_at: None,
             read_at: ports.clock.now(),
             failures: 0,
+            gone_since: None,
             warned_of_aggregates: false,
             prefetch: Arc::clone(&prefetch),
         };
         let task = tokio::spawn(async move {
             while AssertUnwindSafe(poller.poll()).catch_unwind().await.is_err() {
-                poller.iterator = None;
+                poller.drop_iterator();
                 poller.fail("the reader panicked", THROTTLED_WAIT);
             }
         });
@@ -100,6 +104,8 @@ struct Poller {
     read_at: Time,
     /// Reads that failed in a row.
     failures: u32,
+    /// Since when the stream has neither found nor listed the shard.
+    gone_since: Option<Time>,
     warned_of_aggregates: bool,
     prefetch: Arc<Prefetch>,
 }
@@ -156,6 +162,7 @@ impl Poller {
             return None;
         }
         self.failures = 0;
+        self.gone_since = None;
         self.board.fetched(&LeaseKey::of(&self.shard), answer.millis_behind_latest);
         let bytes: usize = answer.records.iter().map(|record| record.data.len()).sum();
         if let Some(last) = answer.records.last() {
@@ -183,11 +190,7 @@ impl Poller {
         match error {
             KinesisError::Expired => {
                 debug!(shard = %self.shard, "iterator expired");
-                self.iterator = None;
-                // At the tip nothing was read yet: the tip is elsewhere by now.
-                if let (Position::Latest, Some(date)) = (&self.position, self.opened_at) {
-                    self.position = Position::AtTimestamp(date);
-                }
+                self.drop_iterator();
                 self.fail(&text, Duration::ZERO);
             }
             KinesisError::Throttled => {
@@ -199,7 +202,7 @@ impl Poller {
                 return self.children_if_gone().await;
             }
             KinesisError::Invalid(_) => {
-                self.iterator = None;
+                self.drop_iterator();
                 self.fail_loudly(&error);
             }
             KinesisError::Refused(_) | KinesisError::InUse(_) | KinesisError::Unanswered(_) => {
@@ -207,6 +210,15 @@ impl Poller {
             }
         }
         None
+    }
+
+    /// The next read begins with a new iterator, right behind what was read.
+    fn drop_iterator(&mut self) {
+        self.iterator = None;
+        // At the tip nothing was read yet: the tip is elsewhere by now.
+        if let (Position::Latest, Some(date)) = (&self.position, self.opened_at) {
+            self.position = Position::AtTimestamp(date);
+        }
     }
 
     fn fail_loudly(&mut self, error: &KinesisError) {
@@ -235,14 +247,20 @@ impl Poller {
         }
     }
 
-    /// A shard that cannot be found has ended only if a fresh list does not show it either.
-    async fn children_if_gone(&self) -> Option<Vec<ChildShard>> {
+    /// A shard that cannot be found has ended only if the lists do not show it either, for a while.
+    async fn children_if_gone(&mut self) -> Option<Vec<ChildShard>> {
         match shards::list_all(&self.ports, &self.config).await {
             Ok(listed) if listed.iter().all(|shard| shard.id != self.shard) => {
+                let now = self.ports.clock.now();
+                if now.since(*self.gone_since.get_or_insert(now)) < GONE_AFTER {
+                    warn!(shard = %self.shard, "shard neither found nor listed: asked again");
+                    return None;
+                }
                 warn!(shard = %self.shard, "shard is no longer kept by the stream: taken as ended");
                 Some(listed.iter().filter_map(|shard| self.as_child(shard)).collect())
             }
             Ok(_) => {
+                self.gone_since = None;
                 warn!(shard = %self.shard, "shard not found, though the stream lists it");
                 None
             }

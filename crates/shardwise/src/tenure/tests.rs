@@ -13,7 +13,6 @@ use crate::testing::{Fate, MemoryTable, PausedClock};
 
 struct Setup {
     table: Arc<MemoryTable>,
-    clock: Arc<PausedClock>,
     tenure: Arc<Tenure>,
     kept: JoinHandle<TenureEnd>,
 }
@@ -38,7 +37,7 @@ fn setup() -> Setup {
     let ports = (Arc::clone(&table), Arc::clone(&clock));
     let now = clock.now();
     let (tenure, keeper) = Keeper::new(lease, now, ports.0, ports.1, LeaseConfig::default());
-    Setup { table, clock, tenure, kept: tokio::spawn(keeper.keep()) }
+    Setup { table, tenure, kept: tokio::spawn(keeper.keep()) }
 }
 
 impl Setup {
@@ -47,7 +46,7 @@ impl Setup {
     }
 
     fn is_held(&self) -> bool {
-        self.tenure.is_held(self.clock.now())
+        self.tenure.is_held()
     }
 
     /// Another worker takes the lease, as it is now.

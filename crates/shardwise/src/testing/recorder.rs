@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use shardwise_core::id::ShardId;
@@ -59,6 +60,8 @@ pub(crate) struct Recorder {
     pub(crate) act: Arc<Act>,
     /// How often the shard's end is left without a checkpoint.
     pub(crate) forgets_end: Arc<Mutex<u32>>,
+    /// How long it takes over the loss of a lease.
+    pub(crate) loss_takes: Duration,
 }
 
 impl Recorder {
@@ -112,6 +115,7 @@ impl RecordProcessor for Recorder {
 
     async fn lease_lost(&mut self) -> Result<(), ProcessorError> {
         self.log.note(Told::LeaseLost { shard: self.shard.to_string() });
+        tokio::time::sleep(self.loss_takes).await;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! A stream in memory: shards that are put to, split and merged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use bytes::Bytes;
 use shardwise_core::id::{ShardId, StreamName};
 use shardwise_core::sequence::SequenceNumber;
 use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
+use tokio::time::Instant;
 
 use crate::kinesis::{
     Answer, Kinesis, KinesisError, Position, Record, ShardIterator, ShardList, ShardPage,
     StreamState,
 };
 
-#[derive(Default)]
 pub(crate) struct MemoryStream {
+    start: Instant,
     state: Mutex<State>,
 }
 
@@ -29,6 +30,8 @@ struct State {
     failures: Vec<KinesisError>,
     hangs: bool,
     panics: bool,
+    /// Shards that neither reads nor lists show.
+    hidden: BTreeSet<ShardId>,
 }
 
 pub(crate) fn shard_id(index: usize) -> ShardId {
@@ -37,7 +40,7 @@ pub(crate) fn shard_id(index: usize) -> ShardId {
 
 impl MemoryStream {
     pub(crate) fn with_shards(count: usize) -> Self {
-        let stream = Self::default();
+        let stream = Self { start: Instant::now(), state: Mutex::default() };
         let width = u128::MAX / u128::try_from(count).unwrap();
         for index in 0..count {
             let start = width * u128::try_from(index).unwrap();
@@ -56,7 +59,7 @@ impl MemoryStream {
             partition_key: Some("key".to_owned()),
             sequence_number: sequence(state.next_sequence),
             sub_sequence_number: 0,
-            approximate_arrival: None,
+            approximate_arrival: Some(super::date_after(self.start)),
         };
         let (shard, records) = state.shards.get_mut(&shard_id(index)).unwrap();
         assert!(shard.is_open(), "a record is put to the closed shard {index}");
@@ -82,6 +85,22 @@ impl MemoryStream {
     /// The next calls of `records` fail so, the last one first.
     pub(crate) fn fail(&self, failures: impl IntoIterator<Item = KinesisError>) {
         self.state.lock().unwrap().failures.extend(failures);
+    }
+
+    /// Hides a shard, or shows it again.
+    pub(crate) fn hide(&self, index: usize, is_hidden: bool) {
+        let hidden = &mut self.state.lock().unwrap().hidden;
+        if is_hidden {
+            hidden.insert(shard_id(index));
+        } else {
+            hidden.remove(&shard_id(index));
+        }
+    }
+
+    /// Whether every failure was told.
+    pub(crate) fn has_failed(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        state.failures.is_empty() && !state.panics
     }
 
     /// The next call of `records` gets no answer within any limit.
@@ -140,6 +159,7 @@ impl Kinesis for MemoryStream {
     ) -> Result<ShardList, KinesisError> {
         let state = self.state.lock().unwrap();
         let shards = state.shards.values().map(|(shard, _)| shard.clone());
+        let shards = shards.filter(|shard| !state.hidden.contains(&shard.id));
         let shards = match page {
             ShardPage::OpenAt(_) => {
                 shards.filter(|shard| shard.parents().next().is_none()).collect()
@@ -162,7 +182,10 @@ impl Kinesis for MemoryStream {
             records.iter().take_while(|record| is_before(record)).count()
         };
         let at = match position {
-            Position::TrimHorizon | Position::AtTimestamp(_) => 0,
+            Position::TrimHorizon => 0,
+            Position::AtTimestamp(date) => {
+                before(&|record| record.approximate_arrival < Some(*date))
+            }
             Position::Latest => records.len(),
             Position::At(number) => before(&|record| record.sequence_number < *number),
             Position::After(number) => before(&|record| record.sequence_number <= *number),
@@ -182,6 +205,9 @@ impl Kinesis for MemoryStream {
         *state.reads.entry(id.clone()).or_default() += 1;
         if let Some(error) = state.failures.pop() {
             return Err(error);
+        }
+        if state.hidden.contains(&id) {
+            return Err(KinesisError::NotFound(id.to_string()));
         }
         let (shard, all) = &state.shards[&id];
         let limit = usize::try_from(limit).unwrap();

@@ -60,8 +60,8 @@ impl Running {
         self.take_all(wanted).await;
     }
 
-    /// Takes what can be taken, several at a time. A stop drops what is under way: such a lease
-    /// bears this worker's name and expires.
+    /// Takes what can be taken, several at a time. A stop begins no more of them, and waits for
+    /// those under way: a lease that is taken is there to be released. A second one does not wait.
     async fn take_all(&mut self, mut wanted: Vec<Lease>) {
         wanted.retain(|lease| {
             !self.held.contains_key(&lease.key) && !self.consumed.contains(&lease.key)
@@ -70,18 +70,26 @@ impl Running {
         let mut wanted = wanted.into_iter();
         let mut takes = JoinSet::new();
         loop {
-            for lease in wanted.by_ref().take(TAKES_AT_ONCE - takes.len()) {
-                let shared = self.shared.clone();
-                takes.spawn(async move { take(&shared, &lease).await });
+            let is_stopping = stopper.is_asked();
+            let room = if is_stopping { 0 } else { TAKES_AT_ONCE - takes.len() };
+            for lease in wanted.by_ref().take(room) {
+                let (shared, key) = (self.shared.clone(), lease.key.clone());
+                takes.spawn(async move { (key, take(&shared, &lease).await) });
             }
             let taken = tokio::select! {
                 biased;
-                () = stopper.asked(1) => return,
+                () = stopper.asked(if is_stopping { 2 } else { 1 }) => {
+                    if is_stopping {
+                        return;
+                    }
+                    continue;
+                }
                 taken = takes.join_next() => taken,
             };
             match taken {
-                Some(Ok(Some((lease, sent_at)))) => self.hold(lease, sent_at),
-                Some(Ok(None) | Err(_)) => {}
+                Some(Ok((_, Take::Taken(lease, sent_at)))) => self.hold(lease, sent_at),
+                Some(Ok((key, Take::Unknown))) => drop(self.left.insert(key)),
+                Some(Ok((_, Take::Not)) | Err(_)) => {}
                 None => return,
             }
         }
@@ -119,25 +127,42 @@ impl Running {
     }
 }
 
-/// Takes one lease: the row as it is then, and when the write was sent.
-async fn take(shared: &Shared, seen: &Lease) -> Option<(Lease, Time)> {
+/// What came of taking a lease.
+enum Take {
+    /// It is held: the row as it is then, and when the write was sent.
+    Taken(Lease, Time),
+    /// It is not.
+    Not,
+    /// No answer, and none to the question what became of it.
+    Unknown,
+}
+
+async fn take(shared: &Shared, seen: &Lease) -> Take {
     let (me, limit) = (&shared.config.worker_id, shared.config.lease.write_timeout());
     let (table, clock) = (&shared.ports.table, &shared.ports.clock);
     let sent_at = clock.now();
     let taken = seen.taken_by(me);
     let answer = within(&**clock, limit, table.write(&row::take(seen, me))).await;
+    let is_refused = |error: &TableError| !error.is_ambiguous();
     let written = match answer {
         Some(Ok(outcome)) => Ok(outcome == Outcome::Written),
-        Some(Err(error)) if error.is_ambiguous() => is_proven(shared, &taken).await,
-        Some(Err(error)) => Err(error),
-        None => is_proven(shared, &taken).await,
+        Some(Err(error)) if is_refused(&error) => {
+            warn!(lease = %seen.key, %error, "lease not taken");
+            return Take::Not;
+        }
+        Some(Err(_)) | None => is_proven(shared, &taken).await,
     };
     match written {
-        Ok(true) => return Some((taken, sent_at)),
-        Ok(false) => debug!(lease = %seen.key, "somebody else was first"),
-        Err(error) => warn!(lease = %seen.key, %error, "lease not taken"),
+        Ok(true) => Take::Taken(taken, sent_at),
+        Ok(false) => {
+            debug!(lease = %seen.key, "somebody else was first");
+            Take::Not
+        }
+        Err(error) => {
+            warn!(lease = %seen.key, %error, "not known whether the lease is taken");
+            Take::Unknown
+        }
     }
-    None
 }
 
 /// The leases among the rows.

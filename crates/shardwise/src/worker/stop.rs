@@ -6,13 +6,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use shardwise_core::id::LeaseKey;
 use shardwise_core::lease::Change;
+use shardwise_core::row::{self, Row};
+use shardwise_core::time::Time;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::Running;
-use crate::consumer::Signal;
-use crate::tenure::WriteError;
+use crate::clock::within;
+use crate::consumer::{Shared, Signal};
+use crate::lease_table::{Outcome, TableError};
+use crate::tenure::{Tenure, WriteError};
 
 /// Stops a worker: the first time in order, the second time at once.
 #[derive(Clone, Debug, Default)]
@@ -84,8 +88,9 @@ impl Running {
         loop {
             self.release_idle(&mut releasing, &mut releases);
             if self.held.is_empty() && self.consumers.is_empty() {
-                info!("worker stopped");
-                return Stopped { in_order: true };
+                let in_order = self.release_left(deadline).await;
+                info!(in_order, "worker stopped");
+                return Stopped { in_order };
             }
             tokio::select! {
                 biased;
@@ -104,20 +109,57 @@ impl Running {
         }
     }
 
+    /// Releases what bears this worker's name without being held: leases that could not be renewed
+    /// in time, and takes that were never answered. Says whether none is left.
+    async fn release_left(&self, deadline: Time) -> bool {
+        let clock = &*self.shared.ports.clock;
+        let all = async {
+            let pause = self.shared.config.lease.failover_time / 12;
+            for key in &self.left {
+                while let Err(error) = release_row(&self.shared, key).await {
+                    warn!(lease = %key, %error, "lease not released yet");
+                    clock.sleep_until(clock.now() + pause).await;
+                }
+            }
+        };
+        let released = within(clock, deadline.since(clock.now()), all).await;
+        if released.is_none() {
+            warn!(leases = self.left.len(), "deadline passed: leases are left to expire");
+        }
+        released.is_some()
+    }
+
     /// Releases the leases that no consumer needs any more, each in a task of its own.
     fn release_idle(&self, releasing: &mut BTreeSet<LeaseKey>, releases: &mut JoinSet<()>) {
         for (key, held) in &self.held {
             if !self.consumed.contains(key) && releasing.insert(key.clone()) {
-                let clock = Arc::clone(&self.shared.ports.clock);
-                let tenure = Arc::clone(&held.tenure);
-                let pause = self.shared.config.lease.failover_time / 12;
-                releases.spawn(async move {
-                    while let Err(WriteError::Table(error)) = tenure.write(Change::Release).await {
-                        warn!(lease = %tenure.key(), %error, "lease not released yet");
-                        clock.sleep_until(clock.now() + pause).await;
-                    }
-                });
+                releases.spawn(release(&self.shared, &held.tenure));
             }
         }
+    }
+}
+
+/// Releases a lease, however often the table refuses, unless it is lost before.
+pub(super) fn release(shared: &Shared, tenure: &Arc<Tenure>) -> impl Future<Output = ()> + use<> {
+    let (clock, tenure) = (Arc::clone(&shared.ports.clock), Arc::clone(tenure));
+    let pause = shared.config.lease.failover_time / 12;
+    async move {
+        while let Err(WriteError::Table(error)) = tenure.write(Change::Release).await {
+            warn!(lease = %tenure.key(), %error, "lease not released yet");
+            clock.sleep_until(clock.now() + pause).await;
+        }
+    }
+}
+
+/// Releases a lease that nobody keeps, if its row names this worker.
+async fn release_row(shared: &Shared, key: &LeaseKey) -> Result<(), TableError> {
+    let item = shared.ports.table.read(key).await?;
+    let Some(Row::Lease(lease)) = item.as_ref().map(row::read) else { return Ok(()) };
+    if lease.owner.as_ref() != Some(&shared.config.worker_id) {
+        return Ok(());
+    }
+    match shared.ports.table.write(&row::change(&lease, &Change::Release)).await? {
+        Outcome::Written => Ok(()),
+        Outcome::Refused => Err(TableError::Unanswered("the row has changed meanwhile".into())),
     }
 }

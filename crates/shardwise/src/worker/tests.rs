@@ -3,6 +3,8 @@
 mod delivery;
 mod failures;
 mod fleet;
+mod stopping;
+mod tip;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -29,6 +31,7 @@ struct World {
     clock: Arc<PausedClock>,
     log: Log,
     forgets_end: Arc<Mutex<u32>>,
+    loss_takes: Duration,
 }
 
 struct Running {
@@ -45,6 +48,7 @@ impl World {
             clock: Arc::new(PausedClock::start()),
             log: Log::default(),
             forgets_end: Arc::default(),
+            loss_takes: Duration::ZERO,
         }
     }
 
@@ -68,6 +72,7 @@ impl World {
         let worker = Worker::new(config, ports, 1).unwrap();
         let (stopper, board) = (worker.stopper(), worker.board());
         let (log, forgets_end) = (self.log.clone(), Arc::clone(&self.forgets_end));
+        let loss_takes = self.loss_takes;
         let act: Arc<crate::testing::Act> = Arc::new(act);
         let run = worker.run(move |shard| {
             Box::new(Recorder {
@@ -75,6 +80,7 @@ impl World {
                 log: log.clone(),
                 act: Arc::clone(&act),
                 forgets_end: Arc::clone(&forgets_end),
+                loss_takes,
             })
         });
         Running { stopper, board, run: tokio::spawn(run) }

@@ -143,7 +143,7 @@ async fn a_slow_processor_holds_the_reading_back() {
     world.put(0, "r", 500);
     tokio::time::sleep(secs(300)).await;
     // Four batches wait, one is in hand, and each took one read.
-    assert!(world.stream.reads(0) <= 6, "{}", world.stream.reads(0));
+    assert!((5..=6).contains(&world.stream.reads(0)), "{}", world.stream.reads(0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,39 +189,6 @@ async fn a_stop_does_not_confirm_a_batch_that_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_latest_a_batch_that_killed_its_processor_comes_again() {
-    let world = World::with_shards(1);
-    let failed = Mutex::new(false);
-    let latest = |config: &mut Config| config.initial_position = InitialPosition::Latest;
-    let _worker = world.start_with("a", latest, move |_, _, _| {
-        if std::mem::replace(&mut *failed.lock().unwrap(), true) {
-            Ok(())
-        } else {
-            Err(ProcessorError::restart("died"))
-        }
-    });
-    tokio::time::sleep(secs(5)).await;
-    world.put(0, "first", 3);
-    world
-        .wait("the batch again", || {
-            world.log.all_handed().get("first-000").is_some_and(|times| *times == 2)
-        })
-        .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn at_latest_a_read_that_times_out_or_expires_skips_nothing() {
-    let world = World::with_shards(1);
-    let latest = |config: &mut Config| config.initial_position = InitialPosition::Latest;
-    let _worker = world.start_with("a", latest, |_, _, _| Ok(()));
-    tokio::time::sleep(secs(5)).await;
-    world.stream.hang_next_read();
-    tokio::time::sleep(secs(2)).await;
-    let hidden = world.put(0, "hidden", 3);
-    world.wait_for(&hidden).await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_first_sync_that_breaks_off_is_made_to_its_end() {
     let world = World::with_shards(4);
     world.table.fate([Fate::Answered, Fate::Throttled]);
@@ -251,4 +218,54 @@ async fn a_reader_that_panics_goes_on() {
     world.stream.panic_next_read();
     let names = world.put(0, "r", 3);
     world.wait_for(&names).await;
+}
+
+/// The renewal is sent in time and answered after the lease's time; meanwhile its consumer has
+/// given up, and takes longer over that than the answer.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_renewed_after_its_consumer_gave_up_is_processed_again() {
+    let world = World { loss_takes: secs(4), ..World::with_shards(1) };
+    let _worker = world.start("a");
+    let first = world.put(0, "first", 1);
+    world.wait_for(&first).await;
+    world.wait("a checkpoint", || world.lease(0).unwrap().checkpoint > Checkpoint::Latest).await;
+    // Renewals are refused up to nine seconds after the last one; then one is answered slowly.
+    world.table.fate([Fate::Throttled; 8]);
+    world.table.fate([Fate::Slow(secs(3))]);
+    tokio::time::sleep(Duration::from_millis(9_500)).await;
+    let second = world.put(0, "second", 1);
+    world
+        .wait("the loss", || world.log.told().iter().any(|t| matches!(t, Told::LeaseLost { .. })))
+        .await;
+    let took = world.wait_for(&second).await;
+    assert!(took <= secs(12), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_is_not_found_for_a_moment_is_not_taken_as_ended() {
+    let world = World::with_shards(1);
+    let _worker = world.start("a");
+    world.wait("a holds it", || world.owner(0).is_some()).await;
+    tokio::time::sleep(secs(3)).await;
+    // The stream's list is a moment old as well: the shard is in neither answer.
+    world.stream.hide(0, true);
+    tokio::time::sleep(secs(20)).await;
+    world.stream.hide(0, false);
+    let names = world.put(0, "r", 3);
+    world.wait_for(&names).await;
+    assert_ne!(world.lease(0).unwrap().checkpoint, Checkpoint::ShardEnd);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_stays_away_is_taken_as_ended() {
+    let world = World::with_shards(2);
+    let _worker = world.start("a");
+    world.wait("a holds it", || world.owner(0).is_some()).await;
+    tokio::time::sleep(secs(3)).await;
+    world.stream.hide(0, true);
+    world
+        .wait("the end", || {
+            world.lease(0).is_none_or(|lease| lease.checkpoint == Checkpoint::ShardEnd)
+        })
+        .await;
 }

@@ -1,0 +1,37 @@
+//! What a stop leaves in the table.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_releases_a_lease_that_expires_meanwhile() {
+    let world = World::with_shards(1);
+    let worker = world.start("a");
+    world.wait("a holds it", || world.owner(0).is_some()).await;
+    world.table.fate([Fate::Throttled; 14]);
+    worker.stopper.stop();
+    assert_eq!(ended(worker).await, Stopped { in_order: true });
+    assert_eq!(world.owner(0), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_leaves_a_lease_behind_is_not_in_order() {
+    let world = World::with_shards(1);
+    let worker = world.start("a");
+    world.wait("a holds it", || world.owner(0).is_some()).await;
+    world.table.fate([Fate::Throttled; 1_000]);
+    worker.stopper.stop();
+    assert_eq!(ended(worker).await, Stopped { in_order: false });
+    assert_eq!(world.owner(0).as_deref(), Some("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_releases_the_leases_that_are_just_being_taken() {
+    let world = World::with_shards(4);
+    world.table.fate([Fate::Answered; 4]);
+    world.table.fate([Fate::Slow(secs(2)); 4]);
+    let worker = world.start("a");
+    world.wait("they are taken", || (0..4).all(|n| world.owner(n).is_some())).await;
+    worker.stopper.stop();
+    assert_eq!(ended(worker).await, Stopped { in_order: true });
+    assert!((0..4).all(|n| world.owner(n).is_none()));
+}

@@ -1,0 +1,82 @@
+//! LATEST before the first checkpoint: the tip moves on, and nothing behind the first one is
+//! skipped.
+
+use super::*;
+
+fn latest(config: &mut Config) {
+    config.initial_position = InitialPosition::Latest;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_latest_a_batch_that_killed_its_processor_comes_again() {
+    let world = World::with_shards(1);
+    let failed = Mutex::new(false);
+    let _worker = world.start_with("a", latest, move |_, _, _| {
+        if std::mem::replace(&mut *failed.lock().unwrap(), true) {
+            Ok(())
+        } else {
+            Err(ProcessorError::restart("died"))
+        }
+    });
+    tokio::time::sleep(secs(5)).await;
+    world.put(0, "first", 3);
+    world
+        .wait("the batch again", || {
+            world.log.all_handed().get("first-000").is_some_and(|times| *times == 2)
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_latest_a_read_that_times_out_skips_nothing() {
+    let world = World::with_shards(1);
+    let _worker = world.start_with("a", latest, |_, _, _| Ok(()));
+    tokio::time::sleep(secs(5)).await;
+    world.stream.hang_next_read();
+    tokio::time::sleep(secs(2)).await;
+    let hidden = world.put(0, "hidden", 3);
+    world.wait_for(&hidden).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_latest_a_read_that_fails_for_good_skips_nothing() {
+    type Fail = fn(&MemoryStream);
+    let failures: [(&str, Fail); 3] = [
+        ("expired", |stream| stream.fail([KinesisError::Expired])),
+        ("invalid", |stream| stream.fail([KinesisError::Invalid("odd".to_owned())])),
+        ("panic", |stream| stream.panic_next_read()),
+    ];
+    for (name, fail) in failures {
+        let world = World::with_shards(1);
+        let _worker = world.start_with("a", latest, |_, _, _| Ok(()));
+        tokio::time::sleep(secs(5)).await;
+        fail(&world.stream);
+        world.wait("the failure", || world.stream.has_failed()).await;
+        let hidden = world.put(0, name, 3);
+        world.wait_for(&hidden).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_latest_what_arrives_while_a_processor_is_replaced_is_not_skipped() {
+    let world = World::with_shards(1);
+    let failed = Mutex::new(false);
+    let configure = |config: &mut Config| {
+        latest(config);
+        config.processor.call_for_empty_batches = true;
+        config.processor.backoff = secs(5);
+    };
+    let has_failed = Arc::new(Mutex::new(false));
+    let told = Arc::clone(&has_failed);
+    let _worker = world.start_with("a", configure, move |_, _, _| {
+        *told.lock().unwrap() = true;
+        if std::mem::replace(&mut *failed.lock().unwrap(), true) {
+            Ok(())
+        } else {
+            Err(ProcessorError::restart("died of an empty batch"))
+        }
+    });
+    world.wait("the failure", || *has_failed.lock().unwrap()).await;
+    let meanwhile = world.put(0, "meanwhile", 3);
+    world.wait_for(&meanwhile).await;
+}
