@@ -129,6 +129,10 @@ impl RecordProcessor for ChildProcessor {
     async fn process_records(&mut self, input: &ProcessRecords<'_>) -> Result<(), ProcessorError> {
         let shared = Arc::clone(&self.shared);
         let _permit = permit(&shared).await;
+        // The turn may have come late: another worker may have the shard by now.
+        if !input.checkpointer.is_held() {
+            return Err(ProcessorError::retry("the lease was lost while waiting for a turn"));
+        }
         let mut line = Vec::new();
         let records = input.records.iter().map(fields);
         multilang::process_records(&mut line, records, input.millis_behind_latest);
