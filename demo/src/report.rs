@@ -57,6 +57,7 @@ impl Report {
             .into_iter()
             .filter(|invariant| !named.contains(invariant))
             .filter(|invariant| *invariant != Invariant::DuplicatesBounded)
+            .filter(|invariant| !verdict.not_judged.contains(invariant))
             .collect();
         let names: Vec<&str> = others.iter().map(|invariant| invariant.id()).collect();
         self.check("the referee's other rules", !is_broken(verdict, &others), names.join(" "));
@@ -141,7 +142,8 @@ mod tests {
     fn every_broken_invariant_spoils_the_report() {
         let is_good = |violations: Vec<Violation>| {
             let mut report = Report::default();
-            report.verdict(&Verdict { counts: Counts::default(), violations });
+            let (counts, not_judged) = (Counts::default(), Vec::new());
+            report.verdict(&Verdict { counts, violations, not_judged });
             report.is_good()
         };
         assert!(is_good(Vec::new()));
@@ -155,7 +157,7 @@ mod tests {
     fn a_duplicate_before_the_checkpoint_spoils_the_report() {
         let counts = Counts { duplicates: 2, duplicates_after_checkpoint: 1, ..Counts::default() };
         let mut report = Report::default();
-        report.verdict(&Verdict { counts, violations: Vec::new() });
+        report.verdict(&Verdict { counts, violations: Vec::new(), not_judged: Vec::new() });
         assert_eq!(report.faults().count(), 1);
     }
 

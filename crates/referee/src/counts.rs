@@ -1,7 +1,10 @@
 //! What happened in a run, in numbers.
 
-use crate::history::{History, ShardHistory};
+use crate::history::History;
+use crate::invariants::steals;
+use crate::lease::Kind;
 use crate::place::Place;
+use crate::shard::ShardHistory;
 
 /// What happened in a run, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,11 +33,20 @@ pub struct Counts {
     pub merges: usize,
     /// Shards that the table shows as ended.
     pub ended: usize,
+    /// How often a worker took a lease that it did not hold.
+    pub takes: usize,
+    /// Those takes whose lease its holder still renewed; 0 where the failover time is not known.
+    pub steals: usize,
+    /// Those takes by which another worker lost the lease: its name was still in the row.
+    pub lost_leases: usize,
+    /// Records that were due, and that retention removed before anyone had read them.
+    pub trimmed: usize,
 }
 
 impl Counts {
     pub(crate) fn of(history: &History<'_>) -> Self {
-        let mut counts = Self { tenures: history.tenures.len(), ..Self::default() };
+        let steals = history.terms.map_or(0, |terms| steals(history, terms).len());
+        let mut counts = Self { tenures: history.tenures.len(), steals, ..Self::default() };
         for shard in history.shards.values() {
             counts.add(history, shard);
         }
@@ -43,10 +55,15 @@ impl Counts {
 
     fn add(&mut self, history: &History<'_>, shard: &ShardHistory<'_>) {
         self.shards += 1;
+        self.trimmed += shard.lost_to_retention();
+        for (_, before, _) in shard.lease.changes().filter(|(write, ..)| write.kind == Kind::Take) {
+            self.takes += 1;
+            self.lost_leases += usize::from(before.holder.is_some());
+        }
         self.splits += usize::from(shard.children.len() > 1);
         self.merges += usize::from(shard.parents.len() > 1);
-        self.ended += usize::from(shard.ended_t().is_some());
-        self.checkpoints += shard.checkpoints().count();
+        self.ended += usize::from(shard.lease.ended_t().is_some());
+        self.checkpoints += shard.lease.checkpoints().count();
         self.put += shard.puts.len();
         self.distinct += shard.first_hands.iter().flatten().count();
         let mut unseen: Vec<bool> = shard.first_hands.iter().map(Option::is_some).collect();
@@ -54,7 +71,7 @@ impl Counts {
             for batch in &tenure.batches {
                 self.repeated_batches += usize::from(batch.is_repeat);
                 self.handed += batch.records.len();
-                let checkpoint = shard.checkpoint_at(batch.t).unwrap_or(&Place::TrimHorizon);
+                let checkpoint = shard.lease.checkpoint_at(batch.t).unwrap_or(&Place::TrimHorizon);
                 for record in &batch.records {
                     let Some(put) = record.put else { continue };
                     if !std::mem::take(&mut unseen[put]) {
@@ -68,7 +85,7 @@ impl Counts {
     }
 
     /// Each count with its name.
-    pub(crate) fn rows(&self) -> [(&'static str, usize); 12] {
+    pub(crate) fn rows(&self) -> [(&'static str, usize); 16] {
         [
             ("records put", self.put),
             ("records handed", self.handed),
@@ -82,6 +99,10 @@ impl Counts {
             ("  split", self.splits),
             ("  merged", self.merges),
             ("  ended", self.ended),
+            ("leases taken", self.takes),
+            ("  from a worker that had them", self.lost_leases),
+            ("  and still renewed them", self.steals),
+            ("records lost to retention", self.trimmed),
         ]
     }
 }

@@ -1,76 +1,8 @@
-//! What producers and record processors write down.
+//! What record processors write down.
 
 use serde::Deserialize;
 
 use crate::place::{self, NotAPlace, Place};
-
-/// A record that the stream acknowledged to its producer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Put {
-    /// When the answer arrived, in microseconds of CLOCK_MONOTONIC.
-    pub t: u64,
-    /// The shard it went to.
-    pub shard: String,
-    /// Its place there.
-    pub place: Place,
-    /// Its partition key.
-    pub key: String,
-    /// A digest of its bytes.
-    pub digest: String,
-}
-
-/// A line of a producer's journal: a record, or a request that failed or was not answered.
-#[derive(Deserialize)]
-#[serde(try_from = "AnyProducerLine")]
-pub(crate) enum ProducerLine {
-    Put(Put),
-    Failure,
-}
-
-#[derive(Deserialize)]
-struct AnyProducerLine {
-    t: u64,
-    #[serde(default)]
-    error: Option<String>,
-    #[serde(default)]
-    shard: Option<String>,
-    #[serde(default)]
-    seq: Option<String>,
-    #[serde(default)]
-    sub: Option<u64>,
-    #[serde(default)]
-    key: Option<String>,
-    #[serde(default)]
-    digest: Option<String>,
-}
-
-impl TryFrom<AnyProducerLine> for ProducerLine {
-    type Error = String;
-
-    fn try_from(line: AnyProducerLine) -> Result<Self, String> {
-        if line.error.is_some() {
-            return Ok(Self::Failure);
-        }
-        let missing = |field: &str| format!("neither `error` nor `{field}`");
-        let seq = line.seq.ok_or_else(|| missing("seq"))?;
-        Ok(Self::Put(Put {
-            t: line.t,
-            shard: line.shard.ok_or_else(|| missing("shard"))?,
-            place: place::of_record(&seq, line.sub).map_err(|error| error.to_string())?,
-            key: line.key.ok_or_else(|| missing("key"))?,
-            digest: line.digest.ok_or_else(|| missing("digest"))?,
-        }))
-    }
-}
-
-/// A shard, open or closed, and the shards that it came from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Shard {
-    /// The shard's id.
-    pub shard: String,
-    /// None for a first shard, one after a split, two after a merge.
-    pub parents: Vec<String>,
-}
 
 /// A record as a processor was handed it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -114,6 +46,8 @@ pub enum Event {
         shard: String,
         /// Records after this place are to come.
         place: Place,
+        /// The prepared checkpoint that it was given.
+        pending: Option<Place>,
     },
     /// The processor got records; written before it answered.
     Hand {
@@ -141,7 +75,27 @@ pub enum Event {
         tenure: String,
         /// Up to where; none means everything that it was handed.
         place: Option<Place>,
-        /// Why it was not made.
+        /// Why it was not made, by the Java name; `ShutdownException` is for good.
+        error: Option<String>,
+    },
+    /// The processor is about to prepare a checkpoint.
+    Prepare {
+        /// When.
+        t: u64,
+        /// Which tenure.
+        tenure: String,
+        /// Up to where; none means everything that it was handed.
+        place: Option<Place>,
+    },
+    /// The processor was told what became of the checkpoint that it prepared.
+    Prepared {
+        /// When.
+        t: u64,
+        /// Which tenure.
+        tenure: String,
+        /// Up to where; none means everything that it was handed.
+        place: Option<Place>,
+        /// Why it was not made, by the Java name.
         error: Option<String>,
     },
     /// The processor was told that it ends.
@@ -152,6 +106,15 @@ pub enum Event {
         tenure: String,
         /// Why.
         why: Why,
+    },
+    /// The processor returned from its last call: records that it got, or its end.
+    Done {
+        /// When.
+        t: u64,
+        /// Which tenure.
+        tenure: String,
+        /// What it failed with.
+        error: Option<String>,
     },
 }
 
@@ -176,7 +139,10 @@ impl Event {
             | Self::Hand { tenure, .. }
             | Self::Ask { tenure, .. }
             | Self::Answer { tenure, .. }
-            | Self::End { tenure, .. } => tenure,
+            | Self::Prepare { tenure, .. }
+            | Self::Prepared { tenure, .. }
+            | Self::End { tenure, .. }
+            | Self::Done { tenure, .. } => tenure,
         }
     }
 
@@ -188,52 +154,75 @@ impl Event {
             | Self::Hand { t, .. }
             | Self::Ask { t, .. }
             | Self::Answer { t, .. }
-            | Self::End { t, .. } => *t,
+            | Self::Prepare { t, .. }
+            | Self::Prepared { t, .. }
+            | Self::End { t, .. }
+            | Self::Done { t, .. } => *t,
         }
     }
 }
 
+/// An event as a line of JSON.
 #[derive(Deserialize)]
 #[serde(tag = "e", rename_all = "lowercase")]
 enum EventLine {
-    Start {
-        t: u64,
-        tenure: String,
-        #[serde(default)]
-        worker: Option<String>,
-        shard: String,
-        seq: String,
-        #[serde(default)]
-        sub: Option<u64>,
-    },
+    Start(StartLine),
     Hand {
         t: u64,
         tenure: String,
         records: Vec<Handed>,
     },
-    Ask {
-        t: u64,
-        tenure: String,
-        #[serde(default)]
-        seq: Option<String>,
-        #[serde(default)]
-        sub: Option<u64>,
-    },
-    Answer {
-        t: u64,
-        tenure: String,
-        #[serde(default)]
-        seq: Option<String>,
-        #[serde(default)]
-        sub: Option<u64>,
-        #[serde(default)]
-        error: Option<String>,
-    },
+    Ask(CheckpointLine),
+    Answer(CheckpointLine),
+    Prepare(CheckpointLine),
+    Prepared(CheckpointLine),
     End {
         t: u64,
         tenure: String,
         why: Why,
     },
+    Done {
+        t: u64,
+        tenure: String,
+        #[serde(default)]
+        error: Option<String>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StartLine {
+    t: u64,
+    tenure: String,
+    #[serde(default)]
+    worker: Option<String>,
+    shard: String,
+    seq: String,
+    #[serde(default)]
+    sub: Option<u64>,
+    #[serde(default)]
+    pending: Option<String>,
+    #[serde(default)]
+    pending_sub: Option<u64>,
+}
+
+/// A wish for a checkpoint, or what became of it.
+#[derive(Deserialize)]
+struct CheckpointLine {
+    t: u64,
+    tenure: String,
+    #[serde(default)]
+    seq: Option<String>,
+    #[serde(default)]
+    sub: Option<u64>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+impl CheckpointLine {
+    fn place(&self) -> Result<Option<Place>, NotAPlace> {
+        place::optional(self.seq.as_deref(), self.sub)
+    }
 }
 
 impl TryFrom<EventLine> for Event {
@@ -241,19 +230,31 @@ impl TryFrom<EventLine> for Event {
 
     fn try_from(line: EventLine) -> Result<Self, NotAPlace> {
         Ok(match line {
-            EventLine::Start { t, tenure, worker, shard, seq, sub } => {
-                let worker = worker.filter(|worker| !worker.is_empty());
-                let place = Place::parse(&seq, sub.unwrap_or(0))?;
-                Self::Start { t, tenure, worker, shard, place }
-            }
+            EventLine::Start(line) => Self::Start {
+                t: line.t,
+                tenure: line.tenure,
+                worker: line.worker.filter(|worker| !worker.is_empty()),
+                shard: line.shard,
+                place: Place::parse(&line.seq, line.sub.unwrap_or(0))?,
+                pending: place::optional(line.pending.as_deref(), line.pending_sub)?,
+            },
             EventLine::Hand { t, tenure, records } => Self::Hand { t, tenure, records },
-            EventLine::Ask { t, tenure, seq, sub } => {
-                Self::Ask { t, tenure, place: place::optional(seq.as_deref(), sub)? }
+            EventLine::Ask(line) => {
+                Self::Ask { t: line.t, place: line.place()?, tenure: line.tenure }
             }
-            EventLine::Answer { t, tenure, seq, sub, error } => {
-                Self::Answer { t, tenure, place: place::optional(seq.as_deref(), sub)?, error }
+            EventLine::Answer(line) => {
+                let place = line.place()?;
+                Self::Answer { t: line.t, tenure: line.tenure, place, error: line.error }
+            }
+            EventLine::Prepare(line) => {
+                Self::Prepare { t: line.t, place: line.place()?, tenure: line.tenure }
+            }
+            EventLine::Prepared(line) => {
+                let place = line.place()?;
+                Self::Prepared { t: line.t, tenure: line.tenure, place, error: line.error }
             }
             EventLine::End { t, tenure, why } => Self::End { t, tenure, why },
+            EventLine::Done { t, tenure, error } => Self::Done { t, tenure, error },
         })
     }
 }

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::{Event, Put};
+use crate::event::Event;
+use crate::fleet::Fleet;
+use crate::invariant::Invariant;
 use crate::journals::Journals;
-use crate::place::Place;
-use crate::row::Row;
+use crate::put::Put;
+use crate::row::LeaseWrite;
+use crate::shard::ShardHistory;
 use crate::tenure::Tenure;
-use crate::verdict::{Invariant, Violation};
+use crate::terms::Terms;
+use crate::verdict::Violation;
 
 /// A run, as far as journals show it.
 #[derive(Default)]
@@ -15,48 +19,44 @@ pub(crate) struct History<'a> {
     pub(crate) shards: BTreeMap<&'a str, ShardHistory<'a>>,
     /// In the order of their starts.
     pub(crate) tenures: Vec<Tenure<'a>>,
+    pub(crate) fleet: Fleet<'a>,
+    pub(crate) terms: Option<&'a Terms>,
+    /// Writes to rows that are no leases.
+    pub(crate) foreign: Vec<&'a LeaseWrite>,
     pub(crate) producer_had_errors: bool,
+    /// Whether journals say which worker sent a write.
+    pub(crate) knows_senders: bool,
+    /// Whether journals say when a processor returned.
+    pub(crate) knows_returns: bool,
+    /// How many records the application says it lost to retention.
+    pub(crate) lost_counted: Option<usize>,
     /// Where the journals contradict themselves.
     pub(crate) contradictions: Vec<Violation>,
 }
 
-/// One shard.
-#[derive(Default)]
-pub(crate) struct ShardHistory<'a> {
-    pub(crate) parents: Vec<&'a str>,
-    pub(crate) children: Vec<&'a str>,
-    /// Its records in order.
-    pub(crate) puts: Vec<&'a Put>,
-    /// When each of `puts` was handed for the first time, and at which position of its batch.
-    pub(crate) first_hands: Vec<Option<FirstHand>>,
-    /// Indices into `History::tenures`, in the order of their starts.
-    pub(crate) tenures: Vec<usize>,
-    /// The writes to its lease in the order of application.
-    pub(crate) writes: Vec<Write<'a>>,
-    /// The first of `puts` that the application had to process.
-    pub(crate) first_due: usize,
-}
-
-/// The first time that a record was handed; ordered by time, then by position in a batch.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FirstHand {
-    pub(crate) t: u64,
-    pub(crate) position: usize,
-}
-
-/// A write to a lease.
-pub(crate) struct Write<'a> {
-    pub(crate) t: u64,
-    pub(crate) before: Option<&'a Row>,
-    pub(crate) after: Option<&'a Row>,
-    /// Its place among the writes to all leases.
-    pub(crate) number: usize,
+/// What an invariant needs to be judged, beside what every run has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// Which worker sent a write.
+    Senders,
+    /// When processors returned.
+    Returns,
+    /// The times that the application was given.
+    Terms,
+    /// What happened to the workers.
+    Workers,
 }
 
 impl<'a> History<'a> {
     pub(crate) fn new(journals: &'a Journals) -> Self {
-        let producer_had_errors = journals.producer_had_errors;
-        let mut history = Self { producer_had_errors, ..Self::default() };
+        let mut history = Self {
+            producer_had_errors: journals.producer_had_errors,
+            terms: journals.terms.as_ref(),
+            fleet: Fleet::new(&journals.workers),
+            knows_senders: journals.lease_writes.iter().any(|write| write.by.is_some()),
+            lost_counted: journals.lost_counted,
+            ..Self::default()
+        };
         history.link_shards(journals);
         history.link_puts(journals);
         history.link_writes(journals);
@@ -66,10 +66,19 @@ impl<'a> History<'a> {
         history.order_tenures();
         history.look_for_unlisted_shards(journals);
         for shard in history.shards.values_mut() {
-            shard.find_first_hands(&history.tenures);
-            shard.first_due = shard.first_due(&history.tenures);
+            shard.link_hands(&history.tenures);
         }
         history
+    }
+
+    /// Whether the journals have all of `evidence`.
+    pub(crate) fn has(&self, evidence: &[Evidence]) -> bool {
+        evidence.iter().all(|evidence| match evidence {
+            Evidence::Senders => self.knows_senders,
+            Evidence::Returns => self.knows_returns,
+            Evidence::Terms => self.terms.is_some(),
+            Evidence::Workers => self.fleet.is_known(),
+        })
     }
 
     /// The history of a shard that some journal names.
@@ -81,8 +90,13 @@ impl<'a> History<'a> {
     pub(crate) fn tenures_of<'b>(
         &'b self,
         shard: &'b ShardHistory<'a>,
-    ) -> impl Iterator<Item = &'b Tenure<'a>> {
+    ) -> impl DoubleEndedIterator<Item = &'b Tenure<'a>> {
         shard.tenures.iter().map(|tenure| &self.tenures[*tenure])
+    }
+
+    /// Whether a write is the application's own: where senders are known, an operator's are not.
+    pub(crate) fn is_own(&self, by: Option<&str>) -> bool {
+        by.is_some() || !self.knows_senders
     }
 
     fn contradiction(&mut self, shard: &str, text: String) {
@@ -106,7 +120,13 @@ impl<'a> History<'a> {
         }
         for shard in self.shards.values_mut() {
             shard.puts.sort_by(|left, right| left.place.cmp(&right.place));
-            shard.first_hands = vec![None; shard.puts.len()];
+            shard.trimmed = vec![false; shard.puts.len()];
+        }
+        for (shard, place) in &journals.trimmed {
+            let Some(shard) = self.shards.get_mut(shard.as_str()) else { continue };
+            if let Ok(put) = shard.puts.binary_search_by(|put| put.place.cmp(place)) {
+                shard.trimmed[put] = true;
+            }
         }
         let repeated: Vec<&Put> = self
             .shards
@@ -125,15 +145,15 @@ impl<'a> History<'a> {
         for (number, write) in journals.lease_writes.iter().enumerate() {
             // The order of the journal is the order of application; a clock read beside it may lag.
             latest = write.t.max(latest);
-            let (before, after) = (write.before.as_ref(), write.after.as_ref());
-            if before.is_none() && after.is_none() {
+            if write.foreign.is_some() {
+                self.foreign.push(write);
+            }
+            if write.before.is_none() && write.after.is_none() {
                 continue;
             }
             let shard = write.key.rsplit(':').next().unwrap_or(&write.key);
-            let writes = &mut self.shards.entry(shard).or_default().writes;
-            let is_continued = writes.last().is_none_or(|last| last.after == before);
-            writes.push(Write { t: latest, before, after, number });
-            if !is_continued {
+            let lease = &mut self.shards.entry(shard).or_default().lease;
+            if !lease.add(write, latest, number) {
                 self.contradiction(shard, "the row changed between two writes".to_owned());
             }
         }
@@ -142,10 +162,10 @@ impl<'a> History<'a> {
     fn link_hand_overs(&mut self, events: &'a [Event]) {
         let mut running: BTreeMap<&str, usize> = BTreeMap::new();
         for event in events {
-            if let Event::Start { t, tenure, worker, shard, place } = event {
+            if let Event::Start { tenure, shard, .. } = event {
                 self.shards.entry(shard).or_default();
                 running.insert(tenure, self.tenures.len());
-                self.tenures.push(Tenure::new(tenure, worker.as_deref(), shard, *t, place));
+                self.tenures.extend(Tenure::of(event));
                 continue;
             }
             let Some(tenure) = running.get(event.tenure()) else {
@@ -153,6 +173,7 @@ impl<'a> History<'a> {
                 self.contradiction("", text);
                 continue;
             };
+            self.knows_returns |= matches!(event, Event::Done { .. });
             let tenure = &mut self.tenures[*tenure];
             let puts = &self.shards[tenure.shard].puts;
             tenure.add(event, puts);
@@ -188,75 +209,20 @@ impl<'a> History<'a> {
             self.contradiction(shard, text);
         }
     }
-}
 
-impl<'a> ShardHistory<'a> {
-    fn was_used(&self) -> bool {
-        !(self.puts.is_empty() && self.tenures.is_empty() && self.writes.is_empty())
-    }
-
-    /// The index of the first record after `place`.
-    pub(crate) fn first_after(&self, place: &Place) -> usize {
-        self.puts.partition_point(|put| put.place <= *place)
-    }
-
-    /// The writes that changed the checkpoint of a row that was there before.
-    pub(crate) fn checkpoints(&self) -> impl Iterator<Item = (&Write<'a>, &'a Row, &'a Row)> {
-        self.writes.iter().filter_map(|write| {
-            let (before, after) = (write.before?, write.after?);
-            (before.checkpoint != after.checkpoint).then_some((write, before, after))
-        })
-    }
-
-    /// The first write that marked the shard as ended; its time is 0 if that was before the
-    /// journal begins.
-    pub(crate) fn ended_t(&self) -> Option<u64> {
-        let is_end = |row: &Row| row.checkpoint == Place::ShardEnd;
-        if self.writes.first()?.before.is_some_and(is_end) {
-            return Some(0);
-        }
-        self.writes.iter().find(|write| write.after.is_some_and(is_end)).map(|write| write.t)
-    }
-
-    /// The row's checkpoint at a time; none while there is no row.
-    pub(crate) fn checkpoint_at(&self, t: u64) -> Option<&'a Place> {
-        let applied = self.writes.partition_point(|write| write.t <= t);
-        let row = match applied.checked_sub(1) {
-            Some(last) => self.writes[last].after,
-            None => self.writes.first()?.before,
+    /// From when on each of a shard's tenures may have read its start, in the order of their
+    /// starts: since the worker got the lease, or since the end of its last tenure of it. None if
+    /// the worker had not got it.
+    pub(crate) fn reads_since(&self, shard: &ShardHistory<'a>) -> Vec<Option<u64>> {
+        let mut ended: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        let since = |tenure: &Tenure<'a>| {
+            let Some(worker) = tenure.worker else { return Some(0) };
+            let taken_t = shard.lease.taken_before(worker, tenure.started_t);
+            let earlier = ended.entry(worker).or_default();
+            let before = earlier.iter().copied().filter(|t| *t <= tenure.started_t).max();
+            earlier.push(tenure.last_t);
+            Some(taken_t?.max(before.unwrap_or(0)))
         };
-        row.map(|row| &row.checkpoint)
-    }
-
-    fn find_first_hands(&mut self, tenures: &[Tenure<'a>]) {
-        for tenure in &self.tenures {
-            for batch in &tenures[*tenure].batches {
-                for (position, record) in batch.records.iter().enumerate() {
-                    let Some(put) = record.put else { continue };
-                    let hand = FirstHand { t: batch.t, position };
-                    let first = self.first_hands[put].get_or_insert(hand);
-                    *first = hand.min(*first);
-                }
-            }
-        }
-    }
-
-    /// Where the application had to begin: at the first checkpoint that the row or, without rows,
-    /// a tenure had.
-    ///
-    /// Which record LATEST and AT_TIMESTAMP meant is in no journal, so there it is the first one
-    /// that was handed at all.
-    fn first_due(&self, tenures: &[Tenure<'a>]) -> usize {
-        let first_row = self.writes.first().and_then(|write| write.before.or(write.after));
-        let first_tenure = self.tenures.first().map(|tenure| tenures[*tenure].start);
-        let start = first_row.map(|row| &row.checkpoint).or(first_tenure);
-        match start {
-            None | Some(Place::TrimHorizon) => 0,
-            Some(place @ (Place::At(..) | Place::ShardEnd)) => self.first_after(place),
-            Some(Place::Latest | Place::AtTimestamp) => {
-                let handed = self.first_hands.iter().position(Option::is_some);
-                handed.unwrap_or(self.puts.len())
-            }
-        }
+        self.tenures_of(shard).map(since).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Reading journals: JSON lines, whose last one a killed process may have left unfinished.
+//! Journals, and reading them: JSON lines, whose last one a killed process may have left unfinished.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -7,10 +7,17 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use crate::error::ReadError;
-use crate::event::{Event, ProducerLine, Put, Shard};
+use crate::event::Event;
+use crate::place::Place;
+use crate::put::{ProducerLine, Put, Shard};
 use crate::row::LeaseWrite;
+use crate::terms::Terms;
+use crate::worker::WorkerEvent;
 
 /// Everything that was written down about one application's run on one stream.
+///
+/// What may be missing is missing in the journals of those who cannot know it: an invariant that
+/// needs it is then not judged.
 #[derive(Clone, Debug, Default)]
 pub struct Journals {
     /// The records that the stream acknowledged.
@@ -23,6 +30,15 @@ pub struct Journals {
     pub hand_overs: Vec<Vec<Event>>,
     /// The writes to the lease table, in the order in which they were applied.
     pub lease_writes: Vec<LeaseWrite>,
+    /// What happened to the workers, in order; may be missing.
+    pub workers: Vec<WorkerEvent>,
+    /// By which times the run is judged; may be missing.
+    pub terms: Option<Terms>,
+    /// Shard and place of each record that retention removed before anyone had read it. In no
+    /// file: only a stream that is part of the run can tell.
+    pub trimmed: Vec<(String, Place)>,
+    /// How many records the application says it lost to retention. In no file.
+    pub lost_counted: Option<usize>,
 }
 
 /// Where journals lie.
@@ -32,19 +48,25 @@ pub struct Paths {
     pub producer: Vec<PathBuf>,
     /// `{"shard","parents"}`.
     pub shards: Vec<PathBuf>,
-    /// `{"e":"start"|"hand"|"ask"|"answer"|"end","t","tenure",…}`.
+    /// `{"e":"start"|"hand"|"ask"|"answer"|"prepare"|"prepared"|"end"|"done","t","tenure",…}`.
     pub hand_overs: Vec<PathBuf>,
-    /// `{"t","table","op","key","before","after"}` with items in DynamoDB's JSON.
+    /// `{"t","table","op","key","before","after"}` with items in DynamoDB's JSON; perhaps `by` and
+    /// `sentT`.
     pub lease_writes: Vec<PathBuf>,
+    /// `{"e":"started"|"killed"|"paused"|"resumed"|"stopAsked"|"ended","t","worker",…}`.
+    pub workers: Vec<PathBuf>,
+    /// One object, the [`Terms`].
+    pub terms: Option<PathBuf>,
 }
 
 impl Paths {
     /// The journals in a directory, by how their names begin: `producer`, `shards`, `hand`,
-    /// `lease`, each followed by anything and `.jsonl`.
+    /// `lease`, `worker`, each followed by anything and `.jsonl`; and `terms.json`.
     ///
     /// # Errors
     ///
-    /// When the directory cannot be read, or when a journal other than `hand` is missing.
+    /// When the directory cannot be read, or when a journal `producer`, `shards` or `lease` is
+    /// missing.
     pub fn in_directory(directory: &Path) -> Result<Self, ReadError> {
         let unreadable = |source: io::Error| ReadError::File { path: directory.to_owned(), source };
         let mut files = Vec::new();
@@ -69,6 +91,8 @@ impl Paths {
             shards: needed("shards")?,
             hand_overs: begins_with("hand"),
             lease_writes: needed("lease")?,
+            workers: begins_with("worker"),
+            terms: files.iter().find(|path| path.ends_with("terms.json")).cloned(),
         })
     }
 }
@@ -108,7 +132,25 @@ impl Journals {
         for path in &paths.lease_writes {
             journals.lease_writes.extend(read_lines::<LeaseWrite>(path)?);
         }
+        for path in &paths.workers {
+            journals.workers.extend(read_lines::<WorkerEvent>(path)?);
+        }
+        if let Some(path) = &paths.terms {
+            journals.terms = Some(read_object(path)?);
+        }
         Ok(journals)
+    }
+}
+
+fn read_object<T: DeserializeOwned>(path: &Path) -> Result<T, ReadError> {
+    let path = path.to_owned();
+    match std::fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| ReadError::Line {
+            path,
+            line: source.line(),
+            source,
+        }),
+        Err(source) => Err(ReadError::File { path, source }),
     }
 }
 

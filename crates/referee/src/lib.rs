@@ -9,21 +9,33 @@
 mod counts;
 mod error;
 mod event;
+mod fleet;
 mod history;
+mod invariant;
 mod invariants;
+mod item;
 mod journals;
+mod lease;
 mod place;
+mod put;
 mod row;
+mod shard;
 mod tenure;
+mod terms;
 mod verdict;
+mod worker;
 
 pub use counts::Counts;
 pub use error::ReadError;
-pub use event::{Event, Handed, Put, Shard, Why};
+pub use event::{Event, Handed, Why};
+pub use invariant::Invariant;
 pub use journals::{Journals, Paths};
 pub use place::{NotAPlace, Place, SequenceNumber};
+pub use put::{Put, Shard};
 pub use row::{LeaseWrite, Row};
-pub use verdict::{Invariant, Verdict, Violation};
+pub use terms::Terms;
+pub use verdict::{Verdict, Violation};
+pub use worker::WorkerEvent;
 
 use crate::history::History;
 
@@ -31,8 +43,14 @@ use crate::history::History;
 #[must_use]
 pub fn judge(journals: &Journals) -> Verdict {
     let history = History::new(journals);
-    Verdict {
-        counts: Counts::of(&history),
-        violations: invariants::CHECKS.iter().flat_map(|check| check(&history)).collect(),
+    let mut verdict =
+        Verdict { counts: Counts::of(&history), violations: Vec::new(), not_judged: Vec::new() };
+    for (invariant, evidence, check) in invariants::CHECKS {
+        if history.has(evidence) {
+            verdict.violations.extend(check(&history));
+        } else {
+            verdict.not_judged.push(invariant);
+        }
     }
+    verdict
 }

@@ -48,11 +48,12 @@ impl Ord for SequenceNumber {
 }
 
 /// A place in a shard, in the order in which Kinesis clients rank them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// Reading starts at the configured timestamp.
     AtTimestamp,
     /// Reading starts at the oldest record.
+    #[default]
     TrimHorizon,
     /// Reading starts at the tip.
     Latest,
@@ -76,6 +77,11 @@ impl Place {
             "SHARD_END" => Self::ShardEnd,
             digits => Self::At(SequenceNumber::parse(digits)?, sub_sequence),
         })
+    }
+
+    /// Whether it is a record's, and not a sentinel.
+    pub(crate) fn is_of_a_record(&self) -> bool {
+        matches!(self, Self::At(..))
     }
 }
 

@@ -135,6 +135,7 @@ impl Scene {
             shards: files("shards"),
             hand_overs: files("hand-"),
             lease_writes: files("lease"),
+            ..Paths::default()
         };
         let verdict = shardwise_referee::judge(&Journals::read_files(&paths).unwrap());
         let left = stage::left_behind(&self.directory, Duration::from_secs(6)).await;

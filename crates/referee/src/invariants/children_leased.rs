@@ -2,8 +2,9 @@
 
 use super::violation;
 use crate::history::History;
+use crate::invariant::Invariant;
 use crate::place::Place;
-use crate::verdict::{Invariant, Violation};
+use crate::verdict::Violation;
 
 /// When a lease is marked as ended, the lease of every child shard has been written before, in the
 /// order of application.
@@ -12,10 +13,11 @@ use crate::verdict::{Invariant, Violation};
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
-        let end = shard.checkpoints().find(|(_, _, after)| after.checkpoint == Place::ShardEnd);
+        let end =
+            shard.lease.checkpoints().find(|(_, _, after)| after.checkpoint == Place::ShardEnd);
         let Some((end, ..)) = end else { continue };
         for child in &shard.children {
-            let first = history.shard(child).writes.first();
+            let first = history.shard(child).lease.writes.first();
             let is_leased =
                 first.is_some_and(|first| first.before.is_some() || first.number < end.number);
             if !is_leased {

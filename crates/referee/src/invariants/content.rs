@@ -2,7 +2,8 @@
 
 use super::violation;
 use crate::history::History;
-use crate::verdict::{Invariant, Violation};
+use crate::invariant::Invariant;
+use crate::verdict::Violation;
 
 /// Every record handed was put at that place of that shard, with the same digest.
 ///

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{some_records, violation};
-use crate::history::{History, ShardHistory};
+use crate::history::History;
+use crate::invariant::Invariant;
 use crate::place::Place;
-use crate::verdict::{Invariant, Violation};
+use crate::shard::ShardHistory;
+use crate::verdict::Violation;
 
 /// A record is handed at most once in each tenure that started before it; a batch that is repeated
 /// at once, because the processor failed, counts as one.

@@ -1,10 +1,12 @@
 //! I2: a tenure starts at the row's checkpoint, and leaves nothing out.
 
 use super::{some_records, violation};
-use crate::history::{History, ShardHistory};
+use crate::history::History;
+use crate::invariant::Invariant;
 use crate::place::Place;
+use crate::shard::ShardHistory;
 use crate::tenure::Tenure;
-use crate::verdict::{Invariant, Violation};
+use crate::verdict::Violation;
 
 /// The records handed in a tenure follow each other without a hole, from right after its start on;
 /// and the start is a checkpoint that the row had since the worker took the lease, or, if the
@@ -13,13 +15,13 @@ use crate::verdict::{Invariant, Violation};
 /// Order is not judged here (I3). A tenure that starts at LATEST or AT_TIMESTAMP begins, for this
 /// purpose, with the first record it was handed. Where a processor does not know its worker, any
 /// checkpoint that the row ever had by then is accepted. Records put without an answer to the
-/// producer, and records that retention removed, are in no journal.
+/// producer are in no journal; those that retention removed are excused.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
-        for (nth, tenure) in history.tenures_of(shard).enumerate() {
-            let earlier = history.tenures_of(shard).take(nth);
-            violations.extend(wrong_start(shard, tenure, earlier).map(|text| (id, text)));
+        let since = history.reads_since(shard);
+        for (tenure, since) in history.tenures_of(shard).zip(since) {
+            violations.extend(wrong_start(shard, tenure, since).map(|text| (id, text)));
             violations.extend(hole(shard, tenure).map(|text| (id, text)));
         }
     }
@@ -42,42 +44,25 @@ fn hole(shard: &ShardHistory<'_>, tenure: &Tenure<'_>) -> Option<String> {
         holes.extend(expected..put);
         expected = expected.max(put + 1);
     }
+    holes.retain(|put| !shard.trimmed[*put]);
     let records = some_records(&shard.puts, holes.into_iter())?;
     Some(format!("tenure `{}` from {} on leaves out {records}", tenure.id, tenure.start))
 }
 
-fn wrong_start<'a>(
+fn wrong_start(
     shard: &ShardHistory<'_>,
     tenure: &Tenure<'_>,
-    earlier: impl Iterator<Item = &'a Tenure<'a>>,
+    since: Option<u64>,
 ) -> Option<String> {
     let (id, start, started_t) = (tenure.id, tenure.start, tenure.started_t);
-    let first = shard.writes.first()?;
-    let since = match tenure.worker {
-        None => 0,
-        Some(worker) => {
-            let holds = |holder: Option<&str>| holder == Some(worker);
-            let take =
-                shard.writes.iter().rev().filter(|write| write.t <= started_t).find(|write| {
-                    holds(write.after.and_then(|row| row.holder.as_deref()))
-                        && !holds(write.before.and_then(|row| row.holder.as_deref()))
-                });
-            let held_before = holds(first.before.and_then(|row| row.holder.as_deref()));
-            let Some(taken_t) = take.map(|write| write.t).or(held_before.then_some(0)) else {
-                return Some(format!("tenure `{id}`: `{worker}` had not taken the lease"));
-            };
-            let ended = earlier.filter(|other| other.worker == tenure.worker);
-            ended.map(|other| other.last_t).filter(|t| *t <= started_t).fold(taken_t, u64::max)
-        }
+    shard.lease.writes.first()?;
+    let Some(since) = since else {
+        let worker = tenure.worker.unwrap_or_default();
+        return Some(format!("tenure `{id}`: `{worker}` had not taken the lease"));
     };
-    let is_start = |place: Option<&Place>| place == Some(start);
-    let begin = shard.writes.partition_point(|write| write.t <= since);
-    let end = shard.writes.partition_point(|write| write.t <= started_t);
-    let mut later = shard.writes[begin..end].iter();
-    let was_there = is_start(shard.checkpoint_at(since))
-        || later.any(|write| is_start(write.after.map(|row| &row.checkpoint)));
+    let was_there = shard.lease.rows_between(since, started_t).any(|row| row.checkpoint == *start);
     (!was_there).then(|| {
-        let row = shard.checkpoint_at(started_t).unwrap_or(&Place::TrimHorizon);
+        let row = shard.lease.checkpoint_at(started_t).unwrap_or(&Place::TrimHorizon);
         format!("tenure `{id}` starts at {start}, while the row says {row}")
     })
 }

@@ -2,43 +2,78 @@
 //! cannot show.
 
 mod acknowledgement;
+mod balance;
 mod checkpoint_order;
 mod children_leased;
 mod content;
+mod coverage;
+mod deadline;
+mod deletion;
 mod delivery;
 mod duplicates;
+mod earlier_tenure;
+mod final_refusal;
 mod hole_in_tenure;
 mod hole_under_checkpoint;
 mod journals_agree;
+mod live_steal;
+mod living_consumer;
 mod nothing_before_start;
 mod order_in_tenure;
 mod order_of_keys;
+mod orderly_end;
+mod orderly_exit;
+mod overlap;
+mod owner_writes;
 mod parents_first;
+mod pending_kept;
+mod renewals;
 mod shard_end;
+mod takeover;
+mod unknown_kept;
 
-use crate::event::Put;
+pub(crate) use self::live_steal::steals;
+use crate::history::Evidence::{self, Returns, Senders, Terms, Workers};
 use crate::history::History;
-use crate::verdict::{Invariant, Violation};
+use crate::invariant::Invariant;
+use crate::put::Put;
+use crate::verdict::Violation;
 
 /// Looks for one invariant's violations.
 type Check = fn(&History<'_>) -> Vec<Violation>;
 
-/// One check for each invariant.
-pub(crate) const CHECKS: [Check; 14] = [
-    hole_under_checkpoint::check,
-    hole_in_tenure::check,
-    order_in_tenure::check,
-    nothing_before_start::check,
-    parents_first::check,
-    shard_end::check,
-    children_leased::check,
-    delivery::check,
-    checkpoint_order::check,
-    acknowledgement::check,
-    duplicates::check,
-    order_of_keys::check,
-    content::check,
-    journals_agree::check,
+/// What each invariant needs to be judged, and its check.
+pub(crate) const CHECKS: [(Invariant, &[Evidence], Check); 30] = [
+    (Invariant::NoHoleUnderCheckpoint, &[], hole_under_checkpoint::check),
+    (Invariant::NoHoleInTenure, &[], hole_in_tenure::check),
+    (Invariant::OrderInTenure, &[], order_in_tenure::check),
+    (Invariant::NothingBeforeStart, &[], nothing_before_start::check),
+    (Invariant::ParentsFirst, &[], parents_first::check),
+    (Invariant::ShardEndEarned, &[], shard_end::check),
+    (Invariant::ChildrenLeased, &[], children_leased::check),
+    (Invariant::EverythingDelivered, &[], delivery::check),
+    (Invariant::CheckpointNeverGoesBack, &[], checkpoint_order::check),
+    (Invariant::OwnerWrites, &[Senders], owner_writes::check),
+    (Invariant::NoWriteOfEarlierTenure, &[Senders], earlier_tenure::check),
+    (Invariant::TruthfulAcknowledgement, &[], acknowledgement::check),
+    (Invariant::NothingAfterFinalRefusal, &[], final_refusal::check),
+    (Invariant::PendingKept, &[], pending_kept::check),
+    (Invariant::NoHandAfterDeadline, &[Senders, Terms], deadline::check),
+    (Invariant::OverlapBounded, &[Returns, Terms], overlap::check),
+    (Invariant::DuplicatesBounded, &[], duplicates::check),
+    (Invariant::OrderlyEndNoDuplicates, &[], orderly_end::check),
+    (Invariant::OneLiveSteal, &[Terms], live_steal::check),
+    (Invariant::TakeoverInTime, &[Terms, Workers], takeover::check),
+    (Invariant::Balanced, &[Terms, Workers], balance::check),
+    (Invariant::Coverage, &[Terms], coverage::check),
+    (Invariant::HeldLeaseAlive, &[Terms, Workers], living_consumer::check),
+    (Invariant::DeletedOnlyWhenDone, &[Senders], deletion::check),
+    (Invariant::ThrottlingEndsNothing, &[Terms, Workers], renewals::check),
+    (Invariant::OrderlyExit, &[Workers], orderly_exit::check),
+    (Invariant::UnknownKept, &[Senders], unknown_kept::check),
+    (Invariant::OrderOfKeys, &[], order_of_keys::check),
+    (Invariant::Content, &[], content::check),
+    (Invariant::Journals, &[], journals_agree::check),
 ];
 
 fn violation(invariant: Invariant, shard: &str, text: String) -> Violation {

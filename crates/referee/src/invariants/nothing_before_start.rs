@@ -2,7 +2,8 @@
 
 use super::violation;
 use crate::history::History;
-use crate::verdict::{Invariant, Violation};
+use crate::invariant::Invariant;
+use crate::verdict::Violation;
 
 /// No record at or before the start of a tenure is handed in it.
 ///

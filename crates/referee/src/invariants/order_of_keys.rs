@@ -1,10 +1,13 @@
 //! The order of each key, in a shard and across reshards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::coverage::ancestors;
 use super::violation;
-use crate::history::{FirstHand, History, ShardHistory};
-use crate::verdict::{Invariant, Violation};
+use crate::history::History;
+use crate::invariant::Invariant;
+use crate::shard::{FirstHand, ShardHistory};
+use crate::verdict::Violation;
 
 /// When each key's records were handed for the first time: the earliest and the latest.
 type Spans<'a> = BTreeMap<&'a str, (FirstHand, FirstHand)>;
@@ -57,13 +60,4 @@ fn follow<'a>(shard: &ShardHistory<'a>) -> (Spans<'a>, Option<String>) {
         *last = hand.max(*last);
     }
     (spans, disorder)
-}
-
-fn ancestors<'a>(history: &History<'a>, shard: &'a str) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::new();
-    let mut open = vec![shard];
-    while let Some(shard) = open.pop() {
-        open.extend(history.shard(shard).parents.iter().filter(|parent| found.insert(**parent)));
-    }
-    found
 }

@@ -1,8 +1,10 @@
 //! I5: parents before children.
 
 use super::violation;
-use crate::history::{History, ShardHistory};
-use crate::verdict::{Invariant, Violation};
+use crate::history::History;
+use crate::invariant::Invariant;
+use crate::shard::ShardHistory;
+use crate::verdict::Violation;
 
 /// The first record of a child shard is handed after the write that marked each parent as ended.
 ///
@@ -13,7 +15,7 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     for (id, shard) in &history.shards {
         let Some(first_t) = first_hand_t(history, shard) else { continue };
         for parent in &shard.parents {
-            let lease = history.shard(parent);
+            let lease = &history.shard(parent).lease;
             let text = match lease.ended_t() {
                 _ if lease.writes.is_empty() => continue,
                 Some(ended_t) if ended_t <= first_t => continue,

@@ -3,11 +3,14 @@
 use shardwise_referee::{Event, Handed, Journals, LeaseWrite, Place, Put, Row, Shard};
 use shardwise_referee::{Verdict, judge};
 
-use crate::story::{Story, WORKERS};
+use crate::story::{QUIET, Story, WORKERS};
 
 /// Splits, merges, kills, restarts, a paused worker, repeated batches and renewals in one run.
 pub(crate) fn eventful() -> Story {
-    let mut story = Story::new(2);
+    tell_events(Story::new(2))
+}
+
+fn tell_events(mut story: Story) -> Story {
     let (left, right) = ("shardId-000000000000", "shardId-000000000001");
     for nth in 0..10 {
         story.put(left, &format!("left-{}", nth % 3));
@@ -18,13 +21,16 @@ pub(crate) fn eventful() -> Story {
     story.checkpoint(&killed);
     story.hand(&killed, 3);
     // The worker dies here; the next one begins after the checkpoint.
+    story.worker(WORKERS[0], "killed");
     let paused = story.take(WORKERS[1], left);
     story.hand(&paused, 2);
     story.repeat_last_batch(&paused);
     story.renew(left);
     story.checkpoint(&paused);
     // The worker is paused, loses the lease, and wakes up with a batch in hand.
+    story.worker(WORKERS[1], "paused");
     let rest = story.take(WORKERS[2], left);
+    story.worker(WORKERS[1], "resumed");
     story.hand(&paused, 2);
     story.checkpoint(&paused);
     story.tell_end(&paused, "leaseLost");
@@ -35,6 +41,7 @@ pub(crate) fn eventful() -> Story {
     story.split(left);
     story.end(&rest);
 
+    story.worker(WORKERS[0], "started");
     let steady = story.take(WORKERS[0], right);
     story.hand(&steady, 100);
     let merged = story.merge("shardId-000000000003", right);
@@ -74,6 +81,40 @@ fn a_run_with_splits_merges_kills_and_duplicates_is_clean() {
     assert_eq!(counts.duplicates_after_checkpoint, 7);
 }
 
+/// The rest of a run without faults: leases are spread evenly, and all that is left is handed.
+pub(crate) fn rest(story: &mut Story) {
+    for (shard, worker) in story.balance() {
+        if !story.shards[&shard].has_ended {
+            let tenure = story.start(worker, &shard);
+            story.hand(&tenure, usize::MAX / 2);
+        }
+    }
+    story.begin_quiet();
+    story.wait(QUIET);
+    story.end_quiet();
+}
+
+#[test]
+fn the_same_run_is_clean_with_all_evidence_and_every_invariant_is_judged() {
+    let mut story = tell_events(Story::watched(2));
+    rest(&mut story);
+    let verdict = assert_clean(&story);
+    assert_eq!(verdict.not_judged, []);
+    // Of one lease the worker had died, and of one it was paused; both had just been renewed.
+    assert_eq!((verdict.counts.takes, verdict.counts.lost_leases), (7, 2));
+    assert_eq!(verdict.counts.steals, 2);
+}
+
+#[test]
+fn without_their_evidence_invariants_are_not_judged_and_the_verdict_says_so() {
+    let verdict = assert_clean(&eventful());
+    let not_judged: Vec<&str> = verdict.not_judged.iter().map(|invariant| invariant.id()).collect();
+    let expected = "I10 I11 I16 I17 I20 I21 I22 I23 I24 I27 I28 I34 I35";
+    assert_eq!(not_judged.join(" "), expected);
+    let is_told = |line: &str| line.starts_with("I21 ") && line.ends_with("not judged");
+    assert!(verdict.to_string().lines().any(is_told), "{verdict}");
+}
+
 #[test]
 fn a_verdict_can_be_read() {
     let text = judge(&eventful().journals()).to_string();
@@ -94,6 +135,7 @@ fn long_run(shards: usize, records: usize) -> Journals {
         holder: Some(WORKERS[worker % WORKERS.len()].to_owned()),
         counter: counter as u64,
         checkpoint: checkpoint.clone(),
+        ..Row::default()
     };
     for shard in (0..shards).map(|shard| format!("shardId-{shard:012}")) {
         journals.shards.push(Shard { shard: shard.clone(), parents: Vec::new() });
@@ -113,7 +155,8 @@ fn long_run(shards: usize, records: usize) -> Journals {
                 let (before, after) = (last.take(), Some(row(worker, counter, checkpoint)));
                 last.clone_from(&after);
                 let key = shard.clone();
-                journals.lease_writes.push(LeaseWrite { t, key, before, after });
+                let write = LeaseWrite { t, key, before, after, ..LeaseWrite::default() };
+                journals.lease_writes.push(write);
             };
             write(t, &checkpoint);
             let tenure = format!("{worker}-{shard}");
@@ -123,6 +166,7 @@ fn long_run(shards: usize, records: usize) -> Journals {
                 worker: Some(WORKERS[worker % WORKERS.len()].to_owned()),
                 shard: shard.clone(),
                 place: checkpoint.clone(),
+                pending: None,
             }];
             let end = records * (worker + 1) / TENURES;
             let mut next = done;

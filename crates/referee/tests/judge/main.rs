@@ -7,6 +7,12 @@ mod files;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
+mod planted_in_calls;
+#[cfg(test)]
+mod planted_in_leases;
+#[cfg(test)]
+mod planted_in_quiet;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod story;

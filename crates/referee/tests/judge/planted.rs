@@ -8,21 +8,29 @@ use shardwise_referee::{Invariant, judge};
 use crate::clean::eventful;
 use crate::story::{Story, WORKERS};
 
-const FIRST: &str = "shardId-000000000000";
+pub(crate) const FIRST: &str = "shardId-000000000000";
 
-fn blamed(story: &Story) -> BTreeSet<Invariant> {
+pub(crate) fn blamed(story: &Story) -> BTreeSet<Invariant> {
     judge(&story.journals()).violations.into_iter().map(|broken| broken.invariant).collect()
 }
 
 /// Asserts that `invariants`, and only they, are reported as broken.
-fn assert_blamed<const N: usize>(story: &Story, invariants: [Invariant; N]) {
+pub(crate) fn assert_blamed<const N: usize>(story: &Story, invariants: [Invariant; N]) {
     let verdict = judge(&story.journals());
     assert_eq!(blamed(story), BTreeSet::from(invariants), "{verdict}");
 }
 
 /// One shard with ten records, taken by the first worker, five handed and checkpointed.
 fn half_done() -> (Story, String) {
-    let mut story = Story::new(1);
+    half_done_of(Story::new(1))
+}
+
+/// The same, with all evidence.
+pub(crate) fn half_done_watched() -> (Story, String) {
+    half_done_of(Story::watched(1))
+}
+
+fn half_done_of(mut story: Story) -> (Story, String) {
     story.put_many(FIRST, 10);
     let tenure = story.take(WORKERS[0], FIRST);
     story.hand(&tenure, 5);
@@ -30,7 +38,7 @@ fn half_done() -> (Story, String) {
     (story, tenure)
 }
 
-fn sequence(story: &Story, nth: usize) -> String {
+pub(crate) fn sequence(story: &Story, nth: usize) -> String {
     story.shards[FIRST].records[nth].0.clone()
 }
 
@@ -147,7 +155,15 @@ fn a_checkpoint_where_the_tenure_started_needs_no_write() {
 
 /// A shard that was split, with its children leased; the tenure has handed all of it.
 fn split() -> (Story, String, String) {
-    let (mut story, tenure) = half_done();
+    split_of(half_done())
+}
+
+/// The same, with all evidence.
+pub(crate) fn split_watched() -> (Story, String, String) {
+    split_of(half_done_watched())
+}
+
+fn split_of((mut story, tenure): (Story, String)) -> (Story, String, String) {
     story.hand(&tenure, 5);
     let [child, _] = story.split(FIRST);
     story.put(&child, "of-the-child");

@@ -1,12 +1,17 @@
 //! A small application that keeps the rules, and writes the journals that the referee reads.
 //!
 //! Each act is one or more lines, as another program would write them, so that the tests go
-//! through the parsers too. `now` rises with each line.
+//! through the parsers too. `now` rises with each line. A story that is watched has all that the
+//! simulation writes down; one that is not has what a demo of daemons does.
+
+mod fleet;
+mod journals;
+
+pub(crate) use self::fleet::{FAILOVER, QUIET, SECOND, TAKE_INTERVAL};
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shardwise_referee::{Event, Journals, LeaseWrite, Put, Shard};
 
 /// The names of the workers.
 pub(crate) const WORKERS: [&str; 3] = ["worker-a", "worker-b", "worker-c"];
@@ -21,14 +26,18 @@ pub(crate) struct StoryShard {
     pub(crate) is_closed: bool,
     pub(crate) has_ended: bool,
     /// The row: none before the lease is created.
-    row: Option<StoryRow>,
+    pub(crate) row: Option<StoryRow>,
 }
 
+/// A lease's row.
 #[derive(Clone, Debug)]
-struct StoryRow {
-    owner: Option<String>,
-    counter: u64,
-    checkpoint: String,
+pub(crate) struct StoryRow {
+    pub(crate) owner: Option<String>,
+    pub(crate) counter: u64,
+    pub(crate) checkpoint: String,
+    pub(crate) pending: Option<String>,
+    /// An attribute that KCL does not know.
+    pub(crate) note: Option<String>,
     /// How many records lie at or before the checkpoint.
     done: usize,
 }
@@ -52,6 +61,15 @@ pub(crate) struct Story {
     /// Lines by file; here a file for each tenure.
     pub(crate) events: BTreeMap<String, Vec<Value>>,
     pub(crate) writes: Vec<Value>,
+    /// Whether senders, returns, workers and terms are written down.
+    pub(crate) is_watched: bool,
+    pub(crate) worker_events: Vec<Value>,
+    pub(crate) terms: Value,
+    /// Shard and sequence number of records that retention removed.
+    pub(crate) trimmed: Vec<(String, String)>,
+    pub(crate) lost_counted: Option<usize>,
+    /// A worker that renews nothing, though it is at work.
+    pub(crate) stuck: Option<&'static str>,
     next_sequence: u64,
     next_tenure: u64,
 }
@@ -67,12 +85,12 @@ impl Story {
         story
     }
 
-    fn tick(&mut self) -> u64 {
+    pub(crate) fn tick(&mut self) -> u64 {
         self.now += 10;
         self.now
     }
 
-    fn add_shard(&mut self, parents: &[&str]) -> String {
+    pub(crate) fn add_shard(&mut self, parents: &[&str]) -> String {
         let id = format!("shardId-{:012}", self.shards.len());
         let parents: Vec<String> = parents.iter().map(|&parent| parent.to_owned()).collect();
         for parent in &parents {
@@ -124,26 +142,73 @@ impl Story {
         if let Some(owner) = &row.owner {
             item["leaseOwner"] = json!({"S": owner});
         }
+        if let Some(pending) = &row.pending {
+            item["pendingCheckpoint"] = json!({"S": pending});
+            item["pendingCheckpointState"] = json!({"B": "AQI="});
+        }
+        if let Some(note) = &row.note {
+            item["note"] = json!({"S": note});
+        }
         item
     }
 
-    /// Applies a write to a lease's row.
-    fn write(&mut self, shard: &str, op: &str, change: impl FnOnce(&mut StoryRow)) {
-        let new =
-            StoryRow { owner: None, counter: 0, checkpoint: "TRIM_HORIZON".to_owned(), done: 0 };
+    /// Applies a write of the worker that has the lease, or gets it, to the lease's row.
+    pub(crate) fn write(&mut self, shard: &str, op: &str, change: impl FnOnce(&mut StoryRow)) {
+        let new = StoryRow {
+            owner: None,
+            counter: 0,
+            checkpoint: "TRIM_HORIZON".to_owned(),
+            pending: None,
+            note: None,
+            done: 0,
+        };
         let before = self.shards[shard].row.clone();
         let mut after = before.clone().unwrap_or(new);
         if before.is_some() {
             after.counter += 1;
         }
         change(&mut after);
+        let owner = after.owner.clone().or(before.as_ref().and_then(|row| row.owner.clone()));
+        let by = owner.unwrap_or_else(|| WORKERS[0].to_owned());
+        self.record(shard, op, Some(&by), before, Some(after));
+    }
+
+    /// A write of nobody in particular, that does not touch the counter.
+    pub(crate) fn write_from_outside(&mut self, shard: &str, change: impl FnOnce(&mut StoryRow)) {
+        let before = self.shards[shard].row.clone();
+        let mut after = before.clone().unwrap();
+        change(&mut after);
+        self.record(shard, "UpdateItem", None, before, Some(after));
+    }
+
+    /// Deletes a lease's row.
+    pub(crate) fn delete(&mut self, by: Option<&str>, shard: &str) {
+        let before = self.shards[shard].row.clone();
+        self.record(shard, "DeleteItem", by, before, None);
+    }
+
+    fn record(
+        &mut self,
+        shard: &str,
+        op: &str,
+        by: Option<&str>,
+        before: Option<StoryRow>,
+        after: Option<StoryRow>,
+    ) {
         let t = self.tick();
-        self.writes.push(json!({
+        let mut write = json!({
             "t": t, "table": "orders", "op": op, "key": shard,
             "before": before.map(|row| Self::item(shard, &row)),
-            "after": Self::item(shard, &after),
-        }));
-        self.shards.get_mut(shard).unwrap().row = Some(after);
+            "after": after.as_ref().map(|row| Self::item(shard, row)),
+        });
+        if self.is_watched
+            && let Some(by) = by
+        {
+            write["by"] = json!(by);
+            write["sentT"] = json!(t - 4);
+        }
+        self.writes.push(write);
+        self.shards.get_mut(shard).unwrap().row = after;
     }
 
     pub(crate) fn create_lease(&mut self, shard: &str) {
@@ -156,11 +221,16 @@ impl Story {
         self.write(shard, "UpdateItem", |_| {});
     }
 
+    pub(crate) fn release(&mut self, shard: &str) {
+        self.write(shard, "UpdateItem", |row| row.owner = None);
+    }
+
     pub(crate) fn set_checkpoint(&mut self, shard: &str, checkpoint: &str) {
         let records = &self.shards[shard].records;
         let done = records.iter().position(|record| record.0 == checkpoint).map_or(0, |at| at + 1);
         self.write(shard, "UpdateItem", |row| {
             checkpoint.clone_into(&mut row.checkpoint);
+            row.pending = None;
             row.done = done;
         });
     }
@@ -179,8 +249,12 @@ impl Story {
 
     /// A worker that holds the lease initializes a processor.
     pub(crate) fn start(&mut self, worker: &str, shard: &str) -> String {
-        let checkpoint = self.shards[shard].row.as_ref().unwrap().checkpoint.clone();
-        self.start_at(worker, shard, &checkpoint)
+        let row = self.shards[shard].row.clone().unwrap();
+        let id = self.start_at(worker, shard, &row.checkpoint);
+        if let Some(pending) = row.pending {
+            self.events.get_mut(&id).unwrap()[0]["pending"] = json!(pending);
+        }
+        id
     }
 
     pub(crate) fn start_at(&mut self, worker: &str, shard: &str, start: &str) -> String {
@@ -206,13 +280,31 @@ impl Story {
             .collect();
         known.handed = end;
         self.event(tenure, json!({"e": "hand", "records": batch}));
+        self.done(tenure, None);
+    }
+
+    /// The processor returns from the last call.
+    pub(crate) fn done(&mut self, tenure: &str, error: Option<&str>) {
+        if self.is_watched {
+            self.event(tenure, json!({"e": "done", "error": error}));
+        }
+    }
+
+    /// The processor's last return turns into a failure.
+    pub(crate) fn fail_last_call(&mut self, tenure: &str) {
+        let mut events = self.events.get_mut(tenure).unwrap().iter_mut().rev();
+        if let Some(event) = events.find(|event| event["e"] == "done") {
+            event["error"] = json!("it failed");
+        }
     }
 
     /// Hands the last batch once more, as after a failure of the processor.
     pub(crate) fn repeat_last_batch(&mut self, tenure: &str) {
         let last = self.events[tenure].iter().rev().find(|event| event["e"] == "hand");
         if let Some(event) = last.cloned() {
+            self.fail_last_call(tenure);
             self.event(tenure, event);
+            self.done(tenure, None);
         }
     }
 
@@ -241,6 +333,19 @@ impl Story {
         self.answer(tenure, &json!(sequence), None);
     }
 
+    /// Prepares a checkpoint at everything handed.
+    pub(crate) fn prepare(&mut self, tenure: &str) {
+        let StoryTenure { shard, handed, .. } = self.tenures[tenure].clone();
+        let row = self.shards[&shard].row.clone().unwrap();
+        if row.done >= handed {
+            return;
+        }
+        let sequence = self.shards[&shard].records[handed - 1].0.clone();
+        self.event(tenure, json!({"e": "prepare", "seq": sequence, "sub": 0}));
+        self.write(&shard, "UpdateItem", |row| row.pending = Some(sequence.clone()));
+        self.event(tenure, json!({"e": "prepared", "seq": sequence, "sub": 0}));
+    }
+
     pub(crate) fn tell_end(&mut self, tenure: &str, why: &str) {
         self.event(tenure, json!({"e": "end", "why": why}));
     }
@@ -254,58 +359,12 @@ impl Story {
         }
         self.tell_end(tenure, "shardEnded");
         self.ask(tenure, &Value::Null);
-        self.write(&shard, "UpdateItem", |row| "SHARD_END".clone_into(&mut row.checkpoint));
+        self.write(&shard, "UpdateItem", |row| {
+            "SHARD_END".clone_into(&mut row.checkpoint);
+            row.pending = None;
+        });
         self.shards.get_mut(&shard).unwrap().has_ended = true;
         self.answer(tenure, &Value::Null, None);
+        self.done(tenure, None);
     }
-
-    /// The journals' lines, by file name.
-    pub(crate) fn files(&self) -> BTreeMap<String, Vec<Value>> {
-        let shards = self.shards.iter();
-        let shards = shards.map(|(id, shard)| json!({"shard": id, "parents": shard.parents}));
-        let mut files = BTreeMap::from([
-            ("producer.jsonl".to_owned(), self.puts.clone()),
-            ("shards.jsonl".to_owned(), shards.collect()),
-            ("lease-writes.jsonl".to_owned(), self.writes.clone()),
-        ]);
-        for (tenure, events) in &self.events {
-            files.insert(format!("hand-overs-{tenure}.jsonl"), events.clone());
-        }
-        files
-    }
-
-    /// The journals without the detour over files.
-    pub(crate) fn journals(&self) -> Journals {
-        let mut journals = Journals::default();
-        for (name, lines) in self.files() {
-            match name.as_str() {
-                "producer.jsonl" => journals.puts = lines.iter().map(put).collect(),
-                "shards.jsonl" => journals.shards = lines.into_iter().map(shard).collect(),
-                "lease-writes.jsonl" => {
-                    journals.lease_writes = lines.into_iter().map(lease_write).collect();
-                }
-                _ => journals.hand_overs.push(lines.into_iter().map(event).collect()),
-            }
-        }
-        journals
-    }
-}
-
-fn put(line: &Value) -> Put {
-    let text = |field: &str| line[field].as_str().unwrap().to_owned();
-    let place = shardwise_referee::Place::parse(&text("seq"), 0).unwrap();
-    let t = line["t"].as_u64().unwrap();
-    Put { t, shard: text("shard"), place, key: text("key"), digest: text("digest") }
-}
-
-fn shard(line: Value) -> Shard {
-    serde_json::from_value(line).unwrap()
-}
-
-fn lease_write(line: Value) -> LeaseWrite {
-    serde_json::from_value(line).unwrap()
-}
-
-fn event(line: Value) -> Event {
-    serde_json::from_value(line).unwrap()
 }

@@ -1,0 +1,94 @@
+//! What is known of one shard: its records, its lease, and the tenures of it.
+
+use crate::lease::LeaseHistory;
+use crate::place::Place;
+use crate::put::Put;
+use crate::tenure::Tenure;
+
+/// One shard.
+#[derive(Default)]
+pub(crate) struct ShardHistory<'a> {
+    pub(crate) parents: Vec<&'a str>,
+    pub(crate) children: Vec<&'a str>,
+    /// Its records in order.
+    pub(crate) puts: Vec<&'a Put>,
+    /// Which of `puts` retention removed before anyone had read them.
+    pub(crate) trimmed: Vec<bool>,
+    /// When each of `puts` was handed for the first time, and at which position of its batch.
+    pub(crate) first_hands: Vec<Option<FirstHand>>,
+    /// When a processor first returned from each of `puts` without an error.
+    pub(crate) first_returns: Vec<Option<u64>>,
+    /// Indices into `History::tenures`, in the order of their starts.
+    pub(crate) tenures: Vec<usize>,
+    pub(crate) lease: LeaseHistory<'a>,
+    /// The first of `puts` that the application had to process.
+    pub(crate) first_due: usize,
+}
+
+/// The first time that a record was handed; ordered by time, then by position in a batch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FirstHand {
+    pub(crate) t: u64,
+    pub(crate) position: usize,
+}
+
+impl<'a> ShardHistory<'a> {
+    pub(crate) fn was_used(&self) -> bool {
+        !(self.puts.is_empty() && self.tenures.is_empty() && self.lease.writes.is_empty())
+    }
+
+    /// The index of the first record after `place`.
+    pub(crate) fn first_after(&self, place: &Place) -> usize {
+        self.puts.partition_point(|put| put.place <= *place)
+    }
+
+    /// Whether a record was handed by a time.
+    pub(crate) fn was_handed(&self, put: usize, t: u64) -> bool {
+        self.first_hands[put].is_some_and(|hand| hand.t <= t)
+    }
+
+    /// Those of the records that were due, never handed, and removed by retention.
+    pub(crate) fn lost_to_retention(&self) -> usize {
+        let due = self.first_due..self.puts.len();
+        due.filter(|put| self.trimmed[*put] && self.first_hands[*put].is_none()).count()
+    }
+
+    /// Links the records to what became of them in `tenures`, all of the run's.
+    pub(crate) fn link_hands(&mut self, tenures: &[Tenure<'a>]) {
+        self.first_hands = vec![None; self.puts.len()];
+        self.first_returns = vec![None; self.puts.len()];
+        for batch in self.tenures.iter().flat_map(|tenure| &tenures[*tenure].batches) {
+            let returned = batch.done.filter(|done| !done.failed).map(|done| done.t);
+            for (position, record) in batch.records.iter().enumerate() {
+                let Some(put) = record.put else { continue };
+                let hand = FirstHand { t: batch.t, position };
+                let first = self.first_hands[put].get_or_insert(hand);
+                *first = hand.min(*first);
+                if let Some(t) = returned {
+                    let first = self.first_returns[put].get_or_insert(t);
+                    *first = t.min(*first);
+                }
+            }
+        }
+        self.first_due = self.find_first_due(tenures);
+    }
+
+    /// Where the application had to begin: at the first checkpoint that the row or, without rows,
+    /// a tenure had.
+    ///
+    /// Which record LATEST and AT_TIMESTAMP meant is in no journal, so there it is the first one
+    /// that was handed at all.
+    fn find_first_due(&self, tenures: &[Tenure<'a>]) -> usize {
+        let first_row = self.lease.writes.first().and_then(|write| write.before.or(write.after));
+        let first_tenure = self.tenures.first().map(|tenure| tenures[*tenure].start);
+        let start = first_row.map(|row| &row.checkpoint).or(first_tenure);
+        match start {
+            None | Some(Place::TrimHorizon) => 0,
+            Some(place @ (Place::At(..) | Place::ShardEnd)) => self.first_after(place),
+            Some(Place::Latest | Place::AtTimestamp) => {
+                let handed = self.first_hands.iter().position(Option::is_some);
+                handed.unwrap_or(self.puts.len())
+            }
+        }
+    }
+}

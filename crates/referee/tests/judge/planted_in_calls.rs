@@ -1,0 +1,220 @@
+//! One fault each in what record processors are told, and when.
+
+use serde_json::json;
+use shardwise_referee::Invariant;
+
+use crate::planted::{FIRST, assert_blamed, half_done_watched, sequence};
+use crate::story::{FAILOVER, SECOND, Story, WORKERS};
+
+#[test]
+fn a_checkpoint_sent_before_its_last_record_was_handed_leaves_a_hole() {
+    let (mut story, tenure) = half_done_watched();
+    let sent_t = story.now;
+    story.tick();
+    story.hand(&tenure, 5);
+    story.checkpoint(&tenure);
+    assert_blamed(&story, []);
+    story.writes.last_mut().unwrap()["sentT"] = json!(sent_t);
+    assert_blamed(&story, [Invariant::NoHoleUnderCheckpoint]);
+}
+
+#[test]
+fn a_checkpoint_over_a_batch_that_failed_must_have_been_asked_for() {
+    let (mut story, tenure) = half_done_watched();
+    story.hand(&tenure, 5);
+    story.fail_last_call(&tenure);
+    let mut asked = story.clone();
+    let last = sequence(&story, 9);
+    story.set_checkpoint(FIRST, &last);
+    assert_blamed(&story, [Invariant::NoHoleUnderCheckpoint]);
+    asked.checkpoint(&tenure);
+    assert_blamed(&asked, []);
+}
+
+#[test]
+fn a_batch_that_is_still_out_is_not_processed() {
+    let (mut story, tenure) = half_done_watched();
+    story.hand(&tenure, 5);
+    story.events.get_mut(&tenure).unwrap().pop();
+    let last = sequence(&story, 9);
+    story.set_checkpoint(FIRST, &last);
+    assert_blamed(&story, [Invariant::NoHoleUnderCheckpoint]);
+}
+
+#[test]
+fn without_a_place_a_batch_that_failed_is_not_meant() {
+    let (mut story, tenure) = half_done_watched();
+    story.hand(&tenure, 5);
+    story.fail_last_call(&tenure);
+    story.ask(&tenure, &json!(null));
+    story.answer(&tenure, &json!(null), None);
+    assert_blamed(&story, []);
+    story.done(&tenure, None);
+    story.repeat_last_batch(&tenure);
+    story.ask(&tenure, &json!(null));
+    story.answer(&tenure, &json!(null), None);
+    assert_blamed(&story, [Invariant::TruthfulAcknowledgement]);
+}
+
+#[test]
+fn a_batch_that_comes_again_though_it_had_not_failed_is_out_of_order() {
+    let (mut story, tenure) = half_done_watched();
+    story.hand(&tenure, 5);
+    story.repeat_last_batch(&tenure);
+    assert_blamed(&story, []);
+    for event in story.events.get_mut(&tenure).unwrap() {
+        event.as_object_mut().unwrap().remove("error");
+    }
+    assert_blamed(&story, [Invariant::OrderInTenure]);
+}
+
+#[test]
+fn a_prepared_checkpoint_told_as_stored_without_a_write_is_false() {
+    let (mut story, tenure) = half_done_watched();
+    story.hand(&tenure, 5);
+    let mut stored = story.clone();
+    stored.prepare(&tenure);
+    assert_blamed(&stored, []);
+    let last = sequence(&story, 9);
+    let t = story.tick();
+    let events = story.events.get_mut(&tenure).unwrap();
+    events.push(json!({"e": "prepared", "t": t, "tenure": tenure, "seq": last}));
+    assert_blamed(&story, [Invariant::TruthfulAcknowledgement]);
+}
+
+#[test]
+fn a_prepared_checkpoint_where_the_last_one_lies_needs_no_write() {
+    let (mut story, tenure) = half_done_watched();
+    let t = story.tick();
+    let events = story.events.get_mut(&tenure).unwrap();
+    events.push(json!({"e": "prepare", "t": t, "tenure": tenure}));
+    events.push(json!({"e": "prepared", "t": t, "tenure": tenure}));
+    story.hand(&tenure, 5);
+    assert_blamed(&story, []);
+}
+
+#[test]
+fn a_processor_that_was_refused_for_good_is_handed_nothing_more() {
+    for (error, blamed) in [("ShutdownException", true), ("ThrottlingException", false)] {
+        let (mut story, tenure) = half_done_watched();
+        story.hand(&tenure, 2);
+        let seventh = json!(sequence(&story, 6));
+        story.ask(&tenure, &seventh);
+        story.answer(&tenure, &seventh, Some(error));
+        story.hand(&tenure, 3);
+        if blamed {
+            assert_blamed(&story, [Invariant::NothingAfterFinalRefusal]);
+        } else {
+            assert_blamed(&story, []);
+        }
+    }
+}
+
+#[test]
+fn a_hand_over_after_the_failover_time_without_a_renewal_is_late() {
+    let (mut story, tenure) = half_done_watched();
+    let mut renewed = story.clone();
+    renewed.wait(FAILOVER + SECOND);
+    renewed.hand(&tenure, 5);
+    assert_blamed(&renewed, []);
+    story.now += FAILOVER + SECOND;
+    story.hand(&tenure, 5);
+    assert_blamed(&story, [Invariant::NoHandAfterDeadline]);
+}
+
+#[test]
+fn the_deadline_runs_from_when_a_renewal_was_sent_not_applied() {
+    let (mut story, tenure) = half_done_watched();
+    let sent_t = story.now;
+    story.now += FAILOVER / 2;
+    story.renew(FIRST);
+    story.writes.last_mut().unwrap()["sentT"] = json!(sent_t);
+    story.now += FAILOVER / 2 + SECOND;
+    story.hand(&tenure, 5);
+    assert_blamed(&story, [Invariant::NoHandAfterDeadline]);
+}
+
+/// A hand-over that is out for so long, while another worker takes the lease.
+fn overlap(micros: u64) -> (Story, String) {
+    let (mut story, tenure) = half_done_watched();
+    story.hand(&tenure, 5);
+    story.events.get_mut(&tenure).unwrap().pop();
+    let next = story.take(WORKERS[1], FIRST);
+    story.hand(&next, 5);
+    story.now += micros;
+    story.done(&tenure, None);
+    (story, tenure)
+}
+
+#[test]
+fn a_call_that_outlasts_the_lease_ends_within_the_longest_time_of_a_call() {
+    assert_blamed(&overlap(SECOND).0, []);
+    assert_blamed(&overlap(3 * SECOND).0, [Invariant::OverlapBounded]);
+}
+
+#[test]
+fn a_call_of_a_worker_that_was_paused_may_last_for_longer() {
+    let (mut story, tenure) = overlap(3 * SECOND);
+    let done_t = story.events[&tenure].last().unwrap()["t"].as_u64().unwrap();
+    for (event, t) in [("paused", done_t - 2 * SECOND), ("resumed", done_t)] {
+        story.worker(WORKERS[0], event);
+        story.worker_events.last_mut().unwrap()["t"] = json!(t);
+    }
+    assert_blamed(&story, []);
+}
+
+#[test]
+fn records_handed_after_the_last_checkpoint_of_an_orderly_end_come_again() {
+    let (mut story, tenure) = half_done_watched();
+    let mut orderly = story.clone();
+    orderly.stop(WORKERS[0], std::slice::from_ref(&tenure));
+    let next = orderly.take(WORKERS[1], FIRST);
+    orderly.hand(&next, 5);
+    assert_blamed(&orderly, []);
+
+    story.worker(WORKERS[0], "stopAsked");
+    story.tell_end(&tenure, "shutdownRequested");
+    story.checkpoint(&tenure);
+    story.hand(&tenure, 2);
+    story.release(FIRST);
+    story.worker(WORKERS[0], "ended");
+    let next = story.take(WORKERS[1], FIRST);
+    story.hand(&next, 5);
+    assert_blamed(&story, [Invariant::OrderlyEndNoDuplicates]);
+}
+
+/// Ten records, of which the eighth is never handed.
+fn with_a_hole() -> (Story, String) {
+    let (mut story, tenure) = half_done_watched();
+    story.hand(&tenure, 5);
+    let events = story.events.get_mut(&tenure).unwrap();
+    let hand = events.iter_mut().rfind(|event| event["e"] == "hand").unwrap();
+    hand["records"].as_array_mut().unwrap().remove(2);
+    story.checkpoint(&tenure);
+    let eighth = sequence(&story, 7);
+    (story, eighth)
+}
+
+#[test]
+fn records_that_retention_removed_are_excused_and_counted() {
+    let (mut story, eighth) = with_a_hole();
+    let broken = [
+        Invariant::NoHoleUnderCheckpoint,
+        Invariant::NoHoleInTenure,
+        Invariant::EverythingDelivered,
+    ];
+    assert_blamed(&story, broken);
+    story.trimmed.push((FIRST.to_owned(), eighth));
+    assert_blamed(&story, []);
+    assert_eq!(shardwise_referee::judge(&story.journals()).counts.trimmed, 1);
+}
+
+#[test]
+fn an_application_that_miscounts_what_it_lost_to_retention_is_seen() {
+    let (mut story, eighth) = with_a_hole();
+    story.trimmed.push((FIRST.to_owned(), eighth));
+    story.lost_counted = Some(1);
+    assert_blamed(&story, []);
+    story.lost_counted = Some(0);
+    assert_blamed(&story, [Invariant::EverythingDelivered]);
+}

@@ -1,0 +1,226 @@
+//! One fault each in the phase without faults of the world.
+
+use shardwise_referee::Invariant;
+
+use crate::planted::{FIRST, assert_blamed};
+use crate::story::{FAILOVER, QUIET, SECOND, Story, TAKE_INTERVAL, WORKERS};
+
+/// Three shards with five records each, one for each worker, all handed; the quiet phase begins.
+fn at_rest() -> (Story, String) {
+    let mut story = Story::watched(3);
+    let mut tenures = Vec::new();
+    for (worker, shard) in WORKERS.into_iter().zip(story.shards.clone().into_keys()) {
+        story.put_many(&shard, 5);
+        let tenure = story.take(worker, &shard);
+        story.hand(&tenure, 5);
+        story.checkpoint(&tenure);
+        tenures.push(tenure);
+    }
+    story.begin_quiet();
+    story.wait(2 * FAILOVER);
+    (story, tenures.swap_remove(0))
+}
+
+#[test]
+fn a_lease_of_a_worker_that_was_killed_is_taken_in_time() {
+    for (after, broken) in [(20 * SECOND, false), (45 * SECOND, true)] {
+        let (mut story, _) = at_rest();
+        story.worker(WORKERS[0], "killed");
+        story.wait(after);
+        story.take(WORKERS[1], FIRST);
+        story.end_quiet();
+        assert_eq!(crate::planted::blamed(&story).len(), usize::from(broken));
+        if broken {
+            assert_blamed(&story, [Invariant::TakeoverInTime]);
+        }
+    }
+}
+
+#[test]
+fn a_lease_that_nobody_has_when_the_phase_begins_is_taken_in_time() {
+    let mut story = Story::watched(1);
+    story.begin_quiet();
+    story.wait(45 * SECOND);
+    story.end_quiet();
+    assert_blamed(&story, [Invariant::TakeoverInTime]);
+}
+
+#[test]
+fn a_lease_is_not_missed_while_no_worker_lives() {
+    let (mut story, _) = at_rest();
+    for worker in WORKERS {
+        story.worker(worker, "killed");
+    }
+    story.wait(45 * SECOND);
+    story.end_quiet();
+    assert_blamed(&story, []);
+}
+
+#[test]
+fn leases_that_stay_unevenly_spread_are_seen() {
+    let mut story = Story::watched(3);
+    for (worker, shard) in [0, 0, 1].into_iter().zip(story.shards.clone().into_keys()) {
+        story.take(WORKERS[worker], &shard);
+    }
+    let mut short = story.clone();
+    for (story, micros) in [(&mut story, QUIET), (&mut short, 5 * TAKE_INTERVAL)] {
+        story.begin_quiet();
+        story.wait(micros);
+        story.end_quiet();
+    }
+    assert_blamed(&story, [Invariant::Balanced]);
+    assert_blamed(&short, []);
+}
+
+#[test]
+fn a_lease_that_does_not_come_to_rest_is_seen() {
+    for (moves, broken) in [(2, false), (3, true)] {
+        let mut story = Story::watched(1);
+        story.take(WORKERS[0], FIRST);
+        story.begin_quiet();
+        story.wait(2 * TAKE_INTERVAL);
+        for nth in 0..moves {
+            story.take(WORKERS[(nth + 1) % 3], FIRST);
+            story.wait(2 * TAKE_INTERVAL);
+        }
+        story.wait(3 * TAKE_INTERVAL);
+        story.end_quiet();
+        assert_eq!(crate::planted::blamed(&story).contains(&Invariant::Balanced), broken);
+        assert_eq!(crate::planted::blamed(&story).len(), usize::from(broken));
+    }
+}
+
+#[test]
+fn a_shard_whose_lease_is_gone_for_good_is_not_covered() {
+    let (mut story, _) = at_rest();
+    story.delete(None, FIRST);
+    let mut repaired = story.clone();
+    story.wait(QUIET);
+    story.end_quiet();
+    assert_blamed(&story, [Invariant::Coverage]);
+
+    repaired.wait(QUIET / 2);
+    repaired.create_lease(FIRST);
+    let tenure = repaired.take(WORKERS[0], FIRST);
+    repaired.hand(&tenure, 5);
+    repaired.checkpoint(&tenure);
+    repaired.wait(QUIET / 2);
+    repaired.end_quiet();
+    assert_blamed(&repaired, []);
+}
+
+#[test]
+fn a_child_without_a_lease_waits_for_its_parent_and_then_is_not_covered() {
+    let (mut story, tenure) = at_rest();
+    story.split(FIRST);
+    story.wait(QUIET);
+    let mut unfinished = story.clone();
+    unfinished.end_quiet();
+    assert_blamed(&unfinished, []);
+    let children = std::mem::take(&mut story.shards.get_mut(FIRST).unwrap().children);
+    story.end(&tenure);
+    story.wait(QUIET);
+    story.end_quiet();
+    assert_eq!(children.len(), 2);
+    // No child had a lease when its parent ended: that is the cause.
+    assert_blamed(&story, [Invariant::ChildrenLeased, Invariant::Coverage]);
+}
+
+/// A record is put, and handed only after so long.
+fn put_and_hand(after: u64) -> Story {
+    let (mut story, tenure) = at_rest();
+    story.put(FIRST, "late");
+    story.wait(after);
+    story.hand(&tenure, 1);
+    story.end_quiet();
+    story
+}
+
+#[test]
+fn a_record_that_waits_at_a_held_lease_is_handed_in_time() {
+    assert_blamed(&put_and_hand(50 * SECOND), []);
+    assert_blamed(&put_and_hand(65 * SECOND), [Invariant::HeldLeaseAlive]);
+}
+
+/// Two records come; one is handed, something happens to that call, and the other one waits.
+fn wait_after_a_call(spoil: impl FnOnce(&mut Story, &str)) -> Story {
+    let (mut story, tenure) = at_rest();
+    story.put_many(FIRST, 2);
+    story.hand(&tenure, 1);
+    spoil(&mut story, &tenure);
+    story.wait(65 * SECOND);
+    story
+}
+
+#[test]
+fn a_record_may_wait_while_a_call_is_out_or_has_failed_but_not_after_it_returned() {
+    let finish = |mut story: Story| {
+        let tenure = story.tenures.keys().next().unwrap().clone();
+        story.hand(&tenure, 1);
+        story.end_quiet();
+        story
+    };
+    let returned = finish(wait_after_a_call(|_, _| {}));
+    assert_blamed(&returned, [Invariant::HeldLeaseAlive]);
+    let failed = finish(wait_after_a_call(|story, tenure| story.fail_last_call(tenure)));
+    assert_blamed(&failed, []);
+    let is_out = finish(wait_after_a_call(|story, tenure| {
+        story.events.get_mut(tenure).unwrap().pop();
+    }));
+    assert_blamed(&is_out, []);
+}
+
+#[test]
+fn a_processor_that_died_over_a_call_gives_the_next_one_its_time() {
+    let mut story = wait_after_a_call(|story, tenure| {
+        story.events.get_mut(tenure).unwrap().pop();
+    });
+    let next = story.start(WORKERS[0], FIRST);
+    let mut late = story.clone();
+    for (story, after) in [(&mut story, SECOND), (&mut late, 65 * SECOND)] {
+        story.wait(after);
+        story.hand(&next, 2);
+        story.end_quiet();
+    }
+    assert_blamed(&story, []);
+    assert_blamed(&late, [Invariant::HeldLeaseAlive]);
+}
+
+#[test]
+fn records_of_a_child_wait_for_its_parent() {
+    let (mut story, tenure) = at_rest();
+    let [child, other] = story.split(FIRST);
+    story.put(&child, "of-the-child");
+    story.create_lease(&child);
+    story.create_lease(&other);
+    for (shard, worker) in [(&child, WORKERS[1]), (&other, WORKERS[2])] {
+        story.write(shard, "UpdateItem", |row| row.owner = Some(worker.to_owned()));
+    }
+    story.wait(100 * SECOND);
+    story.end(&tenure);
+    let mut prompt = story.clone();
+    for (story, after) in [(&mut prompt, SECOND), (&mut story, 65 * SECOND)] {
+        story.wait(after);
+        let tenure = story.start(WORKERS[1], &child);
+        story.hand(&tenure, 1);
+        story.end_quiet();
+    }
+    assert_blamed(&prompt, []);
+    assert_blamed(&story, [Invariant::HeldLeaseAlive]);
+}
+
+#[test]
+fn a_worker_that_lives_but_renews_no_more_is_seen() {
+    let (mut story, _) = at_rest();
+    story.stuck = Some(WORKERS[0]);
+    story.wait(FAILOVER - SECOND);
+    let mut recovered = story.clone();
+    recovered.renew(FIRST);
+    story.wait(2 * SECOND);
+    for story in [&mut story, &mut recovered] {
+        story.take(WORKERS[1], FIRST);
+        story.end_quiet();
+    }
+    assert_blamed(&story, [Invariant::ThrottlingEndsNothing]);
+    assert_blamed(&recovered, []);
+}
