@@ -1,11 +1,16 @@
 //! Places in a shard: sequence and sub-sequence numbers, and the sentinels.
 
-use std::cmp::Ordering;
 use std::fmt;
 
-/// A decimal number of any length, without leading zeros.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SequenceNumber(Box<str>);
+/// How many decimal digits fit into one part of a number.
+const DIGITS: usize = 19;
+const PARTS: usize = 4;
+
+/// A decimal number of at most 76 digits; those of Kinesis have 56.
+///
+/// Its parts, the highest first, lie in it and not elsewhere: a run compares millions of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SequenceNumber([u64; PARTS]);
 
 /// A text that is neither a decimal number nor a sentinel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,22 +33,23 @@ impl NotAPlace {
 
 impl SequenceNumber {
     fn parse(text: &str) -> Result<Self, NotAPlace> {
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let digits = text.trim_start_matches('0').as_bytes();
+        let is_number = !text.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        if !is_number || digits.len() > DIGITS * PARTS {
             return Err(NotAPlace(text.to_owned()));
         }
-        Ok(Self(text.trim_start_matches('0').into()))
+        let mut parts = [0; PARTS];
+        for (part, chunk) in parts.iter_mut().rev().zip(digits.rchunks(DIGITS)) {
+            *part = chunk.iter().fold(0, |part, digit| part * 10 + u64::from(digit - b'0'));
+        }
+        Ok(Self(parts))
     }
 }
 
-impl PartialOrd for SequenceNumber {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for SequenceNumber {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+impl fmt::Display for SequenceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text: String = self.0.iter().map(|part| format!("{part:0DIGITS$}")).collect();
+        write!(f, "{:0>1}", text.trim_start_matches('0'))
     }
 }
 
@@ -91,8 +97,8 @@ impl fmt::Display for Place {
             Self::AtTimestamp => f.write_str("AT_TIMESTAMP"),
             Self::TrimHorizon => f.write_str("TRIM_HORIZON"),
             Self::Latest => f.write_str("LATEST"),
-            Self::At(number, 0) => write!(f, "{:0>1}", number.0),
-            Self::At(number, sub_sequence) => write!(f, "{:0>1}/{sub_sequence}", number.0),
+            Self::At(number, 0) => write!(f, "{number}"),
+            Self::At(number, sub_sequence) => write!(f, "{number}/{sub_sequence}"),
             Self::ShardEnd => f.write_str("SHARD_END"),
         }
     }
@@ -132,7 +138,9 @@ mod tests {
 
     #[test]
     fn a_place_is_written_as_it_is_read() {
-        for text in ["0", "7", "SHARD_END", "LATEST"] {
+        let long = "49590338271490256608559692538361571095921575989136588898";
+        let longest = "9".repeat(76);
+        for text in ["0", "7", "10000000000000000000", long, &longest, "SHARD_END", "LATEST"] {
             assert_eq!(Place::parse(text, 0).unwrap().to_string(), text);
         }
         assert_eq!(Place::parse("7", 3).unwrap().to_string(), "7/3");
@@ -140,7 +148,8 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_refused() {
-        for text in ["", "-1", "1.5", "shard_end", " 1"] {
+        let too_long = "1".repeat(77);
+        for text in ["", "-1", "1.5", "shard_end", " 1", &too_long] {
             assert!(Place::parse(text, 0).is_err(), "{text:?}");
         }
     }

@@ -84,6 +84,8 @@ pub(crate) struct Answer<'a> {
 #[derive(Default)]
 struct Progress<'a> {
     handed: Option<&'a Place>,
+    /// Which of the shard's records is likely to be handed next.
+    next_put: usize,
     /// The last record of the batches that did not fail.
     settled: Option<&'a Place>,
     has_failed: bool,
@@ -140,7 +142,7 @@ impl<'a> Tenure<'a> {
         match event {
             Event::Start { .. } => {}
             Event::Hand { t, records, .. } => {
-                let mut guess = 0;
+                let mut guess = self.progress.next_put;
                 let records: Vec<_> = records
                     .iter()
                     .map(|record| {
@@ -150,6 +152,7 @@ impl<'a> Tenure<'a> {
                         Record { place, digest, put }
                     })
                     .collect();
+                self.progress.next_put = guess;
                 self.hand(*t, records);
             }
             Event::Ask { t, place, .. } => {

@@ -1,6 +1,6 @@
 //! I12: a checkpoint that was told as made was made.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::violation;
 use crate::history::History;
@@ -49,7 +49,7 @@ struct Made<'a> {
     prepared: Writes<'a>,
 }
 
-type Writes<'a> = BTreeMap<&'a Place, Vec<(u64, Option<&'a str>)>>;
+type Writes<'a> = HashMap<&'a Place, Vec<(u64, Option<&'a str>)>>;
 
 impl<'a> Made<'a> {
     fn of(lease: &LeaseHistory<'a>) -> Self {
@@ -87,10 +87,9 @@ impl<'a> Made<'a> {
         let mut meant = wish.meant(tenure.start);
         let (first, second) = (meant.next(), meant.next());
         let between = || match (second, first) {
-            (Some(from), Some(until)) if from <= until => self
-                .checkpoints
-                .range::<Place, _>(from..=until)
-                .any(|(_, made)| made.iter().any(is_by_then)),
+            (Some(from), Some(until)) => self.checkpoints.iter().any(|(place, made)| {
+                from <= *place && *place <= until && made.iter().any(is_by_then)
+            }),
             (Some(_) | None, _) => false,
         };
         first.into_iter().chain(second).any(was_made) || between()

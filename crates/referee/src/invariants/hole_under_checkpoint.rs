@@ -1,6 +1,6 @@
 //! I1: no hole under a checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::{some_records, violation};
 use crate::history::History;
@@ -27,7 +27,8 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
             if !checkpoint.is_of_a_record() {
                 continue;
             }
-            let end = shard.first_after(checkpoint).max(checked);
+            let later = shard.puts[checked..].iter().take_while(|put| put.place <= *checkpoint);
+            let end = checked + later.count();
             let due = (checked..end).filter(|put| !shard.trimmed[*put]);
             checked = end;
             if !history.is_own(write.by) {
@@ -56,8 +57,8 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
 }
 
 /// When each checkpoint was first asked for.
-fn asked<'a>(history: &History<'a>, shard: &ShardHistory<'a>) -> BTreeMap<&'a Place, u64> {
-    let mut asked: BTreeMap<&Place, u64> = BTreeMap::new();
+fn asked<'a>(history: &History<'a>, shard: &ShardHistory<'a>) -> HashMap<&'a Place, u64> {
+    let mut asked: HashMap<&Place, u64> = HashMap::new();
     for tenure in history.tenures_of(shard) {
         for ask in &tenure.asks {
             for place in ask.wish.meant(tenure.start) {

@@ -1,6 +1,6 @@
 //! The order of each key, in a shard and across reshards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::coverage::ancestors;
 use super::violation;
@@ -10,7 +10,7 @@ use crate::shard::{FirstHand, ShardHistory};
 use crate::verdict::Violation;
 
 /// When each key's records were handed for the first time: the earliest and the latest.
-type Spans<'a> = BTreeMap<&'a str, (FirstHand, FirstHand)>;
+type Spans<'a> = HashMap<&'a str, (FirstHand, FirstHand)>;
 
 /// Records of one key are handed for the first time in the order of their sequence numbers within
 /// a shard, and in a shard only after those in its parents, theirs, and so on.
@@ -28,10 +28,11 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     for (id, own) in &spans {
         for ancestor in ancestors(history, id) {
             let above = &spans[ancestor];
-            let early = own.iter().find(|(key, (first, _))| {
+            let early = own.iter().filter(|(key, (first, _))| {
                 above.get(*key).is_some_and(|(_, last)| first.t < last.t)
             });
-            if let Some((key, (first, _))) = early {
+            // Of several always the same: a map of hashes has no order.
+            if let Some((key, (first, _))) = early.min_by_key(|(key, _)| **key) {
                 let text = format!(
                     "key `{key}` was handed at t={}, before its last record of `{ancestor}`",
                     first.t

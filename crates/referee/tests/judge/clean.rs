@@ -1,6 +1,5 @@
 //! Runs that keep the rules are never blamed.
 
-use shardwise_referee::{Event, Handed, Journals, LeaseWrite, Place, Put, Row, Shard};
 use shardwise_referee::{Verdict, judge};
 
 use crate::story::{QUIET, Story, WORKERS};
@@ -121,85 +120,4 @@ fn a_verdict_can_be_read() {
     assert!(text.contains("records put"), "{text}");
     assert!(text.lines().any(|line| line.starts_with("I12 ") && line.ends_with("kept")), "{text}");
     assert!(text.trim_end().ends_with("verdict: clean"), "{text}");
-}
-
-/// A run of many records, too many to be written as JSON first: `TENURES` tenures of each shard,
-/// each killed with a batch in hand that the next one gets again.
-fn long_run(shards: usize, records: usize) -> Journals {
-    const TENURES: usize = 25;
-    const BATCH: usize = 500;
-    let mut journals = Journals::default();
-    let mut t = 0;
-    let place = |nth: usize| Place::parse(&format!("{:056}", 49_000_000 + nth), 0).unwrap();
-    let row = |worker: usize, counter: usize, checkpoint: &Place| Row {
-        holder: Some(WORKERS[worker % WORKERS.len()].to_owned()),
-        counter: counter as u64,
-        checkpoint: checkpoint.clone(),
-        ..Row::default()
-    };
-    for shard in (0..shards).map(|shard| format!("shardId-{shard:012}")) {
-        journals.shards.push(Shard { shard: shard.clone(), parents: Vec::new() });
-        journals.puts.extend((0..records).map(|nth| Put {
-            t: 0,
-            shard: shard.clone(),
-            place: place(nth),
-            key: format!("{shard}-{}", nth % 1000),
-            digest: format!("{nth:032x}"),
-        }));
-        let (mut counter, mut done) = (0, 0);
-        let mut checkpoint = Place::TrimHorizon;
-        let mut last: Option<Row> = None;
-        for worker in 0..TENURES {
-            let mut write = |t: u64, checkpoint: &Place| {
-                counter += 1;
-                let (before, after) = (last.take(), Some(row(worker, counter, checkpoint)));
-                last.clone_from(&after);
-                let key = shard.clone();
-                let write = LeaseWrite { t, key, before, after, ..LeaseWrite::default() };
-                journals.lease_writes.push(write);
-            };
-            write(t, &checkpoint);
-            let tenure = format!("{worker}-{shard}");
-            let mut events = vec![Event::Start {
-                t,
-                tenure: tenure.clone(),
-                worker: Some(WORKERS[worker % WORKERS.len()].to_owned()),
-                shard: shard.clone(),
-                place: checkpoint.clone(),
-                pending: None,
-            }];
-            let end = records * (worker + 1) / TENURES;
-            let mut next = done;
-            while next < records && next < end + BATCH {
-                t += 10;
-                let batch = next..records.min(next + BATCH);
-                next = batch.end;
-                let digest = |nth: usize| format!("{nth:032x}");
-                let records = batch.map(|nth| Handed { place: place(nth), digest: digest(nth) });
-                let records = records.collect();
-                events.push(Event::Hand { t, tenure: tenure.clone(), records });
-                if next <= end {
-                    (checkpoint, done) = (place(next - 1), next);
-                    write(t, &checkpoint);
-                }
-            }
-            journals.hand_overs.push(events);
-        }
-    }
-    journals
-}
-
-#[test]
-fn a_million_records_are_judged_without_a_quadratic_pass() {
-    let journals = long_run(8, 125_000);
-    let begun = std::time::Instant::now();
-    let verdict = judge(&journals);
-    let taken = begun.elapsed();
-    assert!(verdict.is_clean(), "{verdict}");
-    assert_eq!(verdict.counts.put, 1_000_000);
-    assert_eq!(verdict.counts.tenures, 200);
-    assert!(verdict.counts.duplicates > 50_000, "{verdict}");
-    println!("{} records judged in {taken:?}", verdict.counts.put);
-    // A quadratic pass over a shard's records takes hours.
-    assert!(taken.as_secs() < 30, "{taken:?}");
 }

@@ -5,6 +5,8 @@ mod clean;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod planted_in_calls;
