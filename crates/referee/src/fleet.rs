@@ -108,6 +108,14 @@ impl<'a> Fleet<'a> {
         self.workers.iter().filter(move |(_, lives)| lives.lived_through(t, t)).map(|(id, _)| *id)
     }
 
+    /// Since when a worker had been at work at a time, and not paused; none if it was not.
+    pub(crate) fn at_work_since(&self, worker: &str, t: u64) -> Option<u64> {
+        let lives = self.workers.get(worker).filter(|lives| lives.lived_through(t, t))?;
+        let life = lives.at_work.iter().rev().find(|span| span.from <= t && t <= span.until)?;
+        let pauses = lives.paused.iter().map(|span| span.until).filter(|until| *until <= t);
+        Some(pauses.fold(life.from, u64::max))
+    }
+
     /// When a worker was last killed, ended or was paused before a time.
     pub(crate) fn last_gone(&self, worker: &str, t: u64) -> Option<u64> {
         let gone = self.workers.get(worker)?.gone.iter().rev();
@@ -147,5 +155,8 @@ mod tests {
         assert_eq!(fleet.paused_within("a", 0, 100), 15);
         assert_eq!(fleet.paused_within("a", 22, 75), 8);
         assert!(!fleet.lived_through("b", 10, 20));
+        let since: Vec<_> = [15, 22, 30, 65].map(|t| fleet.at_work_since("a", t)).into();
+        assert_eq!(since, [Some(10), None, Some(25), Some(60)]);
+        assert_eq!((fleet.last_gone("a", 19), fleet.last_gone("a", 50)), (None, Some(45)));
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct History<'a> {
     pub(crate) knows_senders: bool,
     /// Whether journals say when a processor returned.
     pub(crate) knows_returns: bool,
+    /// Whether a batch that failed was passed over somewhere.
+    pub(crate) skips: bool,
     /// How many records the application says it lost to retention.
     pub(crate) lost_counted: Option<usize>,
     /// Where the journals contradict themselves.
@@ -63,6 +65,7 @@ impl<'a> History<'a> {
         for events in &journals.hand_overs {
             history.link_hand_overs(events);
         }
+        history.skips = history.tenures.iter().any(Tenure::skips);
         history.order_tenures();
         history.look_for_unlisted_shards(journals);
         for shard in history.shards.values_mut() {

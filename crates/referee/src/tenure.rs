@@ -96,8 +96,14 @@ struct Progress<'a> {
 }
 
 impl<'a> Wish<'a> {
-    /// Which records' places it may mean, in a tenure that began at `start`. A batch that failed is
-    /// not meant, unless the application passes over such batches.
+    /// Which place it means, in a tenure that began at `start`. Without a place, a batch that failed
+    /// is not meant, unless the application passes over such batches (`skips`).
+    pub(crate) fn means(&self, start: &'a Place, skips: bool) -> &'a Place {
+        let settled = self.settled.filter(|_| !skips);
+        self.place.or(settled).or(self.handed).unwrap_or(start)
+    }
+
+    /// Which places it may mean, whatever the application does with a batch that failed.
     pub(crate) fn meant(&self, start: &'a Place) -> impl Iterator<Item = &'a Place> {
         let first = self.place.or(self.handed).unwrap_or(start);
         let second = self.settled.filter(|_| self.place.is_none());
@@ -186,6 +192,15 @@ impl<'a> Tenure<'a> {
             }
             Event::Done { t, error, .. } => self.done(Done { t: *t, failed: error.is_some() }),
         }
+    }
+
+    /// Whether a batch that failed was passed over, and not handed again.
+    pub(crate) fn skips(&self) -> bool {
+        let is_skipped = |pair: &[Batch<'_>]| {
+            let has_failed = pair[0].done.is_some_and(|done| done.failed);
+            has_failed && !pair[0].records.is_empty() && !pair[1].is_repeat
+        };
+        self.batches.windows(2).any(is_skipped)
     }
 
     fn hand(&mut self, t: u64, records: Vec<Record<'a>>) {

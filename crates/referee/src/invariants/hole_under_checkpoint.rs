@@ -14,6 +14,9 @@ use crate::verdict::Violation;
 /// return, either a processor had returned from it without an error, or one had asked for that
 /// very checkpoint.
 ///
+/// Without a place a processor asks for what it has returned from, and for the batch it is in; not
+/// for one that failed, unless a batch that failed was passed over somewhere in the run.
+///
 /// Where it is not known when a write was sent, the time counts at which it was applied. Records
 /// that retention removed are excused, and so is, where the senders of writes are known, a
 /// checkpoint that no worker set. The checkpoint at SHARD_END is judged by I6.
@@ -61,10 +64,9 @@ fn asked<'a>(history: &History<'a>, shard: &ShardHistory<'a>) -> HashMap<&'a Pla
     let mut asked: HashMap<&Place, u64> = HashMap::new();
     for tenure in history.tenures_of(shard) {
         for ask in &tenure.asks {
-            for place in ask.wish.meant(tenure.start) {
-                let first = asked.entry(place).or_insert(ask.t);
-                *first = ask.t.min(*first);
-            }
+            let place = ask.wish.means(tenure.start, history.skips);
+            let first = asked.entry(place).or_insert(ask.t);
+            *first = ask.t.min(*first);
         }
     }
     asked

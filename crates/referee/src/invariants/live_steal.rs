@@ -6,6 +6,7 @@ use super::violation;
 use crate::history::History;
 use crate::invariant::Invariant;
 use crate::lease::{Kind, Write};
+use crate::row::Row;
 use crate::terms::Terms;
 use crate::verdict::Violation;
 
@@ -13,7 +14,7 @@ use crate::verdict::Violation;
 /// take is applied to a lease whose counter changed after the take was sent.
 ///
 /// A run is seen only by what it sends. In the phase without faults two steals of one worker are
-/// nine tenths of the taker's interval apart at least; elsewhere a run that had to wait for its
+/// nine tenths of the taker's interval apart at least, less the drift of clocks; elsewhere a run that had to wait for its
 /// scan is followed by the next at once, so there only two steals sent in the same moment count.
 /// Which counter a take was based on is in no journal.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
@@ -29,7 +30,8 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
                 );
                 violations.push(violation(Invariant::OneLiveSteal, id, text));
             }
-            if write.kind != Kind::Note {
+            let counter = |row: Option<&Row>| row.map(|row| row.counter);
+            if counter(write.before) != counter(write.after) {
                 counted_t = write.t;
             }
         }
@@ -52,7 +54,9 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
 fn is_too_soon(before: u64, sent_t: u64, terms: &Terms) -> bool {
     let settled_t = terms.quiet_from.saturating_add(terms.take_interval);
     let is_quiet = before >= settled_t && terms.is_quiet(before) && terms.is_quiet(sent_t);
-    before == sent_t || is_quiet && sent_t - before < terms.take_interval / 10 * 9
+    let drift = terms.take_interval * terms.clock_drift / terms.failover.max(1);
+    let apart = (terms.take_interval / 10 * 9).saturating_sub(drift);
+    before == sent_t || is_quiet && sent_t - before < apart
 }
 
 /// The take of a lease that its holder still renewed.

@@ -51,7 +51,7 @@ fn silence(history: &History<'_>, shard: &ShardHistory<'_>, terms: &Terms) -> Op
             && let Some(idle_t) = idle_since(history, shard, before, until)
             && let from = idle_t.max(put.t).max(terms.quiet_from)
             && until.saturating_sub(from) > limit
-            && is_held(history, shard, from, until)
+            && shard.lease.row_at(from).is_some_and(|row| !row.is_finished())
         {
             return Some((from, until));
         }
@@ -73,38 +73,33 @@ fn hands(history: &History<'_>, shard: &ShardHistory<'_>, end: u64) -> Vec<Hand>
     hands
 }
 
-/// Since when, at `until`, a shard has had no reason to hand nothing; none if it has one.
+/// Since when, at `until`, a worker that was at work had the shard and no reason to hand nothing;
+/// none if there is no such worker, or if it has a reason.
 fn idle_since(
     history: &History<'_>,
     shard: &ShardHistory<'_>,
     before: Option<&Hand>,
     until: u64,
 ) -> Option<u64> {
-    let mut idle_t = 0;
-    if let Some(hand) = before {
-        idle_t = match hand.done {
-            Some(done) if done.failed => return None,
-            Some(done) => done.t,
-            // It is out, unless its processor died over it and another one has started.
-            None if history.knows_returns => {
-                let later = history.tenures_of(shard).rev().map(|tenure| tenure.started_t);
-                later.into_iter().find(|t| hand.t < *t && *t <= until)?
-            }
-            None => hand.t,
-        };
-    }
+    let hold = shard.lease.hold_at(until)?;
+    let mut idle_t = hold.since.max(history.fleet.at_work_since(hold.holder?, until)?);
     for parent in &shard.parents {
         let lease = &history.shard(parent).lease;
         if !lease.writes.is_empty() {
             idle_t = idle_t.max(lease.ended_t()?);
         }
     }
-    Some(idle_t.max(shard.lease.hold_at(until)?.since))
-}
-
-/// Whether the shard was unfinished, and its lease in the hands of one worker that was at work.
-fn is_held(history: &History<'_>, shard: &ShardHistory<'_>, from: u64, until: u64) -> bool {
-    let is_unfinished = shard.lease.row_at(from).is_some_and(|row| !row.is_finished());
-    let holder = shard.lease.hold_at(until).and_then(|hold| hold.holder);
-    is_unfinished && holder.is_some_and(|worker| history.fleet.lived_through(worker, from, until))
+    let Some(hand) = before else { return Some(idle_t) };
+    Some(match hand.done {
+        Some(done) if done.failed && idle_t < done.t => return None,
+        Some(done) => idle_t.max(done.t),
+        None if !history.knows_returns => idle_t.max(hand.t),
+        // It went with its worker.
+        None if hand.t < idle_t => idle_t,
+        // It is out, unless its processor died over it and another one has started.
+        None => {
+            let mut later = history.tenures_of(shard).rev().map(|tenure| tenure.started_t);
+            later.find(|t| hand.t < *t && *t <= until)?
+        }
+    })
 }

@@ -3,7 +3,8 @@
 use super::violation;
 use crate::history::History;
 use crate::invariant::Invariant;
-use crate::lease::Kind;
+use crate::lease::{Kind, Write};
+use crate::place::Place;
 use crate::row::Row;
 use crate::shard::ShardHistory;
 use crate::verdict::Violation;
@@ -24,7 +25,8 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
             if !history.is_own(write.by) {
                 continue;
             }
-            if let Some(what) = fault(write.kind, before, after) {
+            let is_ended = || is_asked_again(history, shard, write, &after.checkpoint);
+            if let Some(what) = fault(write.kind, before, after, is_ended) {
                 let text = format!("the write at t={} {what}", write.t);
                 violations.push(violation(Invariant::PendingKept, id, text));
             }
@@ -37,7 +39,12 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     violations
 }
 
-fn fault(kind: Kind, before: &Row, after: &Row) -> Option<&'static str> {
+fn fault(
+    kind: Kind,
+    before: &Row,
+    after: &Row,
+    is_ended: impl FnOnce() -> bool,
+) -> Option<&'static str> {
     let is_same = before.pending == after.pending && before.pending_state == after.pending_state;
     let is_moved = before.checkpoint != after.checkpoint;
     match kind {
@@ -47,11 +54,28 @@ fn fault(kind: Kind, before: &Row, after: &Row) -> Option<&'static str> {
         Kind::Keep if is_moved && after.pending.is_some() => {
             Some("prepared a checkpoint and moved the one that was made")
         }
-        Kind::Keep if !is_moved && after.pending.is_none() => {
+        Kind::Keep if !is_moved && after.pending.is_none() && !is_ended() => {
             Some("dropped the prepared checkpoint without making one")
         }
         Kind::Keep | Kind::Note | Kind::Create | Kind::Delete => None,
     }
+}
+
+/// Whether a processor was just asking for the checkpoint that the row had: that, too, ends a
+/// prepared one.
+fn is_asked_again<'a>(
+    history: &History<'a>,
+    shard: &ShardHistory<'a>,
+    write: &Write<'a>,
+    checkpoint: &Place,
+) -> bool {
+    history.tenures_of(shard).any(|tenure| {
+        let answered = tenure.answers.iter().map(|answer| answer.t).chain([u64::MAX]);
+        tenure.asks.iter().zip(answered).any(|(ask, answered_t)| {
+            let is_out = ask.t <= write.sent_t && write.sent_t <= answered_t;
+            is_out && ask.wish.meant(tenure.start).any(|place| place == checkpoint)
+        })
+    })
 }
 
 fn wrong_starts(history: &History<'_>, shard: &ShardHistory<'_>) -> Vec<String> {

@@ -31,6 +31,33 @@ fn a_checkpoint_over_a_batch_that_failed_must_have_been_asked_for() {
     assert_blamed(&asked, []);
 }
 
+/// Asks for a checkpoint without a place behind a batch that failed; all handed is written.
+fn checkpoint_over_a_failure(mut story: Story, tenure: &str) -> Story {
+    story.fail_last_call(tenure);
+    story.ask(tenure, &json!(null));
+    let last = sequence(&story, 9);
+    story.set_checkpoint(FIRST, &last);
+    story.answer(tenure, &json!(null), None);
+    story
+}
+
+#[test]
+fn a_checkpoint_without_a_place_does_not_cover_a_batch_that_failed() {
+    let (mut story, tenure) = half_done_watched();
+    story.hand(&tenure, 5);
+    let story = checkpoint_over_a_failure(story, &tenure);
+    assert_blamed(&story, [Invariant::NoHoleUnderCheckpoint]);
+}
+
+#[test]
+fn where_batches_that_failed_are_passed_over_a_checkpoint_covers_them() {
+    let (mut story, tenure) = half_done_watched();
+    story.hand(&tenure, 2);
+    story.fail_last_call(&tenure);
+    story.hand(&tenure, 3);
+    assert_blamed(&checkpoint_over_a_failure(story, &tenure), []);
+}
+
 #[test]
 fn a_batch_that_is_still_out_is_not_processed() {
     let (mut story, tenure) = half_done_watched();

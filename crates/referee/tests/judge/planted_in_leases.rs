@@ -119,6 +119,21 @@ fn a_take_a_release_and_a_renewal_leave_the_prepared_checkpoint_alone() {
 }
 
 #[test]
+fn a_checkpoint_made_once_more_ends_a_prepared_one() {
+    let (mut story, tenure) = done();
+    story.prepare(&tenure);
+    let made = json!(sequence(&story, 4));
+    let mut dropped = story.clone();
+    story.ask(&tenure, &made);
+    for story in [&mut story, &mut dropped] {
+        story.write(FIRST, "UpdateItem", |row| row.pending = None);
+    }
+    story.answer(&tenure, &made, None);
+    assert_blamed(&story, []);
+    assert_blamed(&dropped, [Invariant::PendingKept]);
+}
+
+#[test]
 fn a_state_that_changed_with_a_take_is_not_kept() {
     let (mut story, tenure) = done();
     story.prepare(&tenure);
@@ -196,6 +211,19 @@ fn a_take_sent_before_the_counter_changed_is_not_applied() {
     story.take(WORKERS[1], FIRST);
     last_write(&mut story)["sentT"] = json!(sent_t);
     assert_blamed(&story, [Invariant::OneLiveSteal]);
+}
+
+#[test]
+fn a_take_may_be_under_way_while_an_operator_writes_without_the_counter() {
+    let (mut story, _) = done();
+    let sent_t = story.now;
+    story.tick();
+    let third = sequence(&story, 2);
+    story.write_from_outside(FIRST, |row| row.checkpoint.clone_from(&third));
+    let next = story.take(WORKERS[1], FIRST);
+    last_write(&mut story)["sentT"] = json!(sent_t);
+    story.hand(&next, 7);
+    assert_blamed(&story, []);
 }
 
 /// A shard that was split and has ended; its children have leases, and one has begun.
@@ -316,6 +344,15 @@ fn an_operator_who_sets_a_checkpoint_back_is_no_fault() {
     story.write_from_outside(FIRST, |row| row.checkpoint.clone_from(&third));
     let next = story.take(WORKERS[1], FIRST);
     story.hand(&next, 7);
+    assert_blamed(&story, []);
+}
+
+#[test]
+fn an_operator_who_sets_a_checkpoint_ahead_leaves_no_hole_under_it() {
+    let (mut story, tenure) = half_done_watched();
+    let eighth = sequence(&story, 7);
+    story.write_from_outside(FIRST, |row| row.checkpoint.clone_from(&eighth));
+    story.hand(&tenure, 5);
     assert_blamed(&story, []);
 }
 

@@ -187,6 +187,25 @@ fn a_processor_that_died_over_a_call_gives_the_next_one_its_time() {
 }
 
 #[test]
+fn a_call_that_went_with_its_worker_is_no_reason_to_wait() {
+    let mut story = wait_after_a_call(|story, tenure| {
+        story.events.get_mut(tenure).unwrap().pop();
+    });
+    story.worker(WORKERS[0], "killed");
+    story.wait(FAILOVER + SECOND);
+    story.write(FIRST, "UpdateItem", |row| row.owner = Some(WORKERS[1].to_owned()));
+    let mut prompt = story.clone();
+    for (story, after) in [(&mut prompt, SECOND), (&mut story, 65 * SECOND)] {
+        story.wait(after);
+        let next = story.start(WORKERS[1], FIRST);
+        story.hand(&next, 2);
+        story.end_quiet();
+    }
+    assert_blamed(&prompt, []);
+    assert_blamed(&story, [Invariant::HeldLeaseAlive]);
+}
+
+#[test]
 fn records_of_a_child_wait_for_its_parent() {
     let (mut story, tenure) = at_rest();
     let [child, other] = story.split(FIRST);
