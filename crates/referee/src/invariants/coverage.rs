@@ -48,13 +48,17 @@ fn has_records_due(shard: &ShardHistory<'_>) -> bool {
     due.any(|put| !shard.trimmed[put] && shard.first_hands[put].is_none())
 }
 
-/// Since when a shard without a lease has been waiting for one.
+/// Since when a shard without a lease has been waiting for one: since it lost its own, or since its
+/// parents ended or lost theirs.
 fn hole_since(history: &History<'_>, shard: &ShardHistory<'_>, end: u64, terms: &Terms) -> u64 {
-    let applied = shard.lease.applied_by(end);
-    let lost = applied.checked_sub(1).map(|last| shard.lease.writes[last].t);
-    let parents = shard.parents.iter().map(|parent| &history.shard(parent).lease);
-    let ended = parents.filter_map(|lease| lease.ended_t().or(Some(lease.writes.last()?.t)));
-    ended.chain(lost).fold(terms.quiet_from, u64::max)
+    let lost = |shard: &ShardHistory<'_>| {
+        let last = shard.lease.applied_by(end).checked_sub(1)?;
+        let write = &shard.lease.writes[last];
+        write.after.is_none().then_some(write.t)
+    };
+    let parents = shard.parents.iter().map(|parent| history.shard(parent));
+    let ended = parents.filter_map(|parent| parent.lease.ended_t().or_else(|| lost(parent)));
+    ended.chain(lost(shard)).fold(terms.quiet_from, u64::max)
 }
 
 /// The shards that a shard came from, and those that they came from, and so on.

@@ -237,6 +237,16 @@ fn records_that_retention_removed_are_excused_and_counted() {
 }
 
 #[test]
+fn the_end_of_a_shard_is_earned_without_the_records_that_retention_removed() {
+    let (mut story, eighth) = with_a_hole();
+    let tenure = story.tenures.keys().next().unwrap().clone();
+    story.split(FIRST);
+    story.end(&tenure);
+    story.trimmed.push((FIRST.to_owned(), eighth));
+    assert_blamed(&story, []);
+}
+
+#[test]
 fn an_application_that_miscounts_what_it_lost_to_retention_is_seen() {
     let (mut story, eighth) = with_a_hole();
     story.trimmed.push((FIRST.to_owned(), eighth));

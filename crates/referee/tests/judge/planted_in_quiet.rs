@@ -37,6 +37,17 @@ fn a_lease_of_a_worker_that_was_killed_is_taken_in_time() {
 }
 
 #[test]
+fn a_takeover_takes_its_time_from_the_death_of_the_holder() {
+    let (mut story, _) = at_rest();
+    story.now += 2 * SECOND;
+    story.worker(WORKERS[0], "killed");
+    story.wait(39 * SECOND);
+    story.take(WORKERS[1], FIRST);
+    story.end_quiet();
+    assert_blamed(&story, []);
+}
+
+#[test]
 fn a_lease_that_nobody_has_when_the_phase_begins_is_taken_in_time() {
     let mut story = Story::watched(1);
     story.begin_quiet();
@@ -126,6 +137,24 @@ fn a_child_without_a_lease_waits_for_its_parent_and_then_is_not_covered() {
     assert_blamed(&story, [Invariant::ChildrenLeased, Invariant::Coverage]);
 }
 
+#[test]
+fn a_shard_that_was_marked_as_ended_needs_no_lease_whatever_is_missing() {
+    let (mut story, tenure) = at_rest();
+    let [child, _] = story.split(FIRST);
+    story.end(&tenure);
+    story.put(FIRST, "missed");
+    story.put(&child, "of-the-child");
+    for (shard, worker) in [(child, WORKERS[0]), ("shardId-000000000004".to_owned(), WORKERS[1])] {
+        let tenure = story.take(worker, &shard);
+        story.hand(&tenure, 1);
+        story.checkpoint(&tenure);
+    }
+    story.delete(None, FIRST);
+    story.wait(QUIET);
+    story.end_quiet();
+    assert_blamed(&story, [Invariant::ShardEndEarned, Invariant::EverythingDelivered]);
+}
+
 /// A record is put, and handed only after so long.
 fn put_and_hand(after: u64) -> Story {
     let (mut story, tenure) = at_rest();
@@ -198,6 +227,25 @@ fn a_call_that_went_with_its_worker_is_no_reason_to_wait() {
     for (story, after) in [(&mut prompt, SECOND), (&mut story, 65 * SECOND)] {
         story.wait(after);
         let next = story.start(WORKERS[1], FIRST);
+        story.hand(&next, 2);
+        story.end_quiet();
+    }
+    assert_blamed(&prompt, []);
+    assert_blamed(&story, [Invariant::HeldLeaseAlive]);
+}
+
+#[test]
+fn a_worker_that_was_started_again_under_its_name_has_no_call_out() {
+    let mut story = wait_after_a_call(|story, tenure| {
+        story.events.get_mut(tenure).unwrap().pop();
+    });
+    story.worker(WORKERS[0], "killed");
+    story.now += SECOND;
+    story.worker(WORKERS[0], "started");
+    let mut prompt = story.clone();
+    for (story, after) in [(&mut prompt, 50 * SECOND), (&mut story, 65 * SECOND)] {
+        story.wait(after);
+        let next = story.start(WORKERS[0], FIRST);
         story.hand(&next, 2);
         story.end_quiet();
     }
