@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use shardwise_referee::{Invariant, Journals, ReadError, judge};
 
-use crate::clean::eventful;
-use crate::story::Story;
+use crate::clean::{eventful, rest};
+use crate::story::{Story, WORKERS};
 
 /// A directory of its own with the journals of a run; the name says which test it is for.
 fn directory_of(story: &Story, name: &str) -> PathBuf {
@@ -32,6 +32,21 @@ fn journals_from_files_are_judged_like_those_from_memory() {
     let story = eventful();
     let journals = Journals::read(&directory_of(&story, "same")).unwrap();
     assert_eq!(judge(&journals), judge(&story.journals()));
+}
+
+#[test]
+fn the_journals_that_may_be_missing_are_read_where_they_are_there() {
+    let mut story = Story::watched(1);
+    story.take(WORKERS[0], "shardId-000000000000");
+    rest(&mut story);
+    let directory = directory_of(&story, "all");
+    let journals = Journals::read(&directory).unwrap();
+    assert_eq!(journals.workers.len(), WORKERS.len());
+    assert_eq!(judge(&journals), judge(&story.journals()));
+
+    fs::write(directory.join("terms.json"), "{}").unwrap();
+    let error = Journals::read(&directory).unwrap_err();
+    assert!(error.to_string().contains("terms.json"), "{error}");
 }
 
 #[test]

@@ -69,8 +69,7 @@ fn a_write_sent_before_the_row_was_made_anew_is_not_applied_to_it() {
     let sent_t = story.now;
     story.tick();
     story.delete(None, FIRST);
-    story.create_lease(FIRST);
-    story.take(WORKERS[0], FIRST);
+    story.write(FIRST, "PutItem", |row| row.owner = Some(WORKERS[0].to_owned()));
     story.renew(FIRST);
     assert_blamed(&story, []);
     last_write(&mut story)["sentT"] = json!(sent_t);
@@ -299,16 +298,44 @@ fn a_lease_left_behind_by_an_orderly_exit_is_seen() {
 #[test]
 fn a_take_that_came_after_its_worker_stopped_waiting_for_it_is_not_left_behind() {
     let (mut story, _) = done();
-    story.worker(WORKERS[1], "stopAsked");
     let sent_t = story.now;
     story.now += FAILOVER / 2;
     story.write(FIRST, "UpdateItem", |row| row.owner = Some(WORKERS[1].to_owned()));
     last_write(&mut story)["sentT"] = json!(sent_t);
+    story.now += FAILOVER / 2;
+    story.worker(WORKERS[1], "stopAsked");
     story.worker(WORKERS[1], "ended");
     assert_blamed(&story, []);
     story.renew(FIRST);
     story.worker(WORKERS[1], "ended");
     assert_blamed(&story, [Invariant::OrderlyExit]);
+}
+
+#[test]
+fn a_take_that_a_stop_cut_off_is_not_left_behind_unless_a_tenure_began() {
+    for (waits, broken) in [(SECOND, false), (FAILOVER / 2, true)] {
+        let (mut story, _) = done();
+        story.write(FIRST, "UpdateItem", |row| row.owner = Some(WORKERS[1].to_owned()));
+        let mut begun = story.clone();
+        begun.start(WORKERS[1], FIRST);
+        story.now += waits;
+        for story in [&mut story, &mut begun] {
+            story.worker(WORKERS[1], "stopAsked");
+            story.worker(WORKERS[1], "ended");
+        }
+        assert_eq!(crate::planted::blamed(&story).contains(&Invariant::OrderlyExit), broken);
+        assert_blamed(&begun, [Invariant::OrderlyExit]);
+    }
+}
+
+#[test]
+fn a_lease_of_an_earlier_life_is_not_left_behind() {
+    let (mut story, _) = done();
+    story.worker(WORKERS[0], "killed");
+    story.worker(WORKERS[0], "started");
+    story.worker(WORKERS[0], "stopAsked");
+    story.worker(WORKERS[0], "ended");
+    assert_blamed(&story, []);
 }
 
 #[test]
