@@ -1,4 +1,5 @@
-//! Journals, and reading them: JSON lines, whose last one a killed process may have left unfinished.
+//! Journals, and reading them: JSON lines, whose last one a killed process may have left
+//! unfinished.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

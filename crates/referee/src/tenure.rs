@@ -96,8 +96,8 @@ struct Progress<'a> {
 }
 
 impl<'a> Wish<'a> {
-    /// Which place it means, in a tenure that began at `start`. Without a place, a batch that failed
-    /// is not meant, unless the application passes over such batches (`skips`).
+    /// Which place it means, in a tenure that began at `start`. Without a place, a batch that
+    /// failed is not meant, unless the application passes over such batches (`skips`).
     pub(crate) fn means(&self, start: &'a Place, skips: bool) -> &'a Place {
         let settled = self.settled.filter(|_| !skips);
         self.place.or(settled).or(self.handed).unwrap_or(start)

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::violation;
 use crate::history::History;
 use crate::invariant::Invariant;
-use crate::lease::Kind;
+use crate::lease::{Kind, Write};
 use crate::terms::Terms;
 use crate::verdict::Violation;
+use crate::worker::WorkerEvent;
 
 /// At the end of the phase without faults the numbers of leases, those of finished shards
 /// included, that two workers hold differ by one at most; and since the last change no lease moved
@@ -56,13 +57,13 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     violations
 }
 
-fn is_move(write: &crate::lease::Write<'_>, terms: &Terms) -> bool {
+fn is_move(write: &Write<'_>, terms: &Terms) -> bool {
     write.kind == Kind::Take && write.t < terms.quiet_until
 }
 
 /// When, before the end of the phase, workers or leases last became more or fewer.
 fn last_change(history: &History<'_>, terms: &Terms) -> u64 {
-    let workers = history.fleet.events().iter().map(crate::worker::WorkerEvent::t);
+    let workers = history.fleet.events().iter().map(WorkerEvent::t);
     let writes = history.shards.values().flat_map(|shard| &shard.lease.writes);
     let made = writes.filter(|write| matches!(write.kind, Kind::Create | Kind::Delete));
     let changes = workers.chain(made.map(|write| write.t));

@@ -12,9 +12,9 @@ use crate::verdict::Violation;
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let handed = history.tenures.iter().filter_map(|tenure| {
         let (refused_t, handed_t) = tenure.handed_after_refusal?;
+        let id = tenure.id;
         let text = format!(
-            "tenure `{}` was refused a checkpoint at t={refused_t}, and handed more at t={handed_t}",
-            tenure.id
+            "tenure `{id}` was refused a checkpoint at t={refused_t}, and got more at t={handed_t}"
         );
         Some(violation(Invariant::NothingAfterFinalRefusal, tenure.shard, text))
     });

@@ -14,9 +14,9 @@ use crate::verdict::Violation;
 /// take is applied to a lease whose counter changed after the take was sent.
 ///
 /// A run is seen only by what it sends. In the phase without faults two steals of one worker are
-/// nine tenths of the taker's interval apart at least, less the drift of clocks; elsewhere a run that had to wait for its
-/// scan is followed by the next at once, so there only two steals sent in the same moment count.
-/// Which counter a take was based on is in no journal.
+/// nine tenths of the taker's interval apart at least, less the drift of clocks; elsewhere a run
+/// that had to wait for its scan is followed by the next at once, so there only two steals sent in
+/// the same moment count. Which counter a take was based on is in no journal.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {

@@ -4,6 +4,7 @@ use super::violation;
 use crate::history::History;
 use crate::invariant::Invariant;
 use crate::lease::{Kind, LeaseHistory};
+use crate::row::Row;
 use crate::terms::Terms;
 use crate::verdict::Violation;
 
@@ -34,7 +35,7 @@ fn longest_neglect(
     let begin = lease.applied_by(terms.quiet_from);
     let mut row = lease.row_at(terms.quiet_from);
     let mut since = terms.quiet_from;
-    let neglected = |row: Option<&crate::row::Row>, since: u64, until: u64| {
+    let neglected = |row: Option<&Row>, since: u64, until: u64| {
         let row = row.filter(|row| !row.is_finished())?;
         if until.saturating_sub(since) <= terms.takeover_max() {
             return None;
