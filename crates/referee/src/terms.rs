@@ -16,7 +16,8 @@ pub struct Terms {
     pub poll_interval: u64,
     /// From one look for holes to the next.
     pub audit_interval: u64,
-    /// The longest that a call of a processor takes while its worker runs.
+    /// The longest that a call of a processor takes while its worker runs, with the checkpoints
+    /// that it waits for.
     pub call_max: u64,
     /// How far the clocks of two workers may drift apart in one failover time.
     pub clock_drift: u64,

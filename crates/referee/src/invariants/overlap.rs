@@ -1,5 +1,7 @@
 //! I17: the overlap of two tenures is bounded.
 
+use std::cell::LazyCell;
+
 use super::deadline::Deadlines;
 use super::violation;
 use crate::history::History;
@@ -17,7 +19,7 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let Some(terms) = history.terms else { return Vec::new() };
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
-        let deadlines = Deadlines::of(&shard.lease);
+        let deadlines = LazyCell::new(|| Deadlines::of(&shard.lease));
         let late = |tenure: &Tenure<'_>, batch: &Batch<'_>| {
             let (worker, done) = (tenure.worker?, batch.done?);
             let holder = shard.lease.hold_at(done.t)?;

@@ -315,6 +315,10 @@ fn a_take_that_came_after_its_worker_stopped_waiting_for_it_is_not_left_behind()
 fn a_take_that_a_stop_cut_off_is_not_left_behind_unless_a_tenure_began() {
     for (waits, broken) in [(SECOND, false), (FAILOVER / 2, true)] {
         let (mut story, _) = done();
+        // That it once had the lease does not make it hold it now.
+        story.take(WORKERS[1], FIRST);
+        story.renew(FIRST);
+        story.take(WORKERS[0], FIRST);
         story.write(FIRST, "UpdateItem", |row| row.owner = Some(WORKERS[1].to_owned()));
         let mut begun = story.clone();
         begun.start(WORKERS[1], FIRST);
