@@ -1,5 +1,7 @@
 //! I27: leases are deleted only when they are done.
 
+use std::collections::BTreeSet;
+
 use super::violation;
 use crate::history::History;
 use crate::invariant::Invariant;
@@ -9,6 +11,9 @@ use crate::verdict::Violation;
 
 /// A worker deletes a lease only when its shard is marked as ended and the lease of every child
 /// shard has had a checkpoint of its own; and no worker makes a lease anew that one has deleted so.
+///
+/// A hand that deletes the lease of a descendant takes away all that told of this shard's end:
+/// then it is made anew, and its records come again rather than being lost.
 ///
 /// Whether the stream still lists a shard is in no journal: where it forgets shards, their leases
 /// may go earlier, and such a run is not for this check.
@@ -36,7 +41,7 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
                         blame(format!("deleted the lease before `{child}` had begun"));
                     }
                 }
-                Kind::Create if is_done => {
+                Kind::Create if is_done && !was_forgotten(history, id, write.number) => {
                     blame("made the lease of a finished shard anew".to_owned())
                 }
                 Kind::Create | Kind::Take | Kind::Release | Kind::Keep | Kind::Note => {}
@@ -44,6 +49,21 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// Whether somebody outside had deleted the lease of a shard, or of one that came from it.
+fn was_forgotten(history: &History<'_>, id: &str, number: usize) -> bool {
+    let mut open = vec![id];
+    let mut seen = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        let shard = history.shard(id);
+        let mut earlier = shard.lease.writes.iter().take_while(|write| write.number < number);
+        if earlier.any(|write| write.by.is_none() && write.kind == Kind::Delete) {
+            return true;
+        }
+        open.extend(shard.children.iter().filter(|child| seen.insert(**child)));
+    }
+    false
 }
 
 /// Whether a lease had a checkpoint of its own before the write of that number.

@@ -279,6 +279,16 @@ fn a_finished_shard_that_was_cleaned_up_is_never_leased_again() {
 }
 
 #[test]
+fn a_finished_shard_is_leased_again_only_once_somebody_deleted_what_told_of_its_end() {
+    let (mut story, [_, other]) = ended();
+    begin(&mut story, &other);
+    story.delete(Some(WORKERS[0]), FIRST);
+    story.delete(None, &other);
+    story.create_lease(FIRST);
+    assert_blamed(&story, []);
+}
+
+#[test]
 fn a_worker_that_stops_in_order_leaves_no_lease() {
     let (mut story, tenure) = done();
     story.stop(WORKERS[0], &[tenure]);

@@ -87,7 +87,7 @@ impl Running {
                 taken = takes.join_next() => taken,
             };
             match taken {
-                Some(Ok((_, Take::Taken(lease, sent_at)))) => self.hold(lease, sent_at),
+                Some(Ok((_, Take::Taken(lease, sent_at)))) => self.hold(*lease, sent_at),
                 Some(Ok((key, Take::Unknown))) => drop(self.left.insert(key)),
                 Some(Ok((_, Take::Not)) | Err(_)) => {}
                 None => return,
@@ -130,7 +130,7 @@ impl Running {
 /// What came of taking a lease.
 enum Take {
     /// It is held: the row as it is then, and when the write was sent.
-    Taken(Lease, Time),
+    Taken(Box<Lease>, Time),
     /// It is not.
     Not,
     /// No answer, and none to the question what became of it.
@@ -153,7 +153,7 @@ async fn take(shared: &Shared, seen: &Lease) -> Take {
         Some(Err(_)) | None => is_proven(shared, &taken).await,
     };
     match written {
-        Ok(true) => Take::Taken(taken, sent_at),
+        Ok(true) => Take::Taken(Box::new(taken), sent_at),
         Ok(false) => {
             debug!(lease = %seen.key, "somebody else was first");
             Take::Not

@@ -5,9 +5,11 @@ use std::time::Duration;
 use shardwise_core::config::CreateTable;
 use shardwise_core::lease::Lease;
 use shardwise_core::row::{self, Row};
+use shardwise_core::sequence::Checkpoint;
 use shardwise_core::sync;
 use tracing::{info, warn};
 
+use super::rounds;
 use crate::consumer::Shared;
 use crate::error::{WorkerError, with_causes};
 use crate::kinesis::{KinesisError, StreamState};
@@ -47,8 +49,19 @@ async fn try_once(shared: &Shared, is_new: &mut bool) -> Result<(), WorkerError>
     stream_ready(shared).await?;
     table_ready(shared).await?;
     let scan = shared.ports.table.scan().await.map_err(|source| table_error(shared, source))?;
-    *is_new |= !has_leases(shared, &scan)?;
+    *is_new = !has_leases(shared, &scan)? || (*is_new && is_untouched(&scan));
     if *is_new { first_leases(shared).await } else { Ok(()) }
+}
+
+/// Whether no lease has gone on from where a first sync leaves it. Else others are at work by now,
+/// and some of those shards may be done and deleted again.
+fn is_untouched(scan: &Scan) -> bool {
+    let leases = rounds::leases_of(scan);
+    let has_begun = |lease: &Lease| {
+        matches!(lease.checkpoint, Checkpoint::At { .. } | Checkpoint::ShardEnd)
+            || !lease.children.is_empty()
+    };
+    !leases.iter().any(has_begun)
 }
 
 /// Whether the application has leases. Rows that look like leases but cannot be read belong to
