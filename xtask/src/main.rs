@@ -7,6 +7,7 @@ mod demo;
 mod endpoints;
 mod npm;
 mod record_java;
+mod sim;
 mod step;
 mod test;
 mod tidy;
@@ -21,9 +22,10 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   check         the read-only gate: format, lints, docs, tidy
-  test [STEP]   every test, in Rust, JavaScript and Python; or one step: rust, npm, clients, peers
+  test [STEP]   every test, in Rust, JavaScript and Python; or one step: rust, sim, npm, clients, peers
   demo [...]    the main job on the local endpoints; checks its own result (demo --help)
   bench [...]   the figures: records a second, CPU, memory, time to the first record
+  sim [...]     simulated workers under seeded faults (sim --help)
   tidy          what no lint knows: imports, links, licences, long files
   fix           formats, and applies what clippy suggests
   record-java   records lease rows from the real Java KCL again (JDK 17 and Maven)
@@ -58,6 +60,7 @@ fn run(command: &str, rest: &[String]) -> Result<ExitCode, String> {
         ("test", [step]) => test::test(&tree, Some(step)),
         ("demo", rest) => demo::demo(&tree, rest),
         ("bench", rest) => demo::bench(&tree, rest),
+        ("sim", rest) => sim::sim(&tree, rest),
         ("record-java", []) => record_java::record(&tree),
         _ => Err(format!("no such command: {command} {}\n\n{USAGE}", rest.join(" "))),
     }

@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use crate::counts::Counts;
 use crate::endpoints::Endpoints;
 use crate::npm;
+use crate::sim;
 use crate::step::{self, Failure, Steps, run_tests, succeed};
 use crate::tools::{self, CC, NODE, NPM, PYTHON};
 use crate::tree::Tree;
@@ -17,8 +18,9 @@ struct Group {
     run: fn(&Tree) -> Result<Counts, Failure>,
 }
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     Group { name: "rust", title: "tests in Rust", run: rust },
+    Group { name: "sim", title: "simulated workers under faults", run: sim::gate },
     Group { name: "npm", title: "the npm package's tests", run: npm_package },
     Group { name: "clients", title: "the local endpoints, by boto3 and the JS SDK", run: clients },
     Group { name: "peers", title: "programs that were not written here", run: peers },

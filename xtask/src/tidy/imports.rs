@@ -26,6 +26,17 @@ const RULES: &[Rule] = &[
         in_tests: &[],
     },
     Rule { package: "shardwise-demo", imports: &["shardwise-referee"], in_tests: &[] },
+    Rule {
+        package: "shardwise-sim",
+        imports: &[
+            "shardwise",
+            "shardwise-core",
+            "shardwise-local",
+            "shardwise-referee",
+            "shardwise-table-model",
+        ],
+        in_tests: &[],
+    },
     Rule { package: "xtask", imports: &[], in_tests: &[] },
 ];
 

@@ -1,0 +1,78 @@
+//! What may be asked for.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::time::Duration;
+
+use clap::Parser;
+use shardwise_sim::plan::{Family, Limits};
+
+/// Runs real workers in seeded worlds, and judges what they did.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask sim")]
+pub(crate) struct Args {
+    /// Runs this one seed, and tells everything about it.
+    #[arg(long, conflicts_with_all = ["from", "seeds"])]
+    pub(crate) seed: Option<u64>,
+    /// The first of a range of seeds.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) from: u64,
+    /// How many seeds.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) seeds: u64,
+    /// Minutes of chaos in each run, instead of the plan's.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Workers in each run, instead of the plan's.
+    #[arg(long)]
+    workers: Option<usize>,
+    /// Shards at first in each run, instead of the plan's.
+    #[arg(long)]
+    shards: Option<u32>,
+    /// Kinds of faults that are left out, by commas.
+    #[arg(long, value_delimiter = ',')]
+    without: Vec<String>,
+    /// Threads; each run has one of its own.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) threads: usize,
+    /// Prints everything that happened in the one seed's run.
+    #[arg(long, requires = "seed")]
+    pub(crate) log: bool,
+    /// Lets a worker die at each point of its calls in turn, in runs of three minutes.
+    #[arg(long)]
+    pub(crate) sweep: bool,
+    /// Runs the seeds that failed once.
+    #[arg(long)]
+    pub(crate) corpus: bool,
+    /// Runs seeds twice, in two processes, and compares all that happened.
+    #[arg(long)]
+    pub(crate) twice: bool,
+    /// Everything that CI asks for: corpus, sweep, seeds, and some of them twice.
+    #[arg(long)]
+    pub(crate) gate: bool,
+    /// Runs seeds from `--from` on for so many minutes.
+    #[arg(long, value_name = "MINUTES", num_args = 0..=1, default_missing_value = "60")]
+    pub(crate) night: Option<u64>,
+    /// Prints the hash of each seed's run, and nothing else.
+    #[arg(long, hide = true)]
+    pub(crate) hashes: bool,
+}
+
+impl Args {
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.from..self.from.saturating_add(self.seeds)
+    }
+
+    pub(crate) fn limits(&self) -> Result<Limits, String> {
+        let family = |name: &String| {
+            let known = || Family::ALL.map(|family| family.to_string()).join(", ");
+            Family::named(name).ok_or_else(|| format!("no faults are called `{name}`: {}", known()))
+        };
+        Ok(Limits {
+            without: self.without.iter().map(family).collect::<Result<BTreeSet<_>, _>>()?,
+            chaos: self.minutes.map(|minutes| Duration::from_secs(60 * minutes)),
+            workers: self.workers,
+            shards: self.shards,
+        })
+    }
+}

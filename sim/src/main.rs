@@ -1,0 +1,101 @@
+//! The simulation's command line.
+#![expect(clippy::print_stdout, reason = "it talks to whoever started it")]
+
+mod args;
+mod corpus;
+mod report;
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use clap::Parser;
+use shardwise_sim::batch;
+use shardwise_sim::plan::{Limits, Plan};
+use shardwise_sim::run::run;
+
+use crate::args::Args;
+use crate::report::{Verdicts, tell_one};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match start(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: &Args) -> Result<bool, String> {
+    let limits = args.limits()?;
+    if let Some(seed) = args.seed {
+        let outcome = run(Plan::new(seed, &limits), args.log);
+        tell_one(&outcome);
+        return Ok(outcome.is_clean());
+    }
+    if args.hashes {
+        for seed in args.range() {
+            println!("{seed} {:016x}", run(Plan::new(seed, &limits), false).trace_hash);
+        }
+        return Ok(true);
+    }
+    if args.twice {
+        return twice(args);
+    }
+    let mut verdicts = Verdicts::new(args.threads);
+    if args.gate {
+        verdicts.add("seeds that failed once", &corpus::plans()?, &limits);
+        verdicts.add("crash points", &sweep(), &limits);
+    } else if args.sweep {
+        verdicts.add("crash points", &sweep(), &limits);
+        return Ok(verdicts.close());
+    } else if args.corpus {
+        verdicts.add("seeds that failed once", &corpus::plans()?, &limits);
+        return Ok(verdicts.close());
+    }
+    match args.night {
+        Some(minutes) => night(args, minutes, &mut verdicts, &limits),
+        None => {
+            let plans: Vec<Plan> = args.range().map(|seed| Plan::new(seed, &limits)).collect();
+            verdicts.add("seeds", &plans, &limits);
+        }
+    }
+    if args.gate {
+        verdicts.require_every_fault(&limits);
+        verdicts.count("a seed is a run", twice(args)?);
+    }
+    Ok(verdicts.close())
+}
+
+fn sweep() -> Vec<Plan> {
+    batch::sweep_points().into_iter().map(Plan::sweep).collect()
+}
+
+/// Runs seed after seed until the time is up.
+fn night(args: &Args, minutes: u64, verdicts: &mut Verdicts, limits: &Limits) {
+    let start = Instant::now();
+    let mut from = args.from;
+    while start.elapsed().as_secs() < 60 * minutes {
+        let plans: Vec<Plan> = (from..from + args.seeds).map(|s| Plan::new(s, limits)).collect();
+        verdicts.add(&format!("seeds {from} to {}", from + args.seeds - 1), &plans, limits);
+        from += args.seeds;
+    }
+}
+
+/// Runs the same few seeds in two processes; whether everything happened in the same order.
+fn twice(args: &Args) -> Result<bool, String> {
+    let seeds = args.seeds.min(20).to_string();
+    let program = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
+    let hashes = || {
+        let mut command = Command::new(&program);
+        command.args(["--hashes", "--from", &args.from.to_string(), "--seeds", &seeds]);
+        command.output().map_err(|error| format!("{}: {error}", program.display()))
+    };
+    let (first, second) = (hashes()?, hashes()?);
+    let is_same = first.status.success() && first.stdout == second.stdout;
+    let word = if is_same { "the same, event for event" } else { "NOT the same" };
+    println!("{seeds} seeds in two processes: {word}");
+    Ok(is_same)
+}

@@ -1,0 +1,436 @@
+//! Carries a plan out: starts, stops, kills and pauses workers, reshards, and lays hands on rows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shardwise::row::{Item, Value};
+use shardwise::{
+    Clock, Config, InitialPosition, Ports, Stopped, Stopper, StreamName, Worker, WorkerError,
+    WorkerId,
+};
+use shardwise_local::stream::{Shard, ShardFilter};
+use shardwise_referee::WorkerEvent;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+
+use crate::dice::Dice;
+use crate::node::{Node, NodeClock};
+use crate::plan::{Family, Happening};
+use crate::ports::{NodeStream, NodeTable};
+use crate::processor::Processor;
+use crate::world::{STREAM, World};
+
+/// How long a worker that could not start waits before it is started again.
+const START_AGAIN: Duration = Duration::from_secs(1);
+/// How far a clock may be off, in millionths; quartz is better.
+const PPM_MAX: usize = 200;
+
+/// One worker of the plan, through all its lives.
+struct Slot {
+    node: Arc<Node>,
+    stopper: Stopper,
+    run: AbortHandle,
+    lives: u32,
+    is_up: bool,
+    /// How long it stays down after it ends.
+    down: Duration,
+    /// When it is to start again.
+    starts_at: Option<Duration>,
+    /// Dies once more, so long after its next start.
+    dies_again_after: Option<Duration>,
+    dies_at: Option<Duration>,
+    resumes_at: Option<Duration>,
+}
+
+/// Which slot's worker ended, in which of its lives, and how.
+type Run = (usize, u32, Result<Stopped, WorkerError>);
+
+/// What runs a plan.
+pub(crate) struct Nemesis {
+    world: Arc<World>,
+    slots: Vec<Slot>,
+    runs: JoinSet<Run>,
+    deaths: mpsc::UnboundedReceiver<Arc<Node>>,
+    dice: Dice,
+    /// The next of the plan's happenings.
+    next: usize,
+}
+
+impl Nemesis {
+    pub(crate) fn new(world: Arc<World>, deaths: mpsc::UnboundedReceiver<Arc<Node>>) -> Self {
+        let mut nemesis = Self {
+            dice: Dice::new(world.plan.seed, "nemesis"),
+            world,
+            slots: Vec::new(),
+            runs: JoinSet::new(),
+            deaths,
+            next: 0,
+        };
+        for slot in 0..nemesis.world.plan.workers {
+            let first = nemesis.start_life(slot, 1);
+            nemesis.slots.push(first);
+        }
+        nemesis
+    }
+
+    fn start_life(&mut self, slot: usize, life: u32) -> Slot {
+        let plan = &self.world.plan;
+        let name = if plan.knobs.keeps_name || life == 1 {
+            format!("w{slot}")
+        } else {
+            format!("w{slot}.{life}")
+        };
+        let fast_ppm = if plan.has(Family::Clocks) {
+            self.dice.below(2 * PPM_MAX + 1) as i32 - PPM_MAX as i32
+        } else {
+            0
+        };
+        let node = Node::new(slot, name, self.world.start(), fast_ppm);
+        let ports = Ports {
+            kinesis: Arc::new(NodeStream {
+                world: Arc::clone(&self.world),
+                node: Arc::clone(&node),
+            }),
+            table: Arc::new(NodeTable { world: Arc::clone(&self.world), node: Arc::clone(&node) }),
+            clock: Arc::new(NodeClock(Arc::clone(&node))) as Arc<dyn Clock>,
+        };
+        let seed = self.dice.below(usize::MAX) as u64;
+        let worker = Worker::new(self.config(&node.name), ports, seed);
+        let worker = worker.expect("a plan's settings are allowed");
+        let stopper = worker.stopper();
+        let (world, living) = (Arc::clone(&self.world), Arc::clone(&node));
+        let run = worker.run(move |shard| Box::new(Processor::new(&world, &living, shard)));
+        let run = self.runs.spawn(async move { (slot, life, run.await) });
+        let (t, worker) = (self.world.t(), node.name.clone());
+        self.world.trace(&node.name, format_args!("starts"));
+        self.world.state().journal.worker(WorkerEvent::Started { t, worker });
+        Slot {
+            node,
+            stopper,
+            run,
+            lives: life,
+            is_up: true,
+            down: START_AGAIN,
+            starts_at: None,
+            dies_again_after: None,
+            dies_at: None,
+            resumes_at: None,
+        }
+    }
+
+    fn config(&self, name: &str) -> Config {
+        let knobs = &self.world.plan.knobs;
+        let stream = StreamName::new(STREAM).expect("it is not empty");
+        let mut config = Config::new("app", stream, WorkerId::new(name).expect("not empty"));
+        config.initial_position = InitialPosition::TrimHorizon;
+        config.lease.failover_time = knobs.failover;
+        config.lease.cleanup_interval = knobs.cleanup;
+        config.sync.audit_interval = knobs.audit;
+        config.polling.idle_time = knobs.idle;
+        config.polling.max_records = knobs.records_max;
+        config.polling.max_pending_batches = knobs.batches_max;
+        config.processor.parent_poll_interval = knobs.parent_poll;
+        config.coordinator.start_attempts = 1_000;
+        config
+    }
+
+    /// Lets everything happen until `until`; with `chaos` what is planned, else only what is due
+    /// of it.
+    pub(crate) async fn rule(&mut self, until: Duration, chaos: bool) {
+        loop {
+            let now = self.world.now();
+            self.do_what_is_due(now, chaos);
+            if now >= until {
+                return;
+            }
+            let due = self.next_due(chaos).unwrap_or(until).min(until);
+            let wake = tokio::time::sleep_until(self.world.start() + due);
+            tokio::select! {
+                biased;
+                Some(node) = self.deaths.recv() => self.died_at_an_edge(&node),
+                Some(run) = self.runs.join_next() => self.ended(run),
+                () = wake => {}
+            }
+        }
+    }
+
+    fn next_due(&self, chaos: bool) -> Option<Duration> {
+        let happening = self.world.plan.happenings.get(self.next).filter(|_| chaos);
+        let slots = self.slots.iter();
+        let dues = slots.flat_map(|slot| [slot.starts_at, slot.dies_at, slot.resumes_at]);
+        dues.flatten().chain(happening.map(|(at, _)| *at)).min()
+    }
+
+    fn do_what_is_due(&mut self, now: Duration, chaos: bool) {
+        for slot in 0..self.slots.len() {
+            let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+            if is_due(self.slots[slot].resumes_at) {
+                self.slots[slot].resumes_at = None;
+                self.resume(slot);
+            }
+            if is_due(self.slots[slot].dies_at) {
+                self.slots[slot].dies_at = None;
+                self.kill(slot, Duration::from_secs(1));
+            }
+            if is_due(self.slots[slot].starts_at) {
+                let (life, again) =
+                    (self.slots[slot].lives + 1, self.slots[slot].dies_again_after.take());
+                let mut next = self.start_life(slot, life);
+                next.dies_at = again.filter(|_| chaos).map(|after| now + after);
+                self.slots[slot] = next;
+            }
+        }
+        while let Some((at, happening)) = self.world.plan.happenings.get(self.next)
+            && chaos
+            && *at <= now
+        {
+            self.next += 1;
+            let happening = happening.clone();
+            self.happen(&happening, now);
+        }
+    }
+
+    fn happen(&mut self, happening: &Happening, now: Duration) {
+        self.world.trace("plan", format_args!("{happening:?}"));
+        match happening {
+            Happening::Kill { worker, down } => {
+                if self.kill(*worker, *down) {
+                    self.world.count("node: killed");
+                }
+            }
+            Happening::KillTwice { worker, down } => {
+                if self.kill(*worker, *down) {
+                    self.world.count("node: killed twice in a row");
+                    let soon = self.dice.between(Duration::ZERO, Duration::from_millis(300));
+                    self.slots[*worker].dies_again_after = Some(soon);
+                }
+            }
+            Happening::Pause { worker, lasts } => self.pause(*worker, now + *lasts),
+            Happening::Stop { worker, down } => self.stop(*worker, *down),
+            Happening::Partition { worker, table, stream, lasts } => {
+                self.slots[*worker].node.cut(*table, *stream, now + *lasts);
+                self.world.count(match (table, stream) {
+                    (true, true) => "node: loses table and stream",
+                    (true, false) => "node: loses the table",
+                    _ => "node: loses the stream",
+                });
+            }
+            Happening::Jump { worker, millis } => {
+                self.slots[*worker].node.jump(*millis);
+                self.world.count("node: date jumps");
+            }
+            Happening::Split { pick } => self.split(*pick),
+            Happening::Merge { pick } => self.merge(*pick),
+            Happening::DeleteRow { pick } => {
+                self.lay_hand_on_row(*pick, "hand: row deleted", |_| None);
+            }
+            Happening::OldRow { pick } => {
+                self.lay_hand_on_row(*pick, "hand: row without hash keys", |mut item| {
+                    item.remove("startingHashKey");
+                    item.remove("endingHashKey");
+                    Some(item)
+                });
+            }
+            Happening::MarkRow { pick } => {
+                self.lay_hand_on_row(*pick, "hand: row with an unknown attribute", |mut item| {
+                    item.insert("team".to_owned(), Value::S("payments".to_owned()));
+                    Some(item)
+                });
+            }
+            Happening::ForeignRows => self.add_foreign_rows(now),
+        }
+    }
+
+    /// Kills a worker that is up; says whether it was.
+    fn kill(&mut self, slot: usize, down: Duration) -> bool {
+        if !self.slots[slot].is_up {
+            return false;
+        }
+        let starts_at = self.world.now() + down;
+        let slot = &mut self.slots[slot];
+        slot.node.die();
+        slot.run.abort();
+        slot.is_up = false;
+        slot.starts_at = Some(starts_at);
+        (slot.dies_at, slot.resumes_at) = (None, None);
+        let (t, worker) = (self.world.t(), slot.node.name.clone());
+        self.world.trace(&slot.node.name, format_args!("killed"));
+        self.world.state().journal.worker(WorkerEvent::Killed { t, worker });
+        true
+    }
+
+    fn died_at_an_edge(&mut self, node: &Arc<Node>) {
+        if Arc::ptr_eq(node, &self.slots[node.slot].node) {
+            let down = self.dice.between(Duration::from_millis(100), Duration::from_secs(20));
+            self.kill(node.slot, down);
+        }
+    }
+
+    fn pause(&mut self, slot: usize, until: Duration) {
+        let slot = &mut self.slots[slot];
+        if !slot.is_up || slot.node.is_paused() {
+            return;
+        }
+        slot.node.pause();
+        slot.resumes_at = Some(until);
+        let (t, worker) = (self.world.t(), slot.node.name.clone());
+        self.world.count("node: paused");
+        self.world.state().journal.worker(WorkerEvent::Paused { t, worker });
+    }
+
+    fn resume(&mut self, slot: usize) {
+        let slot = &mut self.slots[slot];
+        slot.node.resume();
+        let (t, worker) = (self.world.t(), slot.node.name.clone());
+        self.world.trace(&slot.node.name, format_args!("resumes"));
+        self.world.state().journal.worker(WorkerEvent::Resumed { t, worker });
+    }
+
+    /// Asks a worker to stop; once it has ended it stays down so long.
+    fn stop(&mut self, slot: usize, down: Duration) {
+        let slot = &mut self.slots[slot];
+        if !slot.is_up {
+            return;
+        }
+        slot.stopper.stop();
+        slot.down = down;
+        let (t, worker) = (self.world.t(), slot.node.name.clone());
+        self.world.count("node: asked to stop");
+        self.world.trace(&slot.node.name, format_args!("asked to stop"));
+        self.world.state().journal.worker(WorkerEvent::StopAsked { t, worker });
+    }
+
+    fn ended(&mut self, run: Result<Run, JoinError>) {
+        let (slot, life, result) = match run {
+            Ok(run) => run,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Killed: see `kill`.
+            Err(_) => return,
+        };
+        let now = self.world.now();
+        let slot = &mut self.slots[slot];
+        if slot.lives != life || !slot.is_up {
+            return;
+        }
+        slot.is_up = false;
+        slot.starts_at = Some(now + slot.down);
+        (slot.dies_at, slot.resumes_at) = (None, None);
+        let in_order = result.as_ref().is_ok_and(|stopped| stopped.in_order);
+        let (t, worker) = (self.world.t(), slot.node.name.clone());
+        self.world.trace(&slot.node.name, format_args!("ended: {result:?}"));
+        self.world.state().journal.worker(WorkerEvent::Ended { t, worker, in_order });
+    }
+
+    /// Ends all that goes wrong: clocks are right, nobody is cut off, everybody is up.
+    pub(crate) fn heal(&mut self) {
+        self.world.state().is_chaos = false;
+        self.world.trace("plan", format_args!("heal"));
+        let now = self.world.now();
+        for slot in 0..self.slots.len() {
+            self.slots[slot].dies_at = None;
+            self.slots[slot].dies_again_after = None;
+            if self.slots[slot].resumes_at.take().is_some() {
+                self.resume(slot);
+            }
+            self.slots[slot].node.reconnect();
+            self.slots[slot].node.set_date_right();
+            if let Some(at) = &mut self.slots[slot].starts_at {
+                *at = (*at).min(now);
+            }
+        }
+    }
+
+    /// Stops everybody in order, and waits for their ends until `until`.
+    pub(crate) async fn stop_all(&mut self, until: Duration) {
+        for slot in 0..self.slots.len() {
+            self.stop(slot, START_AGAIN);
+        }
+        while self.slots.iter().any(|slot| slot.is_up) && self.world.now() < until {
+            tokio::select! {
+                biased;
+                Some(node) = self.deaths.recv() => self.died_at_an_edge(&node),
+                Some(run) = self.runs.join_next() => self.ended(run),
+                () = tokio::time::sleep_until(self.world.start() + until) => {}
+            }
+        }
+        self.runs.abort_all();
+        while self.runs.join_next().await.is_some() {}
+    }
+
+    fn shards(&self, filter: ShardFilter) -> Vec<Shard> {
+        let date = self.world.date();
+        let mut state = self.world.state();
+        let listed = state.streams.list_shards(STREAM, filter, None, usize::MAX, date);
+        listed.map(|page| page.shards).unwrap_or_default()
+    }
+
+    fn split(&mut self, pick: u32) {
+        let open = self.shards(ShardFilter::AtLatest);
+        let shard = &open[pick as usize % open.len()];
+        let range = shard.hash_key_range;
+        let middle = range.start + (range.end - range.start) / 2 + 1;
+        let before = self.shards(ShardFilter::FromTrimHorizon);
+        let date = self.world.date();
+        let mut state = self.world.state();
+        if state.streams.split_shard(STREAM, shard.id, middle, date).is_ok() {
+            state.before_reshard = Some((date, before));
+            state.tally.count("reshard: split");
+        }
+    }
+
+    fn merge(&mut self, pick: u32) {
+        let mut open = self.shards(ShardFilter::AtLatest);
+        if open.len() < 2 {
+            return;
+        }
+        open.sort_by_key(|shard| shard.hash_key_range.start);
+        let left = pick as usize % (open.len() - 1);
+        let before = self.shards(ShardFilter::FromTrimHorizon);
+        let date = self.world.date();
+        let mut state = self.world.state();
+        let (left, right) = (open[left].id, open[left + 1].id);
+        if state.streams.merge_shards(STREAM, left, right, date).is_ok() {
+            state.before_reshard = Some((date, before));
+            state.tally.count("reshard: merge");
+        }
+    }
+
+    fn lay_hand_on_row(
+        &mut self,
+        pick: u32,
+        what: &'static str,
+        change: impl FnOnce(Item) -> Option<Item>,
+    ) {
+        let now = self.world.now();
+        let mut state = self.world.state();
+        let keys = state.rows.keys();
+        let keys: Vec<&String> = keys.iter().filter(|key| key.starts_with("shardId-")).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let key = keys[pick as usize % keys.len()];
+        let Some(item) = state.rows.row(key).cloned() else { return };
+        let write = state.rows.set(key, change(item), now);
+        state.trace.note(now, "hand", format_args!("{what}: {key}"));
+        state.journal.write(write);
+        state.tally.count(what);
+    }
+
+    /// Rows of a fleet of KCL 3.5: a worker's metrics, and an entity that nobody here knows.
+    fn add_foreign_rows(&mut self, now: Duration) {
+        let text = |text: &str| Value::S(text.to_owned());
+        let rows = [
+            ("java-worker-1", "WORKER_METRICS"),
+            ("Migration3.0", "MIGRATION"),
+            ("some-day", "UNHEARD_OF"),
+        ];
+        let mut state = self.world.state();
+        for (key, entity) in rows {
+            let item = [("leaseKey", text(key)), ("entityType", text(entity))];
+            let item: Item = item.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+            let write = state.rows.set(key, Some(item), now);
+            state.journal.write(write);
+        }
+        state.tally.count("hand: rows of other kinds");
+    }
+}

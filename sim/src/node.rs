@@ -1,0 +1,207 @@
+//! One worker of the world: its clock, its gate, and whether it lives.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use shardwise::{Clock, Time, Timestamp};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The date at which every world begins, in milliseconds since 1970.
+pub(crate) const FIRST_DATE_MILLIS: i64 = 1_700_000_000_000;
+
+/// Whether a node may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    /// It stands still, as after SIGSTOP.
+    Closed,
+    /// It never goes on: its tasks are dropped at their next turn.
+    Dead,
+}
+
+/// One life of a worker, from its start to its death or end.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Which worker of the plan.
+    pub(crate) slot: usize,
+    /// The name under which it takes leases.
+    pub(crate) name: String,
+    gate: Mutex<Gate>,
+    opened: Notify,
+    /// When the world began.
+    start: Instant,
+    /// By how many millionths its clock is fast.
+    fast_ppm: i32,
+    /// By how much its date is off.
+    date_off_millis: Mutex<i64>,
+    cut: Mutex<Cut>,
+}
+
+/// Until when a node is cut off.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cut {
+    table: Duration,
+    stream: Duration,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Node {
+    pub(crate) fn new(slot: usize, name: String, start: Instant, fast_ppm: i32) -> Arc<Self> {
+        Arc::new(Self {
+            slot,
+            name,
+            gate: Mutex::new(Gate::Open),
+            opened: Notify::new(),
+            start,
+            fast_ppm,
+            date_off_millis: Mutex::new(0),
+            cut: Mutex::default(),
+        })
+    }
+
+    /// Returns once the node may go on; never, once it is dead.
+    pub(crate) async fn passes(&self) {
+        loop {
+            let opened = self.opened.notified();
+            if *lock(&self.gate) == Gate::Open {
+                return;
+            }
+            opened.await;
+        }
+    }
+
+    pub(crate) fn pause(&self) {
+        let mut gate = lock(&self.gate);
+        if *gate == Gate::Open {
+            *gate = Gate::Closed;
+        }
+    }
+
+    pub(crate) fn resume(&self) {
+        let mut gate = lock(&self.gate);
+        if *gate == Gate::Closed {
+            *gate = Gate::Open;
+            self.opened.notify_waiters();
+        }
+    }
+
+    pub(crate) fn die(&self) {
+        *lock(&self.gate) = Gate::Dead;
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        *lock(&self.gate) == Gate::Dead
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        *lock(&self.gate) == Gate::Closed
+    }
+
+    pub(crate) fn jump(&self, millis: i64) {
+        *lock(&self.date_off_millis) += millis;
+    }
+
+    pub(crate) fn set_date_right(&self) {
+        *lock(&self.date_off_millis) = 0;
+    }
+
+    /// Cuts it off until then, seen from the world's start.
+    pub(crate) fn cut(&self, table: bool, stream: bool, until: Duration) {
+        let mut cut = lock(&self.cut);
+        if table {
+            cut.table = until;
+        }
+        if stream {
+            cut.stream = until;
+        }
+    }
+
+    pub(crate) fn reconnect(&self) {
+        *lock(&self.cut) = Cut::default();
+    }
+
+    pub(crate) fn has_table(&self) -> bool {
+        lock(&self.cut).table <= self.start.elapsed()
+    }
+
+    pub(crate) fn has_stream(&self) -> bool {
+        lock(&self.cut).stream <= self.start.elapsed()
+    }
+
+    /// The node's own time at a moment of the world.
+    fn own(&self, world: Duration) -> Duration {
+        let micros = world.as_micros() as i128;
+        Duration::from_micros((micros + micros * i128::from(self.fast_ppm) / 1_000_000) as u64)
+    }
+
+    /// The world's time at a moment of the node's own.
+    fn world(&self, own: Duration) -> Duration {
+        let micros = own.as_micros() as i128;
+        let world = micros * 1_000_000 / (1_000_000 + i128::from(self.fast_ppm));
+        Duration::from_micros(u64::try_from(world).unwrap_or(u64::MAX) + 1)
+    }
+}
+
+/// The clock that a node's worker has.
+#[derive(Debug)]
+pub(crate) struct NodeClock(pub(crate) Arc<Node>);
+
+#[async_trait]
+impl Clock for NodeClock {
+    fn now(&self) -> Time {
+        Time::from_start(self.0.own(self.0.start.elapsed()))
+    }
+
+    fn date(&self) -> Timestamp {
+        let millis = self.0.start.elapsed().as_millis() as i64;
+        Timestamp::from_millis(FIRST_DATE_MILLIS + millis + *lock(&self.0.date_off_millis))
+    }
+
+    async fn sleep_until(&self, at: Time) {
+        let world = self.0.world(at.since_start());
+        // A deadline beyond any run is one that never comes.
+        match self.0.start.checked_add(world) {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+        self.0.passes().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sleep_ends_once_the_nodes_own_clock_is_there() {
+        for fast_ppm in [-500, 0, 500] {
+            let clock = NodeClock(Node::new(0, "a".to_owned(), Instant::now(), fast_ppm));
+            let at = clock.now() + Duration::from_secs(3_000);
+            clock.sleep_until(at).await;
+            assert!(clock.now() >= at, "{fast_ppm}");
+            assert!(clock.now().since(at) <= Duration::from_millis(2), "{fast_ppm}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_node_wakes_late_and_a_dead_one_never() {
+        let clock = Arc::new(NodeClock(Node::new(0, "a".to_owned(), Instant::now(), 0)));
+        clock.0.pause();
+        let sleeper = Arc::clone(&clock);
+        let sleep = tokio::spawn(async move { sleeper.sleep_until(Time::default()).await });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(!sleep.is_finished());
+        clock.0.resume();
+        sleep.await.unwrap();
+        clock.0.die();
+        clock.0.resume();
+        let ever =
+            tokio::time::timeout(Duration::from_secs(60), clock.sleep_until(Time::default()));
+        assert!(ever.await.is_err());
+    }
+}

@@ -1,0 +1,423 @@
+//! From a seed to everything that a run does: who, how long, which settings, which faults, when.
+
+mod draws;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use crate::dice::Dice;
+use crate::point::CrashAt;
+
+/// A kind of fault that a run may leave out as a whole. Each run leaves some out (swarm testing):
+/// what faults together hide, they show alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// Workers die, and start again.
+    Kills,
+    /// Workers die at the very moment of one of their calls.
+    Crashes,
+    /// Workers stand still for longer than a lease lives.
+    Pauses,
+    /// Workers are asked to stop, and start again.
+    Stops,
+    /// Workers are cut off from the table, the stream, or both.
+    Partitions,
+    /// Clocks run at different rates; dates jump.
+    Clocks,
+    /// Requests to the table are lost, or their answers are.
+    TableLoss,
+    /// Writes arrive long after their sender gave up.
+    TableLate,
+    /// The table throttles, or breaks.
+    TableErrors,
+    /// Answers of the table take longer than a lease lives.
+    TableSlow,
+    /// Scans show the table as it was.
+    StaleScans,
+    /// The stream throttles, breaks, or loses requests.
+    StreamErrors,
+    /// Iterators expire.
+    Expiry,
+    /// The stream answers wrongly: no records though there are, no iterator and no children.
+    Malformed,
+    /// Lists of shards are old, doubled, out of order.
+    Lists,
+    /// Splits and merges.
+    Reshards,
+    /// Record processors fail, panic, hang, are slow, forget the shard's end.
+    Processors,
+    /// Somebody deletes rows, or adds rows of other kinds.
+    Hands,
+    /// Unusual settings: tiny batches, short intervals, one shard to a page.
+    Knobs,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 19] = [
+        Self::Kills,
+        Self::Crashes,
+        Self::Pauses,
+        Self::Stops,
+        Self::Partitions,
+        Self::Clocks,
+        Self::TableLoss,
+        Self::TableLate,
+        Self::TableErrors,
+        Self::TableSlow,
+        Self::StaleScans,
+        Self::StreamErrors,
+        Self::Expiry,
+        Self::Malformed,
+        Self::Lists,
+        Self::Reshards,
+        Self::Processors,
+        Self::Hands,
+        Self::Knobs,
+    ];
+
+    /// The family that the command line calls so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.to_string() == name)
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{self:?}").to_lowercase())
+    }
+}
+
+/// What is held fixed of a plan, whatever the seed says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Families that are left out.
+    pub without: BTreeSet<Family>,
+    /// How long the chaos lasts.
+    pub chaos: Option<Duration>,
+    /// How many workers there are.
+    pub workers: Option<usize>,
+    /// How many shards there are at first.
+    pub shards: Option<u32>,
+}
+
+/// All of a run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where it comes from.
+    pub seed: u64,
+    /// The families that take part.
+    pub families: BTreeSet<Family>,
+    /// Shards at first.
+    pub shards: u32,
+    /// Workers.
+    pub workers: usize,
+    /// How long faults last.
+    pub chaos: Duration,
+    /// How long there is none, after.
+    pub quiet: Duration,
+    /// Settings of the workers and the services.
+    pub knobs: Knobs,
+    /// How often requests go wrong.
+    pub rates: Rates,
+    /// How record processors are.
+    pub habits: Habits,
+    /// Records a second, all shards together.
+    pub records_per_second: u32,
+    /// What is done to the run, in order of time.
+    pub happenings: Vec<(Duration, Happening)>,
+    /// The one place where a worker is to die, in a sweep.
+    pub crash: Option<CrashAt>,
+}
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Knobs {
+    /// How long a lease lives unrenewed.
+    pub failover: Duration,
+    /// Between two reads of a shard.
+    pub idle: Duration,
+    /// Records a read.
+    pub records_max: u32,
+    /// Batches that may wait.
+    pub batches_max: usize,
+    /// Between two audits.
+    pub audit: Duration,
+    /// Between two cleanups.
+    pub cleanup: Duration,
+    /// Between two looks at a shard's parents.
+    pub parent_poll: Duration,
+    /// Shards on one page of a list.
+    pub page_shards: usize,
+    /// How long an iterator lives.
+    pub iterator_lifetime: Duration,
+    /// Whether a worker that starts again keeps its name.
+    pub keeps_name: bool,
+}
+
+/// How often requests go wrong, in a million.
+#[derive(Clone, Debug, Default)]
+pub struct Rates {
+    /// The table does not get a request.
+    pub table_lost: u32,
+    /// The table's answer is lost.
+    pub table_answer_lost: u32,
+    /// A write arrives late.
+    pub table_late: u32,
+    /// The table throttles.
+    pub table_throttled: u32,
+    /// The table answers with an error of its own.
+    pub table_broken: u32,
+    /// The table's answer takes half a failover time to three.
+    pub table_slow: u32,
+    /// A scan shows the past.
+    pub stale_scan: u32,
+    /// The stream throttles.
+    pub stream_throttled: u32,
+    /// The stream does not answer.
+    pub stream_lost: u32,
+    /// An iterator expires before its time.
+    pub expired: u32,
+    /// An answer to a read is wrong.
+    pub malformed: u32,
+    /// A shard is said not to be there.
+    pub not_found: u32,
+    /// A list of shards is wrong.
+    pub list: u32,
+    /// A worker dies at an edge of one of its calls.
+    pub crash: u32,
+}
+
+/// How record processors are: rates in a million calls.
+#[derive(Clone, Debug, Default)]
+pub struct Habits {
+    /// The usual longest time for a batch.
+    pub usual: Duration,
+    /// Calls that take long, and how long at most.
+    pub slow: u32,
+    /// The longest call.
+    pub longest: Duration,
+    /// Calls that fail, and want the same again.
+    pub retry: u32,
+    /// Calls that fail, and want a new processor.
+    pub restart: u32,
+    /// Calls that panic.
+    pub panic: u32,
+    /// Ends of shards that are not checkpointed.
+    pub forget: u32,
+    /// Batches behind which there is no checkpoint.
+    pub lazy: u32,
+    /// Checkpoints inside a batch instead of at its end.
+    pub inside: u32,
+    /// Checkpoints that are prepared first.
+    pub prepare: u32,
+    /// Checkpoints that must be refused.
+    pub wrong: u32,
+}
+
+/// What is done to a run. `worker` is a worker's place in the plan, `down` how long it stays away,
+/// `lasts` how long the state holds, and `pick` chooses among what is there then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields of all are told above")]
+pub enum Happening {
+    /// A worker dies; it starts again after a while.
+    Kill { worker: usize, down: Duration },
+    /// A worker dies, and once more while it starts.
+    KillTwice { worker: usize, down: Duration },
+    /// A worker stands still.
+    Pause { worker: usize, lasts: Duration },
+    /// A worker is asked to stop; it starts again after a while.
+    Stop { worker: usize, down: Duration },
+    /// A worker loses the table, the stream, or both.
+    Partition { worker: usize, table: bool, stream: bool, lasts: Duration },
+    /// A worker's date jumps.
+    Jump { worker: usize, millis: i64 },
+    /// A shard is split.
+    Split { pick: u32 },
+    /// Two adjacent shards are merged.
+    Merge { pick: u32 },
+    /// Somebody deletes a row.
+    DeleteRow { pick: u32 },
+    /// Somebody adds rows that are no leases.
+    ForeignRows,
+    /// A row loses its hash keys, as a very old worker writes it.
+    OldRow { pick: u32 },
+    /// A row gets an attribute that no KCL knows.
+    MarkRow { pick: u32 },
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+impl Plan {
+    /// The plan of a seed.
+    #[must_use]
+    pub fn new(seed: u64, limits: &Limits) -> Self {
+        let mut dice = Dice::new(seed, "plan");
+        let mut families: BTreeSet<Family> = Family::ALL.into_iter().collect();
+        families.retain(|family| {
+            let left_out = if *family == Family::Reshards { 100_000 } else { 250_000 };
+            !dice.happens(left_out)
+        });
+        families.retain(|family| !limits.without.contains(family));
+        let has = |family| families.contains(&family);
+        let knobs = Knobs::draw(seed, has(Family::Knobs), has(Family::Expiry));
+        let chaos = limits.chaos.unwrap_or(secs(3_600));
+        let workers = limits.workers.unwrap_or(*dice.pick(&[2, 2, 3, 3, 3, 4, 5]));
+        let rates = Rates::draw(seed, &families);
+        let habits = Habits::draw(seed, has(Family::Processors), knobs.failover);
+        let mut plan = Self {
+            seed,
+            shards: limits.shards.unwrap_or(*dice.pick(&[1, 2, 4, 4, 6, 8])),
+            workers,
+            chaos,
+            quiet: secs(600) + 8 * knobs.failover + 2 * habits.longest,
+            rates,
+            habits,
+            records_per_second: *dice.pick(&[14, 15, 16, 18, 20]),
+            happenings: Vec::new(),
+            crash: None,
+            knobs,
+            families,
+        };
+        plan.draw_happenings();
+        plan
+    }
+
+    /// Three minutes in which every call of a worker is made, and in which one dies at `crash`.
+    #[must_use]
+    pub fn sweep(crash: CrashAt) -> Self {
+        let limits = Limits {
+            without: Family::ALL.into_iter().collect(),
+            chaos: Some(secs(180)),
+            workers: Some(2),
+            shards: Some(2),
+        };
+        let mut plan = Self::new(0, &limits);
+        plan.knobs = Knobs {
+            failover: secs(2),
+            idle: millis(500),
+            audit: secs(5),
+            cleanup: secs(5),
+            parent_poll: millis(500),
+            ..plan.knobs
+        };
+        plan.quiet = secs(240);
+        plan.habits =
+            Habits { prepare: 300_000, usual: millis(20), longest: secs(20), ..Habits::default() };
+        let split = |at, pick| (secs(at), Happening::Split { pick });
+        let stop = |at, worker| (secs(at), Happening::Stop { worker, down: secs(3) });
+        plan.happenings = vec![
+            (secs(8), Happening::OldRow { pick: 0 }),
+            split(20, 0),
+            split(30, 1),
+            (secs(50), Happening::Merge { pick: 0 }),
+            stop(70, 0),
+            (secs(90), Happening::OldRow { pick: 1 }),
+            stop(100, 1),
+            split(110, 2),
+            (secs(130), Happening::Merge { pick: 1 }),
+            stop(150, 0),
+        ];
+        plan.crash = Some(crash);
+        plan
+    }
+
+    /// Whether a family takes part.
+    #[must_use]
+    pub fn has(&self, family: Family) -> bool {
+        self.families.contains(&family)
+    }
+
+    fn draw_happenings(&mut self) {
+        let f = self.knobs.failover;
+        let seed = self.seed;
+        let workers = self.workers;
+        let hours = self.chaos.as_secs_f64() / 3_600.0;
+        let latest = self.chaos.saturating_sub(secs(1));
+        let mut all: Vec<(Duration, Happening)> = Vec::new();
+        let mut draw =
+            |family: Family, an_hour: usize, make: &mut dyn FnMut(&mut Dice) -> Happening| {
+                if !self.families.contains(&family) {
+                    return;
+                }
+                let mut dice = Dice::new(seed, &family.to_string());
+                let mean = (an_hour as f64 * hours).ceil() as usize;
+                let count = mean / 2 + dice.below(mean + 1);
+                for _ in 0..count {
+                    let at = dice.between(secs(2), latest);
+                    all.push((at, make(&mut dice)));
+                }
+            };
+        draw(Family::Kills, 12, &mut |dice| {
+            let (worker, down) = (dice.below(workers), dice.between(millis(100), 4 * f));
+            if dice.happens(200_000) {
+                Happening::KillTwice { worker, down }
+            } else {
+                Happening::Kill { worker, down }
+            }
+        });
+        draw(Family::Pauses, 8, &mut |dice| {
+            let lasts = dice.between(f + f / 2, 6 * f);
+            Happening::Pause { worker: dice.below(workers), lasts }
+        });
+        draw(Family::Stops, 6, &mut |dice| {
+            let down = dice.between(millis(100), 3 * f);
+            Happening::Stop { worker: dice.below(workers), down }
+        });
+        draw(Family::Partitions, 6, &mut |dice| {
+            let which = dice.below(3);
+            let (table, stream) = (which != 1, which != 0);
+            let lasts = dice.between(f, 10 * f);
+            Happening::Partition { worker: dice.below(workers), table, stream, lasts }
+        });
+        draw(Family::Clocks, 4, &mut |dice| {
+            let millis = dice.below(7_200_000) as i64 - 3_600_000;
+            Happening::Jump { worker: dice.below(workers), millis }
+        });
+        draw(Family::Reshards, 12, &mut |dice| {
+            let pick = dice.below(1 << 20) as u32;
+            if dice.happens(500_000) {
+                Happening::Split { pick }
+            } else {
+                Happening::Merge { pick }
+            }
+        });
+        draw(Family::Hands, 6, &mut |dice| {
+            let pick = dice.below(1 << 20) as u32;
+            match dice.below(4) {
+                0 => Happening::DeleteRow { pick },
+                1 => Happening::ForeignRows,
+                2 => Happening::OldRow { pick },
+                _ => Happening::MarkRow { pick },
+            }
+        });
+        all.extend(self.draw_storm(latest));
+        all.sort_by_key(|(at, _)| *at);
+        self.happenings = all;
+    }
+
+    /// Now and then eight splits and merges, one every five seconds.
+    fn draw_storm(&self, latest: Duration) -> Vec<(Duration, Happening)> {
+        let mut dice = Dice::new(self.seed, "storm");
+        if !self.has(Family::Reshards) || !dice.happens(300_000) {
+            return Vec::new();
+        }
+        let start = dice.between(secs(10), latest);
+        (0..8)
+            .map(|step| {
+                let pick = dice.below(1 << 20) as u32;
+                let at = (start + secs(5) * step).min(latest);
+                let split = dice.happens(500_000);
+                (at, if split { Happening::Split { pick } } else { Happening::Merge { pick } })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! What a seed draws for settings, rates and habits.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Family, Habits, Knobs, Rates, millis, secs};
+use crate::dice::Dice;
+
+impl Knobs {
+    pub(super) fn draw(seed: u64, unusual: bool, short_iterators: bool) -> Self {
+        let mut dice = Dice::new(seed, "knobs");
+        let mut rare = |usual: Duration, others: &[Duration]| {
+            if unusual && dice.happens(300_000) { *dice.pick(others) } else { usual }
+        };
+        let failover = rare(secs(10), &[secs(1), secs(2), secs(5), secs(20), secs(30)]);
+        let idle = rare(millis(1_500), &[millis(200), millis(500), secs(3)]);
+        let audit = rare(secs(120), &[secs(5), secs(20)]);
+        let cleanup = rare(secs(300), &[secs(5), secs(60)]);
+        let parent_poll = rare(secs(10), &[millis(500), secs(2), secs(30)]);
+        let mut count = |usual: usize, others: &[usize]| {
+            if unusual && dice.happens(300_000) { *dice.pick(others) } else { usual }
+        };
+        let records_max = count(10_000, &[25, 100, 1_000]) as u32;
+        let batches_max = count(4, &[1, 2, 10]);
+        let page_shards = count(1_000, &[1, 2, 3]);
+        // Or a busy shard would never be read to its end.
+        let idle = if records_max <= 100 { millis(200) } else { idle };
+        let iterator_lifetime = if short_iterators && dice.happens(300_000) {
+            *dice.pick(&[secs(2), secs(10), secs(60)])
+        } else {
+            secs(300)
+        };
+        Self {
+            failover,
+            idle,
+            records_max,
+            batches_max,
+            audit,
+            cleanup,
+            parent_poll,
+            page_shards,
+            iterator_lifetime,
+            keeps_name: dice.happens(200_000),
+        }
+    }
+}
+
+impl Rates {
+    pub(super) fn draw(seed: u64, families: &BTreeSet<Family>) -> Self {
+        let mut dice = Dice::new(seed, "rates");
+        let mut rate = |family: Family, rates: &[u32]| {
+            let rate = *dice.pick(rates);
+            if families.contains(&family) { rate } else { 0 }
+        };
+        Self {
+            table_lost: rate(Family::TableLoss, &[2_000, 10_000, 50_000]),
+            table_answer_lost: rate(Family::TableLoss, &[2_000, 10_000, 50_000]),
+            table_late: rate(Family::TableLate, &[2_000, 10_000, 30_000]),
+            table_throttled: rate(Family::TableErrors, &[2_000, 10_000, 50_000]),
+            table_broken: rate(Family::TableErrors, &[2_000, 10_000]),
+            table_slow: rate(Family::TableSlow, &[1_000, 3_000, 10_000]),
+            stale_scan: rate(Family::StaleScans, &[10_000, 100_000, 500_000]),
+            stream_throttled: rate(Family::StreamErrors, &[5_000, 20_000, 100_000]),
+            stream_lost: rate(Family::StreamErrors, &[5_000, 20_000]),
+            expired: rate(Family::Expiry, &[2_000, 10_000]),
+            malformed: rate(Family::Malformed, &[2_000, 10_000]),
+            not_found: rate(Family::Malformed, &[200, 1_000]),
+            list: rate(Family::Lists, &[20_000, 200_000]),
+            crash: rate(Family::Crashes, &[50, 150, 300]),
+        }
+    }
+}
+
+impl Habits {
+    pub(super) fn draw(seed: u64, faulty: bool, failover: Duration) -> Self {
+        let mut dice = Dice::new(seed, "habits");
+        let mut rate = |rates: &[u32]| {
+            let rate = *dice.pick(rates);
+            if faulty { rate } else { 0 }
+        };
+        let habits = Self {
+            slow: rate(&[0, 1_000, 5_000]),
+            retry: rate(&[0, 5_000, 50_000]),
+            restart: rate(&[0, 2_000, 20_000]),
+            panic: rate(&[0, 1_000, 5_000]),
+            forget: rate(&[0, 100_000, 500_000]),
+            ..Self::default()
+        };
+        let mut rate = |rates: &[u32]| *dice.pick(rates);
+        Self {
+            lazy: rate(&[0, 0, 300_000, 900_000]),
+            inside: rate(&[0, 0, 200_000]),
+            prepare: rate(&[0, 0, 200_000]),
+            wrong: rate(&[0, 0, 20_000]),
+            usual: *dice.pick(&[millis(5), millis(50), millis(400)]),
+            longest: (2 * failover).max(secs(20)).min(secs(60)),
+            ..habits
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The stream as a node reaches it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use shardwise::kinesis::{
+    Answer, Kinesis, KinesisError, Position, Record, ShardIterator, ShardList, ShardPage,
+    StreamState,
+};
+use shardwise::{InitialPosition, SequenceNumber, ShardId, StreamName};
+use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
+use shardwise_core::time::Timestamp;
+use shardwise_local::stream::{self, ServiceError, ShardFilter, StartingPosition};
+
+use super::no_answer;
+use crate::node::Node;
+use crate::point::{Call, Edge};
+use crate::world::{STREAM, State, World};
+
+/// The stream, seen from one node.
+pub(crate) struct NodeStream {
+    pub(crate) world: Arc<World>,
+    pub(crate) node: Arc<Node>,
+}
+
+/// How an answer to a read is made wrong.
+#[derive(Clone, Copy)]
+enum Wrong {
+    /// No records, though there may be some.
+    Empty,
+    /// Neither an iterator nor children.
+    NoEnd,
+    /// Children, and an iterator as well.
+    TwoEnds,
+}
+
+/// How a list of shards is made wrong.
+#[derive(Clone, Copy)]
+enum WrongList {
+    Doubled,
+    Backwards,
+    Old,
+}
+
+impl NodeStream {
+    /// Asks the service, which may not answer.
+    async fn ask<T>(
+        &self,
+        call: Call,
+        answer: impl FnOnce(&mut State, stream::Timestamp) -> Result<T, KinesisError> + Send,
+    ) -> Result<T, KinesisError> {
+        self.world.passes(&self.node, call, Edge::Before).await;
+        let (there, back) = (self.world.way(), self.world.way());
+        let result = match self.obstacle() {
+            Some(Obstacle::Lost { is_reset }) => {
+                no_answer(is_reset, there).await;
+                Err(KinesisError::Unanswered("lost".into()))
+            }
+            Some(Obstacle::Refused(error)) => {
+                tokio::time::sleep(there).await;
+                Err(error)
+            }
+            None => {
+                tokio::time::sleep(there).await;
+                let date = self.world.date();
+                let result = answer(&mut self.world.state(), date);
+                tokio::time::sleep(back).await;
+                result
+            }
+        };
+        self.world.passes(&self.node, call, Edge::After).await;
+        if let Err(error) = &result {
+            self.world.trace(&self.node.name, format_args!("{call:?}: {error}"));
+        }
+        result
+    }
+
+    fn obstacle(&self) -> Option<Obstacle> {
+        let rates = &self.world.plan.rates;
+        let is_cut = !self.node.has_stream();
+        let mut state = self.world.state();
+        let is_chaos = state.is_chaos;
+        let dice = &mut state.dice.stream;
+        let (obstacle, name) = if is_cut {
+            (Obstacle::Lost { is_reset: dice.happens(500_000) }, "stream: cut off")
+        } else if !is_chaos {
+            return None;
+        } else if dice.happens(rates.stream_lost) {
+            (Obstacle::Lost { is_reset: dice.happens(500_000) }, "stream: no answer")
+        } else if dice.happens(rates.stream_throttled) {
+            (Obstacle::Refused(KinesisError::Throttled), "stream: throttled")
+        } else {
+            return None;
+        };
+        state.tally.count(name);
+        Some(obstacle)
+    }
+
+    fn happens(&self, per_million: u32, name: &'static str) -> bool {
+        let happens = self.world.happens(|dice| &mut dice.stream, per_million);
+        if happens {
+            self.world.count(name);
+        }
+        happens
+    }
+}
+
+enum Obstacle {
+    Lost { is_reset: bool },
+    Refused(KinesisError),
+}
+
+#[async_trait]
+impl Kinesis for NodeStream {
+    async fn stream_state(&self, _: &StreamName) -> Result<StreamState, KinesisError> {
+        self.ask(Call::StreamState, |state, date| {
+            state.streams.summary(STREAM, date).map_err(error)?;
+            Ok(StreamState::Ready)
+        })
+        .await
+    }
+
+    async fn list_shards(
+        &self,
+        _: &StreamName,
+        page: &ShardPage,
+    ) -> Result<ShardList, KinesisError> {
+        let wrong = self.happens(self.world.plan.rates.list, "stream: wrong list").then(|| {
+            let mut state = self.world.state();
+            *state.dice.stream.pick(&[WrongList::Doubled, WrongList::Backwards, WrongList::Old])
+        });
+        let limit = self.world.plan.knobs.page_shards;
+        let page = page.clone();
+        self.ask(Call::ListShards, move |state, date| {
+            let listed = match &page {
+                ShardPage::All => {
+                    let filter = ShardFilter::FromTrimHorizon;
+                    state.streams.list_shards(STREAM, filter, None, limit, date)
+                }
+                ShardPage::OpenAt(position) => {
+                    state.streams.list_shards(STREAM, filter(*position), None, limit, date)
+                }
+                ShardPage::Next(token) => state.streams.list_shards_next(token, limit, date),
+            };
+            let listed = listed.map_err(error)?;
+            let mut shards = listed.shards.iter().map(shard).collect::<Result<Vec<_>, _>>()?;
+            match wrong {
+                None => {}
+                Some(WrongList::Doubled) => shards.extend_from_within(..),
+                Some(WrongList::Backwards) => shards.reverse(),
+                Some(WrongList::Old) => {
+                    if let (ShardPage::All, Some(old)) = (&page, state.shards_of_old(date)) {
+                        let shards = old.iter().map(shard).collect::<Result<_, _>>()?;
+                        return Ok(ShardList { shards, next: None });
+                    }
+                }
+            }
+            Ok(ShardList { shards, next: listed.next_token })
+        })
+        .await
+    }
+
+    async fn shard_iterator(
+        &self,
+        _: &StreamName,
+        shard: &ShardId,
+        position: &Position,
+    ) -> Result<ShardIterator, KinesisError> {
+        let not_found = self.happens(self.world.plan.rates.not_found, "stream: not found");
+        self.ask(Call::Iterator, |state, date| {
+            let id = shard.as_str().parse().map_err(|_| KinesisError::NotFound(shard.to_string()));
+            if not_found {
+                return Err(KinesisError::NotFound(shard.to_string()));
+            }
+            let position = starting_position(position)?;
+            let text = state.streams.shard_iterator(STREAM, id?, position, date);
+            text.map(ShardIterator).map_err(error)
+        })
+        .await
+    }
+
+    async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError> {
+        let rates = &self.world.plan.rates;
+        let expires = self.happens(rates.expired, "stream: iterator expires");
+        let wrong = self.happens(rates.malformed, "stream: malformed answer").then(|| {
+            let mut state = self.world.state();
+            *state.dice.stream.pick(&[Wrong::Empty, Wrong::NoEnd, Wrong::TwoEnds])
+        });
+        let not_found = self.happens(rates.not_found, "stream: not found");
+        self.ask(Call::Records, |state, date| {
+            if expires {
+                return Err(KinesisError::Expired);
+            }
+            if not_found {
+                return Err(KinesisError::NotFound("a shard".to_owned()));
+            }
+            if matches!(wrong, Some(Wrong::Empty)) {
+                let (records, children) = (Vec::new(), Vec::new());
+                let next = Some(at.clone());
+                return Ok(Answer { records, millis_behind_latest: Some(9), next, children });
+            }
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let batch = state.streams.records(&at.0, limit, date).map_err(error)?;
+            let mut answer = answer(batch)?;
+            match wrong {
+                None | Some(Wrong::Empty) => {}
+                Some(Wrong::NoEnd) => (answer.next, answer.children) = (None, Vec::new()),
+                Some(Wrong::TwoEnds) if answer.next.is_none() => answer.next = Some(at.clone()),
+                Some(Wrong::TwoEnds) => {}
+            }
+            Ok(answer)
+        })
+        .await
+    }
+}
+
+fn filter(position: InitialPosition) -> ShardFilter {
+    match position {
+        InitialPosition::TrimHorizon => ShardFilter::AtTrimHorizon,
+        InitialPosition::Latest => ShardFilter::AtLatest,
+        InitialPosition::AtTimestamp(date) => ShardFilter::AtTimestamp(stream_date(date)),
+    }
+}
+
+fn starting_position(position: &Position) -> Result<StartingPosition, KinesisError> {
+    let number = |number: &SequenceNumber| {
+        number.as_str().parse().map_err(|_| KinesisError::Invalid(number.to_string()))
+    };
+    Ok(match position {
+        Position::TrimHorizon => StartingPosition::TrimHorizon,
+        Position::Latest => StartingPosition::Latest,
+        Position::AtTimestamp(date) => StartingPosition::AtTimestamp(stream_date(*date)),
+        Position::At(sequence) => StartingPosition::AtSequenceNumber(number(sequence)?),
+        Position::After(sequence) => StartingPosition::AfterSequenceNumber(number(sequence)?),
+    })
+}
+
+fn stream_date(date: Timestamp) -> stream::Timestamp {
+    stream::Timestamp::from_millis(u64::try_from(date.as_millis()).unwrap_or_default())
+}
+
+fn shard(listed: &stream::Shard) -> Result<Shard, KinesisError> {
+    Ok(Shard {
+        id: shard_id(listed.id)?,
+        parent: listed.parent.map(shard_id).transpose()?,
+        adjacent_parent: listed.adjacent_parent.map(shard_id).transpose()?,
+        hash_range: hash_range(listed.hash_key_range)?,
+        starting_sequence: sequence_number(listed.starting_sequence_number)?,
+        ending_sequence: listed.ending_sequence_number.map(sequence_number).transpose()?,
+    })
+}
+
+fn answer(batch: stream::Batch) -> Result<Answer, KinesisError> {
+    let record = |record: stream::Record| {
+        let millis = i64::try_from(record.arrival.as_millis()).unwrap_or(i64::MAX);
+        Ok(Record {
+            data: record.data,
+            partition_key: Some(record.partition_key.to_string()),
+            sequence_number: sequence_number(record.sequence_number)?,
+            sub_sequence_number: 0,
+            approximate_arrival: Some(Timestamp::from_millis(millis)),
+        })
+    };
+    let child = |child: &stream::ChildShard| {
+        Ok(ChildShard {
+            id: shard_id(child.id)?,
+            parents: child.parents.iter().map(|id| shard_id(*id)).collect::<Result<_, _>>()?,
+            hash_range: hash_range(child.hash_key_range)?,
+        })
+    };
+    Ok(Answer {
+        records: batch.records.into_iter().map(record).collect::<Result<_, KinesisError>>()?,
+        millis_behind_latest: Some(batch.millis_behind_latest),
+        next: batch.next_shard_iterator.map(ShardIterator),
+        children: batch.child_shards.iter().map(child).collect::<Result<_, KinesisError>>()?,
+    })
+}
+
+fn shard_id(id: stream::ShardId) -> Result<ShardId, KinesisError> {
+    ShardId::new(id.to_string()).map_err(|error| KinesisError::Unanswered(error.into()))
+}
+
+fn sequence_number(number: stream::SequenceNumber) -> Result<SequenceNumber, KinesisError> {
+    SequenceNumber::parse(&number.to_string())
+        .map_err(|error| KinesisError::Unanswered(error.into()))
+}
+
+fn hash_range(range: stream::HashKeyRange) -> Result<HashKeyRange, KinesisError> {
+    HashKeyRange::new(range.start, range.end)
+        .ok_or_else(|| KinesisError::Unanswered("a range the wrong way round".into()))
+}
+
+fn error(error: ServiceError) -> KinesisError {
+    match error {
+        ServiceError::ResourceNotFound(text) => KinesisError::NotFound(text),
+        ServiceError::ResourceInUse(text) => KinesisError::InUse(text),
+        ServiceError::InvalidArgument(text) | ServiceError::Validation(text) => {
+            KinesisError::Invalid(text)
+        }
+        ServiceError::LimitExceeded(_) | ServiceError::ProvisionedThroughputExceeded(_) => {
+            KinesisError::Throttled
+        }
+        ServiceError::ExpiredIterator(_) | ServiceError::ExpiredNextToken(_) => {
+            KinesisError::Expired
+        }
+        other => KinesisError::Unanswered(other.to_string().into()),
+    }
+}

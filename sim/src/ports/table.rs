@@ -1,0 +1,258 @@
+//! The lease table as a node reaches it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use shardwise::LeaseKey;
+use shardwise::config::TableConfig;
+use shardwise::lease_table::{LeaseTable, Outcome, Scan, TableError, TableState};
+use shardwise::row::{Item, Write};
+use tokio::sync::oneshot;
+
+use super::no_answer;
+use crate::node::Node;
+use crate::point::{Call, Edge};
+use crate::rows::Sender;
+use crate::world::World;
+
+/// The table, seen from one node.
+pub(crate) struct NodeTable {
+    pub(crate) world: Arc<World>,
+    pub(crate) node: Arc<Node>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Answered {
+        back: Duration,
+    },
+    /// It does not arrive.
+    Lost {
+        is_reset: bool,
+    },
+    /// It is carried out; the answer does not come back.
+    AnswerLost {
+        is_reset: bool,
+    },
+    /// It arrives when nobody waits for it any more.
+    Late {
+        after: Duration,
+        is_reset: bool,
+    },
+    Throttled,
+    /// An error of the service, before or after it did what was asked.
+    Broken {
+        is_done: bool,
+    },
+}
+
+fn unanswered(why: &'static str) -> TableError {
+    TableError::Unanswered(why.into())
+}
+
+impl NodeTable {
+    fn fate(&self, call: Call) -> Fate {
+        let rates = &self.world.plan.rates;
+        let failover = self.world.plan.knobs.failover;
+        let back = self.world.way();
+        let is_cut = !self.node.has_table();
+        let mut state = self.world.state();
+        let is_chaos = state.is_chaos;
+        let dice = &mut state.dice.table;
+        let (fate, name) = if is_cut {
+            (Fate::Lost { is_reset: dice.happens(500_000) }, "table: cut off")
+        } else if !is_chaos {
+            (Fate::Answered { back }, "")
+        } else if dice.happens(rates.table_lost) {
+            (Fate::Lost { is_reset: dice.happens(500_000) }, "table: request lost")
+        } else if dice.happens(rates.table_answer_lost) {
+            (Fate::AnswerLost { is_reset: dice.happens(500_000) }, "table: answer lost")
+        } else if call.edges().len() == 4 && dice.happens(rates.table_late) {
+            let after = dice.between(Duration::from_millis(500), Duration::from_secs(30));
+            (Fate::Late { after, is_reset: dice.happens(500_000) }, "table: write applied late")
+        } else if dice.happens(rates.table_throttled) {
+            (Fate::Throttled, "table: throttled")
+        } else if dice.happens(rates.table_broken) {
+            (Fate::Broken { is_done: dice.happens(500_000) }, "table: error of the service")
+        } else if dice.happens(rates.table_slow) {
+            (
+                Fate::Answered { back: dice.between(failover / 2, 3 * failover) },
+                "table: slow answer",
+            )
+        } else {
+            (Fate::Answered { back }, "")
+        };
+        if !name.is_empty() {
+            state.tally.count(name);
+        }
+        fate
+    }
+
+    /// Asks what changes nothing.
+    async fn ask<T>(
+        &self,
+        call: Call,
+        answer: impl Fn(&World) -> Result<T, TableError> + Send,
+    ) -> Result<T, TableError> {
+        self.world.passes(&self.node, call, Edge::Before).await;
+        let there = self.world.way();
+        let fate = self.fate(call);
+        let result = match fate {
+            Fate::Answered { back } => {
+                tokio::time::sleep(there).await;
+                let result = answer(&self.world);
+                tokio::time::sleep(back).await;
+                result
+            }
+            Fate::Lost { is_reset }
+            | Fate::AnswerLost { is_reset }
+            | Fate::Late { is_reset, .. } => {
+                no_answer(is_reset, there).await;
+                Err(unanswered("lost"))
+            }
+            Fate::Throttled => {
+                tokio::time::sleep(there).await;
+                Err(TableError::Throttled)
+            }
+            Fate::Broken { .. } => {
+                tokio::time::sleep(there).await;
+                Err(unanswered("internal server error"))
+            }
+        };
+        self.world.passes(&self.node, call, Edge::After).await;
+        if let Err(error) = &result {
+            self.world.trace(&self.node.name, format_args!("{call:?}: {error}"));
+        }
+        result
+    }
+
+    /// Sends a write on its way; it arrives whatever becomes of its sender.
+    fn send(&self, write: &Write, call: Call, after: Duration) -> oneshot::Receiver<Outcome> {
+        let (told, outcome) = oneshot::channel();
+        let (world, node, write) = (Arc::clone(&self.world), Arc::clone(&self.node), write.clone());
+        let sent_t = world.t();
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            let dies_before = world.dies(&node, call, Edge::Arrived);
+            let applied = {
+                let now = world.now();
+                let sender = Sender { by: Some(&node.name), sent_t };
+                let mut state = world.state();
+                let applied = state.rows.apply(&write, sender, now);
+                let is_applied = applied.is_some();
+                if let Some(applied) = applied {
+                    state.journal.write(applied);
+                }
+                let key = &write.key;
+                state.trace.note(
+                    now,
+                    &node.name,
+                    format_args!("{call:?} {key}: {is_applied} {:?}", write.values),
+                );
+                is_applied
+            };
+            if applied && !dies_before {
+                world.dies(&node, call, Edge::Applied);
+            }
+            // The sender may have stopped waiting.
+            let _ = told.send(if applied { Outcome::Written } else { Outcome::Refused });
+        });
+        outcome
+    }
+}
+
+#[async_trait]
+impl LeaseTable for NodeTable {
+    async fn state(&self) -> Result<TableState, TableError> {
+        self.ask(Call::TableState, |world| {
+            let is_made = world.state().is_table_made;
+            Ok(if is_made { TableState::Ready } else { TableState::Missing })
+        })
+        .await
+    }
+
+    async fn create(&self, _: &TableConfig) -> Result<(), TableError> {
+        self.ask(Call::TableCreate, |world| {
+            world.state().is_table_made = true;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn recover_to_any_time(&self) -> Result<(), TableError> {
+        Ok(())
+    }
+
+    async fn scan(&self) -> Result<Scan, TableError> {
+        let rate = self.world.plan.rates.stale_scan;
+        let age = self.world.happens(|dice| &mut dice.table, rate).then(|| {
+            let mut state = self.world.state();
+            state.tally.count("table: stale scan");
+            state.dice.table.between(Duration::from_millis(100), Duration::from_secs(30))
+        });
+        self.ask(Call::Scan, |world| {
+            let now = world.now();
+            let state = world.state();
+            let items = match age {
+                Some(age) => state.rows.at(now.saturating_sub(age)),
+                None => state.rows.all(),
+            };
+            let read_units = 0.5 + items.len() as f64 * 0.05;
+            Ok(Scan { items, read_units })
+        })
+        .await
+    }
+
+    async fn read(&self, key: &LeaseKey) -> Result<Option<Item>, TableError> {
+        self.ask(Call::Read, |world| Ok(world.state().rows.row(key.as_str()).cloned())).await
+    }
+
+    async fn write(&self, write: &Write) -> Result<Outcome, TableError> {
+        let call = Call::of(write);
+        self.world.passes(&self.node, call, Edge::Before).await;
+        let there = self.world.way();
+        let fate = self.fate(call);
+        let result = match fate {
+            Fate::Answered { back } => {
+                let outcome = self.send(write, call, there).await;
+                tokio::time::sleep(back).await;
+                outcome.map_err(|_| unanswered("the service is gone"))
+            }
+            Fate::Lost { is_reset } => {
+                no_answer(is_reset, there).await;
+                Err(unanswered("request lost"))
+            }
+            Fate::AnswerLost { is_reset } => {
+                let sent = self.send(write, call, there);
+                no_answer(is_reset, 2 * there).await;
+                drop(sent);
+                Err(unanswered("answer lost"))
+            }
+            Fate::Late { after, is_reset } => {
+                let sent = self.send(write, call, after);
+                no_answer(is_reset, there).await;
+                drop(sent);
+                Err(unanswered("late"))
+            }
+            Fate::Throttled => {
+                tokio::time::sleep(there).await;
+                Err(TableError::Throttled)
+            }
+            Fate::Broken { is_done } => {
+                if is_done {
+                    drop(self.send(write, call, there));
+                }
+                tokio::time::sleep(2 * there).await;
+                Err(unanswered("internal server error"))
+            }
+        };
+        self.world.passes(&self.node, call, Edge::After).await;
+        if let Err(error) = &result {
+            let key = &write.key;
+            self.world.trace(&self.node.name, format_args!("{call:?} {key}: {error}: {fate:?}"));
+        }
+        result
+    }
+}

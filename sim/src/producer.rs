@@ -1,0 +1,56 @@
+//! Puts records to the stream, and writes down where they went.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use shardwise_local::stream::NewRecord;
+
+use crate::dice::Dice;
+use crate::world::{STREAM, World};
+
+/// Between two puts, on average.
+const EVERY: Duration = Duration::from_millis(500);
+/// Different partition keys.
+const KEYS: usize = 64;
+
+/// Puts records until `until`: a steady flow, with bursts and pauses.
+pub(crate) async fn produce(world: Arc<World>, until: Duration) {
+    let mut dice = Dice::new(world.plan.seed, "producer");
+    let mut number = 0_u64;
+    while world.now() < until {
+        let usual = world.plan.records_per_second as usize / 2;
+        let count = match dice.below(10) {
+            0 => 0,
+            1 => 2 * usual + 2,
+            _ => usual.max(1),
+        };
+        let records: Vec<NewRecord> = (0..count)
+            .map(|_| {
+                number += 1;
+                NewRecord {
+                    partition_key: format!("k{}", dice.below(KEYS)).into(),
+                    explicit_hash_key: None,
+                    data: Bytes::from(number.to_string()),
+                }
+            })
+            .collect();
+        put(&world, records);
+        let pause = dice.between(EVERY / 2, EVERY * 3 / 2);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn put(world: &World, records: Vec<NewRecord>) {
+    if records.is_empty() {
+        return;
+    }
+    let (date, t) = (world.date(), world.t());
+    let mut state = world.state();
+    let placed = state.streams.put_records(STREAM, records.clone(), date);
+    let placed = placed.expect("the stream is there, and takes what is small");
+    for (record, placement) in records.iter().zip(placed) {
+        let placement = placement.expect("no limit is kept");
+        state.journal.put(t, record, placement);
+    }
+}

@@ -1,0 +1,175 @@
+//! What is told of runs.
+
+use std::time::{Duration, Instant};
+
+use shardwise_sim::batch::{self, Failure, Summary};
+use shardwise_sim::plan::{Family, Limits, Plan};
+use shardwise_sim::run::Outcome;
+use shardwise_sim::tally::Tally;
+
+/// Faults that every gate must have met: a gate without them proves nothing about them.
+const FAULTS: [&str; 36] = [
+    "hand: row deleted",
+    "hand: row with an unknown attribute",
+    "hand: row without hash keys",
+    "hand: rows of other kinds",
+    "node: asked to stop",
+    "node: crash at an edge",
+    "node: date jumps",
+    "node: killed",
+    "node: killed twice in a row",
+    "node: loses table and stream",
+    "node: loses the stream",
+    "node: loses the table",
+    "node: paused",
+    "processor: checkpoint out of range",
+    "processor: fails, wants a new processor",
+    "processor: fails, wants the same again",
+    "processor: forgets the shard's end",
+    "processor: panics",
+    "processor: prepared checkpoint",
+    "processor: slow call",
+    "reshard: merge",
+    "reshard: split",
+    "stream: cut off",
+    "stream: iterator expires",
+    "stream: malformed answer",
+    "stream: no answer",
+    "stream: not found",
+    "stream: throttled",
+    "stream: wrong list",
+    "table: answer lost",
+    "table: cut off",
+    "table: error of the service",
+    "table: request lost",
+    "table: slow answer",
+    "table: stale scan",
+    "table: write applied late",
+];
+/// How many points of a sweep must have been died at.
+const POINTS_MIN: u64 = 60;
+
+/// Tells everything about one run.
+pub(crate) fn tell_one(outcome: &Outcome) {
+    println!("{:#?}", outcome.plan);
+    for line in &outcome.lines {
+        println!("{line}");
+    }
+    println!("{}", outcome.verdict);
+    tell_counts(&outcome.tally);
+    println!("trace {:016x}", outcome.trace_hash);
+}
+
+fn tell_counts(tally: &Tally) {
+    for (what, how_many) in tally.beginning("") {
+        println!("{what:<44}{how_many:>10}");
+    }
+}
+
+/// What groups of runs came to, told as they end.
+pub(crate) struct Verdicts {
+    threads: usize,
+    passed: usize,
+    failed: usize,
+    tally: Tally,
+}
+
+impl Verdicts {
+    pub(crate) fn new(threads: usize) -> Self {
+        Self { threads, passed: 0, failed: 0, tally: Tally::default() }
+    }
+
+    /// Runs a group of plans.
+    pub(crate) fn add(&mut self, name: &str, plans: &[Plan], limits: &Limits) {
+        let start = Instant::now();
+        let summary = batch::all(plans, self.threads, &mut |plan, is_clean| {
+            if !is_clean {
+                println!("FAILED: {}", name_of(plan));
+            }
+        });
+        self.tell(name, &summary, start.elapsed());
+        for failure in &summary.failures {
+            explain(failure, limits);
+        }
+        let swept = summary.tally.of("sweep: died at the point");
+        if plans.iter().any(|plan| plan.crash.is_some()) {
+            println!("{swept} of {} points were reached", plans.len());
+            self.count("a sweep reaches its points", swept >= POINTS_MIN);
+        }
+        self.passed += summary.runs - summary.failures.len();
+        self.failed += summary.failures.len();
+        self.tally.merge(&summary.tally);
+    }
+
+    /// Counts one more thing that must be so.
+    pub(crate) fn count(&mut self, what: &str, is_so: bool) {
+        if is_so {
+            self.passed += 1;
+        } else {
+            self.failed += 1;
+            println!("FAILED: {what}");
+        }
+    }
+
+    /// Every kind of fault that was not left out must have happened.
+    pub(crate) fn require_every_fault(&mut self, limits: &Limits) {
+        let no_hands = limits.without.contains(&Family::Hands);
+        for fault in FAULTS.into_iter().filter(|name| !(no_hands && name.starts_with("hand:"))) {
+            let has_happened = self.tally.of(fault) > 0;
+            self.count(&format!("`{fault}` never happened"), has_happened);
+        }
+    }
+
+    fn tell(&self, name: &str, summary: &Summary, took: Duration) {
+        println!("\n{name}");
+        tell_counts(&summary.tally);
+        let hours = summary.simulated.as_secs_f64() / 3_600.0;
+        let core_seconds = took.as_secs_f64() * self.threads as f64;
+        println!(
+            "{} runs, {hours:.1} simulated hours in {:.0} s: {:.2} a core-second; {} failed",
+            summary.runs,
+            took.as_secs_f64(),
+            hours / core_seconds,
+            summary.failures.len()
+        );
+    }
+
+    /// The closing line; whether all is well.
+    pub(crate) fn close(self) -> bool {
+        println!("\n{} passed, {} failed", self.passed, self.failed);
+        self.failed == 0
+    }
+}
+
+fn name_of(plan: &Plan) -> String {
+    match plan.crash {
+        Some(crash) => format!("crash at {crash}"),
+        None => format!("seed {}", plan.seed),
+    }
+}
+
+fn explain(failure: &Failure, limits: &Limits) {
+    let name = name_of(&failure.plan);
+    println!("\n{name}:\n{}", failure.report);
+    if failure.plan.crash.is_some() {
+        println!("again: cargo xtask sim --sweep");
+        return;
+    }
+    let seed = failure.plan.seed;
+    let smallest = batch::shrink(seed, limits);
+    let mut command = format!("cargo xtask sim --seed {seed}");
+    if let Some(chaos) = smallest.chaos {
+        command += &format!(" --minutes {}", chaos.as_secs() / 60);
+    }
+    if let Some(workers) = smallest.workers {
+        command += &format!(" --workers {workers}");
+    }
+    if let Some(shards) = smallest.shards {
+        command += &format!(" --shards {shards}");
+    }
+    if !smallest.without.is_empty() {
+        let without: Vec<String> = smallest.without.iter().map(ToString::to_string).collect();
+        command += &format!(" --without {}", without.join(","));
+    }
+    println!("again: {command} --log");
+}

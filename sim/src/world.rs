@@ -1,0 +1,200 @@
+//! What all nodes of a run share: the services, the journals, chance, and what is switched on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use shardwise_local::stream::{Shard, Streams, Timestamp};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::dice::Dice;
+use crate::journal::Journal;
+use crate::node::{FIRST_DATE_MILLIS, Node};
+use crate::plan::{Family, Plan};
+use crate::point::{Call, Edge};
+use crate::rows::Rows;
+use crate::tally::{Tally, Trace};
+
+/// The name of the one stream.
+pub(crate) const STREAM: &str = "orders";
+/// The usual time of one way of a request.
+const WAY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(6));
+
+/// A run's world.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    start: Instant,
+    state: Mutex<State>,
+    /// Where a node's death at an edge is told, by its slot.
+    deaths: mpsc::UnboundedSender<Arc<Node>>,
+}
+
+/// What changes.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) rows: Rows,
+    pub(crate) streams: Streams,
+    pub(crate) journal: Journal,
+    pub(crate) tally: Tally,
+    pub(crate) trace: Trace,
+    pub(crate) is_chaos: bool,
+    pub(crate) is_table_made: bool,
+    pub(crate) dice: AllDice,
+    /// How the list of shards was before the last reshard, and when that was.
+    pub(crate) before_reshard: Option<(Timestamp, Vec<Shard>)>,
+    /// How often the edge where a sweep's worker is to die was reached.
+    hits: u32,
+}
+
+/// Dice by purpose.
+#[derive(Debug)]
+pub(crate) struct AllDice {
+    pub(crate) way: Dice,
+    pub(crate) table: Dice,
+    pub(crate) stream: Dice,
+    pub(crate) crash: Dice,
+    pub(crate) processor: Dice,
+}
+
+impl World {
+    pub(crate) fn new(
+        plan: Plan,
+        streams: Streams,
+        keeps_lines: bool,
+        deaths: mpsc::UnboundedSender<Arc<Node>>,
+    ) -> Arc<Self> {
+        let seed = plan.seed;
+        let dice = AllDice {
+            way: Dice::new(seed, "way"),
+            table: Dice::new(seed, "table"),
+            stream: Dice::new(seed, "stream"),
+            crash: Dice::new(seed, "crash"),
+            processor: Dice::new(seed, "processor"),
+        };
+        let state = State {
+            rows: Rows::default(),
+            streams,
+            journal: Journal::default(),
+            tally: Tally::default(),
+            trace: Trace::new(keeps_lines),
+            is_chaos: true,
+            is_table_made: false,
+            dice,
+            before_reshard: None,
+            hits: 0,
+        };
+        Arc::new(Self { plan, start: Instant::now(), state: Mutex::new(state), deaths })
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn into_state(self: Arc<Self>) -> Option<State> {
+        let world = Arc::into_inner(self)?;
+        Some(world.state.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn start(&self) -> Instant {
+        self.start
+    }
+
+    /// How long the world has been.
+    pub(crate) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The same in microseconds, as journals have it.
+    pub(crate) fn t(&self) -> u64 {
+        micros(self.now())
+    }
+
+    /// The services' date.
+    pub(crate) fn date(&self) -> Timestamp {
+        date_at(self.now())
+    }
+
+    pub(crate) fn trace(&self, who: &str, what: std::fmt::Arguments<'_>) {
+        let now = self.now();
+        self.state().trace.note(now, who, what);
+    }
+
+    /// Whether a thing that happens so often happens now; never outside the chaos.
+    pub(crate) fn happens(&self, dice: fn(&mut AllDice) -> &mut Dice, per_million: u32) -> bool {
+        let mut state = self.state();
+        state.is_chaos && dice(&mut state.dice).happens(per_million)
+    }
+
+    /// How long one way of a request takes.
+    pub(crate) fn way(&self) -> Duration {
+        self.state().dice.way.between(WAY.0, WAY.1)
+    }
+
+    /// Passes an edge of a call, unless the node dies there. A dead node's future never goes on.
+    pub(crate) async fn passes(&self, node: &Arc<Node>, call: Call, edge: Edge) {
+        node.passes().await;
+        if self.dies(node, call, edge) {
+            node.passes().await;
+        }
+    }
+
+    /// Whether the node dies at this edge.
+    pub(crate) fn dies(&self, node: &Arc<Node>, call: Call, edge: Edge) -> bool {
+        if node.is_dead() {
+            return false;
+        }
+        let dies = {
+            let mut state = self.state();
+            let is_swept =
+                self.plan.crash.is_some_and(|crash| crash.call == call && crash.edge == edge);
+            state.hits += u32::from(is_swept);
+            let is_hit = is_swept && self.plan.crash.is_some_and(|crash| crash.hit == state.hits);
+            if is_hit {
+                state.tally.count(SWEPT);
+            }
+            let by_chance = self.plan.has(Family::Crashes)
+                && state.is_chaos
+                && state.dice.crash.happens(self.plan.rates.crash);
+            if is_hit || by_chance {
+                state.tally.count("node: crash at an edge");
+            }
+            is_hit || by_chance
+        };
+        if dies {
+            self.trace(&node.name, format_args!("dies at {call:?} {edge:?}"));
+            node.die();
+            // Whoever restarts it has ended with the run.
+            let _ = self.deaths.send(Arc::clone(node));
+        }
+        dies
+    }
+
+    pub(crate) fn count(&self, what: &'static str) {
+        self.state().tally.count(what);
+    }
+}
+
+/// Counts that the worker of a sweep died where it was to.
+pub(crate) const SWEPT: &str = "sweep: died at the point";
+
+/// How long a list of shards may be out of date.
+const OLD_LIST_MILLIS: u64 = 30_000;
+
+impl State {
+    /// The list as it was before the last reshard, if that was a moment ago.
+    pub(crate) fn shards_of_old(&self, now: Timestamp) -> Option<&[Shard]> {
+        let (at, shards) = self.before_reshard.as_ref()?;
+        (now.millis_since(*at) < OLD_LIST_MILLIS).then_some(shards)
+    }
+}
+
+/// The services' date at a moment of the world.
+pub(crate) fn date_at(moment: Duration) -> Timestamp {
+    Timestamp::from_millis(FIRST_DATE_MILLIS as u64 + moment.as_millis() as u64)
+}
+
+/// A moment of the world as journals have it.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

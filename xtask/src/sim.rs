@@ -1,0 +1,28 @@
+//! The simulation.
+
+use std::process::ExitCode;
+
+use crate::counts::Counts;
+use crate::step::{Failure, run_tests, succeed};
+use crate::tree::Tree;
+
+/// Runs the simulation with these arguments.
+pub(crate) fn sim(tree: &Tree, arguments: &[String]) -> Result<ExitCode, String> {
+    build(tree)?;
+    let status = tree.command(tree.built("debug", "shardwise-sim")).args(arguments).status();
+    let status = status.map_err(|error| format!("shardwise-sim does not start: {error}"))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What CI asks of the simulation.
+pub(crate) fn gate(tree: &Tree) -> Result<Counts, Failure> {
+    build(tree)?;
+    run_tests(tree.command(tree.built("debug", "shardwise-sim")).args(GATE))
+}
+
+/// Seeds of the gate. A hand that deletes rows is left out: see docs/correctness.md.
+const GATE: [&str; 7] = ["--gate", "--from", "100", "--seeds", "100", "--without", "hands"];
+
+fn build(tree: &Tree) -> Result<(), String> {
+    succeed(&mut tree.cargo(&["build", "--workspace", "--locked", "--bin", "shardwise-sim"]))
+}
