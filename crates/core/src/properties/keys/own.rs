@@ -1,7 +1,7 @@
 //! Our own keys. All begin with `shardwise.`, which Java ignores, so that one file starts both.
 
 use super::{Key, Takes, Word, honoured, not_built};
-use crate::config::{CreateTable, OnFailure};
+use crate::config::CreateTable;
 use crate::properties::settings::{LogFormat, LogTo, OnChildFailure};
 
 pub(super) static KEYS: &[Key] = &[
@@ -15,17 +15,6 @@ pub(super) static KEYS: &[Key] = &[
         ]),
         "What a failed child ends: its own shard until a new child has started at the last \
          checkpoint, or the whole daemon with exit code 1, as in Java.",
-    ),
-    honoured(
-        "shardwise.failurePolicy",
-        "`retry` or `skip`",
-        "`retry`",
-        Takes::Choice(&[
-            Word { text: "retry", set: |draft| draft.processor.on_failure = OnFailure::Retry },
-            Word { text: "skip", set: |draft| draft.processor.on_failure = OnFailure::Skip },
-        ]),
-        "What becomes of a batch whose processing failed without the child failing. A failed \
-         child's records always come again.",
     ),
     honoured(
         "shardwise.processRecordsTimeoutSeconds",
