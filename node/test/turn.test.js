@@ -23,13 +23,28 @@ function turn(method, callbackPatienceMs) {
   return { events, warning };
 }
 
+/** The warning. Kept alive for it, because the patience does not keep a process alive. */
+async function awaited(warning) {
+  const alive = setInterval(() => {}, 1_000);
+  const text = await warning;
+  clearInterval(alive);
+  return text;
+}
+
 test('a method that resolves and forgets its callback is warned about, and not done', async () => {
   let completeCallback;
   const { events, warning } = turn(async (input, callback) => (completeCallback = callback), 1);
-  // Kept alive here, because the patience does not keep a process alive.
-  const alive = setInterval(() => {}, 1_000);
-  assert.match(await warning, /processRecords has resolved but not called its callback/);
-  clearInterval(alive);
+  assert.match(await awaited(warning), /processRecords has resolved but not called its callback/);
+  assert.deepEqual(events, []);
+  completeCallback();
+  assert.deepEqual(events, ['done']);
+});
+
+test('a method without callback and promise is warned about, and may still call back', async () => {
+  let completeCallback;
+  const { events, warning } = turn((...args) => void (completeCallback = args[1]), 1);
+  const text = /processRecords neither takes a callback nor has returned a promise/;
+  assert.match(await awaited(warning), text);
   assert.deepEqual(events, []);
   completeCallback();
   assert.deepEqual(events, ['done']);

@@ -1,6 +1,6 @@
 'use strict';
 
-/** How long a method may have resolved without its callback before that is worth a warning. */
+/** How long a method may be silent that has returned, before that is worth a warning. */
 const CALLBACK_PATIENCE_MS = 10_000;
 
 /**
@@ -40,12 +40,18 @@ class Turn {
       this.#fail(error);
       return;
     }
+    const declaresCallback = method.length >= 2;
     if (typeof returned?.then === 'function') {
-      const declaresCallback = method.length >= 2;
       returned.then(
         () => this.#resolved(declaresCallback),
         // On the next tick, so that what `failed` throws is an uncaught exception.
         (error) => process.nextTick(() => this.#fail(error)),
+      );
+    } else if (!declaresCallback) {
+      // It may call back all the same, by `arguments` or a rest parameter.
+      this.#expectCallback(
+        'neither takes a callback nor has returned a promise: it is not done until it calls back,' +
+          ' and its shard waits',
       );
     }
   }
@@ -66,13 +72,18 @@ class Turn {
   #resolved(declaresCallback) {
     if (!declaresCallback) {
       this.#done();
-    } else if (!this.#ended) {
-      this.#patience = setTimeout(() => {
-        this.#events.warn(
-          `${this.#name} has resolved but not called its callback; still waiting for that`,
-        );
-      }, this.#callbackPatienceMs).unref();
+    } else {
+      this.#expectCallback('has resolved but not called its callback; still waiting for that');
     }
+  }
+
+  /** Warns if the callback does not come for a while. */
+  #expectCallback(otherwise) {
+    if (this.#ended) {
+      return;
+    }
+    const warn = () => this.#events.warn(`${this.#name} ${otherwise}`);
+    this.#patience = setTimeout(warn, this.#callbackPatienceMs).unref();
   }
 
   #done() {
