@@ -2,10 +2,10 @@
 
 use stateright::{Model, Property};
 
-use crate::rules::Rules;
-use crate::state::{Fate, Invariant, State};
-use crate::table::{Change, Place, Row, WorkerId, Write};
-use crate::worker::{Flight, Stage, Worker};
+use super::rules::Rules;
+use super::state::{Fate, Invariant, State};
+use super::table::{Change, Place, Row, WorkerId, Write};
+use super::worker::{Flight, Stage, Worker};
 
 /// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,6 +173,6 @@ impl Model for Rules {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        crate::properties::all()
+        super::properties::all()
     }
 }

@@ -1,7 +1,7 @@
 //! One worker: what it remembers, and what an answer or a read makes of that.
 
-use crate::rules::{Confirm, Restart, Rules, Start};
-use crate::table::{Change, Place, Row, TenureId, WorkerId, Write};
+use super::rules::{Confirm, Restart, Rules, Start};
+use super::table::{Change, Place, Row, TenureId, WorkerId, Write};
 
 /// What one worker remembers of the lease. A crash makes it [`Idle`](Self::Idle).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

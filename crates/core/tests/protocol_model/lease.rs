@@ -1,10 +1,9 @@
 //! The protocol of one lease, explored exhaustively: two workers, lost requests, lost answers,
 //! writes that the table applies late or never, crashes and restarts under the same name.
 //!
-//! The model shares no code with the crate: it states the rules that the code must follow (the
-//! conditions of a write, what proves one whose answer did not come, where a tenure starts), and
-//! shows that they suffice and that each is needed. There is no clock: a worker may take a lease
-//! at any moment, so nothing here rests on two clocks agreeing.
+//! Its rules: the conditions of a write, what proves one whose answer did not come, where a tenure
+//! starts. There is no clock: a worker may take a lease at any moment, so nothing here rests on two
+//! clocks agreeing.
 
 mod model;
 mod properties;
@@ -13,47 +12,24 @@ mod state;
 mod table;
 mod worker;
 
-use std::collections::BTreeSet;
+use self::rules::{Confirm, Restart, Rules, Start};
+use self::state::Invariant;
+use crate::checking;
 
-use stateright::{Checker, HasDiscoveries, Model};
-
-use crate::properties::{SITUATIONS, Situation};
-use crate::rules::{Confirm, Restart, Rules, Start};
-use crate::state::Invariant;
-
-/// Explores until `invariant` is seen broken, and says whether it was.
 fn breaks(rules: Rules, invariant: Invariant) -> bool {
-    let found = HasDiscoveries::AllOf(BTreeSet::from([invariant.name()]));
-    let checker = rules.checker().threads(1).finish_when(found).spawn_bfs().join();
-    checker.discovery(invariant.name()).is_some()
-}
-
-/// Explores everything; the invariants must hold everywhere, and the situations must be met.
-fn explore(rules: Rules, situations: &[Situation]) -> usize {
-    let nothing_ends_it = HasDiscoveries::AllOf(BTreeSet::from(["no property has this name"]));
-    let checker = rules.checker().threads(1).finish_when(nothing_ends_it).spawn_bfs().join();
-    let discoveries = checker.discoveries();
-    for (name, _) in situations {
-        assert!(discoveries.contains_key(name), "never met: {name}");
-    }
-    for invariant in Invariant::ALL {
-        if let Some(path) = discoveries.get(invariant.name()) {
-            panic!("{}: broken by {:?}", invariant.name(), path.clone().into_actions());
-        }
-    }
-    checker.unique_state_count()
+    checking::finds(rules, invariant.name())
 }
 
 #[test]
 fn our_rules_keep_every_invariant() {
-    let states = explore(Rules::OURS, &SITUATIONS);
+    let states = checking::explore(Rules::OURS);
     println!("the lease model has {states} states");
 }
 
 #[test]
 #[ignore = "takes minutes and gigabytes: for the night"]
 fn our_rules_keep_every_invariant_in_longer_lives() {
-    let states = explore(Rules { counter_max: 5, ..Rules::OURS }, &SITUATIONS);
+    let states = checking::explore(Rules { counter_max: 5, ..Rules::OURS });
     println!("the lease model has {states} states");
 }
 
@@ -72,7 +48,7 @@ fn a_write_from_before_the_recreation_can_reach_a_later_tenure_of_the_same_worke
 #[test]
 fn a_recreated_row_whose_counter_begins_elsewhere_keeps_every_invariant() {
     let rules = Rules { recreated_counter: 100, ..Rules::OURS_ON_A_RECREATED_ROW };
-    let states = explore(rules, &[]);
+    let states = checking::explore(rules);
     println!("the lease model with a recreated row has {states} states");
 }
 

@@ -2,16 +2,14 @@
 
 use stateright::Property;
 
-use crate::rules::Rules;
-use crate::state::{Invariant, State};
-use crate::table::{Change, Place, WorkerId};
-use crate::worker::{Stage, Worker};
-
-/// A situation without which the invariants would hold for want of a test.
-pub(crate) type Situation = (&'static str, fn(&Rules, &State) -> bool);
+use super::rules::Rules;
+use super::state::{Invariant, State};
+use super::table::{Change, Place, WorkerId};
+use super::worker::{Stage, Worker};
+use crate::checking::Situation;
 
 /// The situations that our rules must lead to.
-pub(crate) const SITUATIONS: [Situation; 7] = [
+const SITUATIONS: [Situation<Rules>; 7] = [
     ("two workers believe that they hold the lease", |_, state| {
         state.workers.iter().all(|worker| worker.tenure().is_some())
     }),
@@ -59,7 +57,7 @@ pub(crate) const SITUATIONS: [Situation; 7] = [
     }),
 ];
 
-fn holders(state: &State) -> impl Iterator<Item = (WorkerId, &crate::worker::Tenure)> {
+fn holders(state: &State) -> impl Iterator<Item = (WorkerId, &super::worker::Tenure)> {
     (0..).map(WorkerId).zip(&state.workers).filter_map(|(id, worker)| Some((id, worker.tenure()?)))
 }
 

@@ -1,8 +1,8 @@
 //! What is at one moment, and what becomes of it: the row, two workers, writes on their way.
 
-use crate::rules::Rules;
-use crate::table::{Change, Row, TenureId, WorkerId, Write};
-use crate::worker::{Flight, Outcome, Read, Stage, Tenure, Worker};
+use super::rules::Rules;
+use super::table::{Change, Row, TenureId, WorkerId, Write};
+use super::worker::{Flight, Outcome, Read, Stage, Tenure, Worker};
 
 /// A statement of the list of invariants, by its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The lease table: one row, and what a write makes of it.
 
-use crate::rules::Rules;
+use super::rules::Rules;
 
 /// One of the two workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

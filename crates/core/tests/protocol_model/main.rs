@@ -1,0 +1,8 @@
+//! The protocol, explored exhaustively part by part: so far, what a fleet does to one lease.
+//!
+//! The models share no code with the crate: they state the rules that the code must follow, and
+//! show that these suffice and that each is needed. A mutant is the same rules with one changed;
+//! a test names the invariant that it breaks.
+
+mod checking;
+mod lease;
