@@ -1,8 +1,11 @@
-//! The protocol, explored exhaustively part by part: so far, what a fleet does to one lease.
+//! The protocol, explored exhaustively part by part: so far, what a fleet does to one
+//! lease, and to the lock of its leader.
 //!
 //! The models share no code with the crate: they state the rules that the code must follow, and
 //! show that these suffice and that each is needed. A mutant is the same rules with one changed;
-//! a test names the invariant that it breaks.
+//! a test names the invariant that it breaks, or the state that it never gets out of.
 
 mod checking;
+mod leader_lock;
 mod lease;
+mod recovery;
