@@ -1,11 +1,12 @@
 //! The protocol, explored exhaustively part by part: so far, what a fleet does to one
-//! lease, and to the lock of its leader.
+//! lease, to a lease that is handed off, and to the lock of its leader.
 //!
 //! The models share no code with the crate: they state the rules that the code must follow, and
 //! show that these suffice and that each is needed. A mutant is the same rules with one changed;
 //! a test names the invariant that it breaks, or the state that it never gets out of.
 
 mod checking;
+mod handoff;
 mod leader_lock;
 mod lease;
 mod recovery;
