@@ -1,5 +1,5 @@
-//! The protocol, explored exhaustively part by part: so far, what a fleet does to one
-//! lease, to a lease that is handed off, and to the lock of its leader.
+//! The protocol, explored exhaustively part by part: what a fleet does to one lease, to shards that
+//! end, to a lease that is handed off, and to the lock of its leader.
 //!
 //! The models share no code with the crate: they state the rules that the code must follow, and
 //! show that these suffice and that each is needed. A mutant is the same rules with one changed;
@@ -10,3 +10,4 @@ mod handoff;
 mod leader_lock;
 mod lease;
 mod recovery;
+mod reshard;
