@@ -42,7 +42,7 @@ const WORKERS: [WorkerId; 2] = [WorkerId(0), WorkerId(1)];
 
 impl Rules {
     fn worker_actions(&self, state: &State, id: WorkerId, actions: &mut Vec<Action>) {
-        let counter_max = self.counter_max + state.generation * self.recreated_counter;
+        let may_count = |row: Row| self.steps(row.counter, state.generation) < self.counter_max;
         let late = state.late.iter().filter(|write| write.from == id).count();
         let fates = if late < self.late_writes_max {
             &[Fate::Lost, Fate::Late][..]
@@ -51,7 +51,7 @@ impl Rules {
         };
         match &state.workers[usize::from(id.0)] {
             Worker::Idle => {
-                if state.row.counter < counter_max {
+                if may_count(state.row) {
                     actions.push(Action::Take(id));
                 }
                 return;
@@ -63,7 +63,7 @@ impl Rules {
                 }
                 if tenure.flight.is_none() {
                     actions.push(Action::RestartProcessor(id));
-                    if tenure.row.counter < counter_max {
+                    if may_count(tenure.row) {
                         actions.push(Action::Renew(id));
                         actions.extend(tenure.allowed().map(|at| Action::Checkpoint(id, at)));
                         if late < self.late_writes_max {
@@ -113,8 +113,8 @@ impl Model for Rules {
         let mut state = last.clone();
         match action {
             Action::Take(id) => {
-                let write =
-                    Write { from: id, tenure: None, before: state.row, change: Change::Take };
+                let change = Change::Take(state.taken_counter(self));
+                let write = Write { from: id, tenure: None, before: state.row, change };
                 *state.worker(id) = Worker::Taking(Flight { write, stage: Stage::Sent });
             }
             Action::Hand(id) => {
@@ -169,6 +169,7 @@ impl Model for Rules {
                 state.generation += 1;
             }
         }
+        state.settle_leaps(self);
         Some(state)
     }
 

@@ -1,5 +1,7 @@
 //! The rules that workers follow, and the scope that is explored. A mutant changes one rule.
 
+use super::leap::LEAP_LENGTH;
+
 /// How far a worker looks at the row that it reads after a write without a clear answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Confirm {
@@ -31,6 +33,15 @@ pub(crate) enum Restart {
     Remembered,
 }
 
+/// Which counter a take writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TakeCounter {
+    /// The next one, as Java.
+    Next,
+    /// One so far above, by chance, that no write of another tenure expects it or those after it.
+    Apart,
+}
+
 /// What every worker does, and what the explored world may do to it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
@@ -44,6 +55,8 @@ pub(crate) struct Rules {
     pub(crate) confirm: Confirm,
     /// Whether a checkpoint without an answer is told to the processor as made.
     pub(crate) ambiguity_is_success: bool,
+    /// Which counter a take writes.
+    pub(crate) take_counter: TakeCounter,
     /// Where a tenure starts.
     pub(crate) start: Start,
     /// Where a restarted processor starts.
@@ -66,6 +79,7 @@ impl Rules {
         condition_names_owner: true,
         confirm: Confirm::Everything,
         ambiguity_is_success: false,
+        take_counter: TakeCounter::Next,
         start: Start::Written,
         restart: Restart::Read,
         row_may_be_recreated: false,
@@ -77,4 +91,12 @@ impl Rules {
     /// Our rules, on a row that somebody deletes and creates anew.
     pub(crate) const OURS_ON_A_RECREATED_ROW: Self =
         Self { row_may_be_recreated: true, counter_max: 2, ..Self::OURS };
+
+    /// How far `counter` is above the one that its row was made with, but for the leaps of takes.
+    pub(crate) fn steps(&self, counter: u8, generation: u8) -> u8 {
+        match self.take_counter {
+            TakeCounter::Next => counter.saturating_sub(generation * self.recreated_counter),
+            TakeCounter::Apart => counter % LEAP_LENGTH,
+        }
+    }
 }

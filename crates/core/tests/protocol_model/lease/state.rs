@@ -117,7 +117,7 @@ impl State {
         }
         let (before, after) = (self.row, write.applied_to(self.row));
         self.expect(after.checkpoint >= before.checkpoint, Invariant::CheckpointNeverGoesBack);
-        if write.change == Change::Take {
+        if matches!(write.change, Change::Take(_)) {
             self.tenure = Some(TenureId { generation: self.generation, counter: after.counter });
         } else {
             let by_owner = before.owner == Some(write.from);

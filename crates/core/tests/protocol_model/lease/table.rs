@@ -51,7 +51,8 @@ impl Row {
 /// What a write is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Change {
-    Take,
+    /// With the counter that it writes.
+    Take(u8),
     Renew,
     Checkpoint(Place),
     Release,
@@ -82,7 +83,7 @@ impl Write {
     pub(crate) fn applied_to(self, row: Row) -> Row {
         let counter = self.before.counter + 1;
         match self.change {
-            Change::Take => Row { owner: Some(self.from), counter, ..row },
+            Change::Take(counter) => Row { owner: Some(self.from), counter, ..row },
             Change::Renew => Row { counter, ..row },
             Change::Checkpoint(checkpoint) => Row { counter, checkpoint, ..row },
             Change::Release => Row { owner: None, counter, ..row },
@@ -102,7 +103,7 @@ impl Write {
     /// Whether the table would apply the write to `row`.
     pub(crate) fn is_allowed_on(self, row: Row, rules: &Rules) -> bool {
         let is_conditional = match self.change {
-            Change::Take | Change::Release => true,
+            Change::Take(_) | Change::Release => true,
             Change::Renew => rules.renewal_is_conditional,
             Change::Checkpoint(_) => rules.checkpoint_is_conditional,
         };
