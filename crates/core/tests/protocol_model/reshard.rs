@@ -7,6 +7,7 @@
 //! owner and the counter, and renewals are left out. As many things go wrong, in every order, as
 //! the rules say. There is one bound on time, `zombies_outlive_children`: see its test.
 
+mod agreement;
 mod audit;
 mod lineage;
 mod model;

@@ -115,6 +115,12 @@ impl Lineage {
         self.children(shard).any(|child| self.is_born(child, reshards))
     }
 
+    /// Whether it takes the lower and the upper half of the hash keys.
+    pub(crate) fn takes_halves(&self, shard: Shard) -> (bool, bool) {
+        let halves = self.halves[shard.index()];
+        (halves.contains_all(LOW), halves.contains_all(HIGH))
+    }
+
     /// Whether these shards take all hash keys.
     pub(crate) fn is_covered(&self, by: impl Iterator<Item = Shard>) -> bool {
         by.fold(NONE, |covered, shard| covered.union(self.halves[shard.index()])) == BOTH
