@@ -68,6 +68,7 @@ impl Kinesis {
 
     /// Carries out one operation, named without its prefix.
     pub fn call(&self, operation: &str, body: &[u8], now: Timestamp) -> Result<Vec<u8>, CallError> {
+        self.streams().admit(operation, None, now)?;
         match operation {
             "PutRecords" => run(body, |asked| self.put_records(asked, now)),
             "PutRecord" => run(body, |asked| self.put_record(asked, now)),
@@ -193,6 +194,7 @@ impl Kinesis {
             let filter = asked.shard_filter.map(request::Filter::checked).transpose()?;
             let filter = filter.unwrap_or(ShardFilter::FromTrimHorizon);
             let stream = field::stream(asked.stream_name, asked.stream_arn)?;
+            self.streams().admit("ListShards", Some(&stream), now)?;
             let after = asked.exclusive_start_shard_id.as_deref();
             let after = after.map(field::shard).transpose()?;
             self.streams().list_shards(&stream, filter, after, limit, now)?

@@ -10,6 +10,7 @@
 mod error;
 mod limits;
 mod listing;
+mod rates;
 mod reading;
 mod resharding;
 mod sequence;
@@ -37,6 +38,7 @@ pub use shard::{ChildShard, HashKeyRange, ParseShardIdError, Record, Shard, Shar
 pub use time::Timestamp;
 pub use writing::{NewRecord, Placement, RECORDS_PER_CALL_MAX, hash_key};
 
+use rates::CallUsage;
 use resharding::Change;
 use shard::ShardLog;
 
@@ -57,6 +59,7 @@ pub struct Streams {
     /// Above the creation second of every shard of a deleted stream, so that a new stream of the
     /// same name never repeats its sequence numbers.
     first_second: u64,
+    calls: CallUsage,
 }
 
 #[derive(Debug)]
@@ -80,6 +83,9 @@ struct Stream {
     next_shard: u32,
     /// No record or shard expires before this.
     next_expiry: Timestamp,
+    calls: CallUsage,
+    /// When its shard count was updated, within the last day.
+    scalings: Vec<Timestamp>,
 }
 
 /// A stream's status, with what is to happen next and when.
@@ -101,6 +107,7 @@ impl Streams {
             streams: BTreeMap::new(),
             incarnations: 0,
             first_second: 0,
+            calls: CallUsage::default(),
         }
     }
 
@@ -135,6 +142,7 @@ impl Streams {
             )));
         }
         self.check_shard_limit(shards as usize)?;
+        self.check_creating()?;
         self.incarnations += 1;
         let until = now + self.settings.creating;
         let stream = Stream {
@@ -152,6 +160,8 @@ impl Streams {
             open: BTreeMap::new(),
             next_shard: 0,
             next_expiry: Timestamp::default(),
+            calls: CallUsage::default(),
+            scalings: Vec::new(),
         };
         self.streams.insert(name.to_owned(), stream);
         self.advance(now);

@@ -58,6 +58,12 @@ impl ServiceError {
         ))
     }
 
+    pub(super) fn rate_exceeded(shard: ShardId, stream: &str, account: &str) -> Self {
+        Self::ProvisionedThroughputExceeded(format!(
+            "Rate exceeded for shard {shard} in stream {stream} under account {account}."
+        ))
+    }
+
     pub(super) fn not_active(stream: &str, account: &str, status: super::StreamStatus) -> Self {
         Self::ResourceInUse(format!(
             "Stream {stream} under account {account} not ACTIVE, instead in state {}",

@@ -1,9 +1,10 @@
-//! The limits of a shard, kept as tokens that come back with time.
+//! Which limits are kept, and those of a shard, kept as tokens that come back with time.
 
 use super::Timestamp;
 
 /// What the service allows each shard in a second.
 const READS_PER_SECOND: i64 = 5;
+const ITERATORS_PER_SECOND: i64 = 5;
 const READ_BYTES_PER_SECOND: i64 = 2 * 1024 * 1024;
 const WRITES_PER_SECOND: i64 = 1000;
 const WRITE_BYTES_PER_SECOND: i64 = 1024 * 1024;
@@ -15,12 +16,16 @@ pub struct Limits {
     pub reads: bool,
     /// 1000 records a second and 1 MiB/s a shard.
     pub writes: bool,
+    /// Five GetShardIterator a second and shard, and the rates and numbers of all calls that
+    /// are no reads and writes. Those are counted by [`Streams::admit`](super::Streams::admit).
+    pub calls: bool,
 }
 
 /// How much of its limits a shard has used.
 #[derive(Debug)]
 pub(super) struct Usage {
     reads: Bucket,
+    iterators: Bucket,
     read_bytes: Bucket,
     writes: Bucket,
     write_bytes: Bucket,
@@ -30,6 +35,7 @@ impl Usage {
     pub(super) fn new(now: Timestamp) -> Self {
         Self {
             reads: Bucket::new(READS_PER_SECOND, now),
+            iterators: Bucket::new(ITERATORS_PER_SECOND, now),
             read_bytes: Bucket::new(READ_BYTES_PER_SECOND, now),
             writes: Bucket::new(WRITES_PER_SECOND, now),
             write_bytes: Bucket::new(WRITE_BYTES_PER_SECOND, now),
@@ -39,6 +45,11 @@ impl Usage {
     /// Whether GetRecords may be answered now; if so, it is counted.
     pub(super) fn admit_read(&mut self, now: Timestamp) -> bool {
         self.read_bytes.is_above_zero(now) && self.reads.take(1, now)
+    }
+
+    /// Whether GetShardIterator may be answered now; if so, it is counted.
+    pub(super) fn admit_iterator(&mut self, now: Timestamp) -> bool {
+        self.iterators.take(1, now)
     }
 
     /// Counts an answer's bytes. One of 10 MiB keeps the shard from being read for 5 s.
@@ -62,14 +73,14 @@ fn tokens(size_bytes: usize) -> i64 {
 
 /// Tokens in thousandths: a rate per second is then a number of thousandths per millisecond.
 #[derive(Debug)]
-struct Bucket {
+pub(super) struct Bucket {
     rate: i64,
     level: i64,
     filled: Timestamp,
 }
 
 impl Bucket {
-    fn new(rate: i64, now: Timestamp) -> Self {
+    pub(super) fn new(rate: i64, now: Timestamp) -> Self {
         Self { rate, level: rate * 1000, filled: now }
     }
 
@@ -85,7 +96,7 @@ impl Bucket {
         self.level > 0
     }
 
-    fn take(&mut self, count: i64, now: Timestamp) -> bool {
+    pub(super) fn take(&mut self, count: i64, now: Timestamp) -> bool {
         self.fill(now);
         let enough = self.level >= count * 1000;
         if enough {

@@ -6,8 +6,6 @@ use super::shard::ShardLog;
 use super::token::NextToken;
 use super::{ServiceError, Shard, ShardId, Stream, StreamMode, StreamStatus, Streams, Timestamp};
 
-/// How long a token of a ListShards page can be used.
-const NEXT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
 /// A page of ListShards never has more shards than this.
 pub const SHARDS_PER_PAGE_MAX: usize = 1000;
 
@@ -90,10 +88,12 @@ impl Streams {
         let now = self.advance(now);
         let refused = || ServiceError::InvalidArgument("NextToken is invalid.".to_owned());
         let token = NextToken::decode(next_token).ok_or_else(refused)?;
-        if token.created + NEXT_TOKEN_LIFETIME < now {
-            return Err(ServiceError::ExpiredNextToken(
-                "The NextToken is older than the tolerated delay of 300 seconds.".to_owned(),
-            ));
+        let lifetime = self.settings.next_token_lifetime;
+        if token.created + lifetime < now {
+            return Err(ServiceError::ExpiredNextToken(format!(
+                "The NextToken is older than the tolerated delay of {} seconds.",
+                lifetime.as_secs()
+            )));
         }
         let stream = self.stream(&token.stream)?;
         stream.require_shards()?;

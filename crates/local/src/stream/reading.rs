@@ -47,8 +47,15 @@ impl Streams {
         now: Timestamp,
     ) -> Result<String, ServiceError> {
         let now = self.advance(now);
+        let calls_limited = self.settings.limits.calls;
         let stream = self.stream(stream)?;
         stream.require_records()?;
+        let (name, account) = (&stream.name, &stream.account);
+        if let Some(log) = stream.shards.get_mut(&shard).filter(|_| calls_limited)
+            && !log.usage.admit_iterator(now)
+        {
+            return Err(ServiceError::rate_exceeded(shard, name, account));
+        }
         let not_found = || ServiceError::shard_not_found(shard, &stream.name, &stream.account);
         let log = stream.shards.get(&shard).ok_or_else(not_found)?;
         let index = match position {
@@ -105,9 +112,7 @@ impl Streams {
             .get_mut(&shard)
             .ok_or_else(|| ServiceError::shard_not_found(shard, name, account))?;
         if limits.reads && !log.usage.admit_read(now) {
-            return Err(ServiceError::ProvisionedThroughputExceeded(format!(
-                "Rate exceeded for shard {shard} in stream {name} under account {account}."
-            )));
+            return Err(ServiceError::rate_exceeded(shard, name, account));
         }
         let records = log.read(iterator.index, limit.min(RECORDS_PER_ANSWER_MAX), ANSWER_BYTES_MAX);
         if limits.reads {

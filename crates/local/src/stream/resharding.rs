@@ -101,6 +101,7 @@ impl Streams {
             )));
         }
         self.check_shard_limit(wanted.saturating_sub(current))?;
+        self.admit_scaling(name, now)?;
         self.begin(name, Change::Scale { target }, now)?;
         Ok(ShardCounts { current, target })
     }

@@ -19,6 +19,8 @@ pub struct Settings {
     pub deleting: Duration,
     /// How long a shard iterator can be used. Default: 5 min.
     pub iterator_lifetime: Duration,
+    /// How long a token of a ListShards page can be used. Default: 5 min.
+    pub next_token_lifetime: Duration,
     /// How long a new stream keeps its records. Default: 24 h.
     ///
     /// May be shorter than the calls that change a stream's retention allow, so that tests need
@@ -28,7 +30,7 @@ pub struct Settings {
     pub shard_limit: usize,
     /// How many shards a new on-demand stream has. Default: 4.
     pub on_demand_shards: u32,
-    /// Which limits of each shard are kept. Default: none.
+    /// Which limits of the service are kept. Default: none.
     pub limits: Limits,
 }
 
@@ -41,6 +43,7 @@ impl Default for Settings {
             updating: Duration::ZERO,
             deleting: Duration::ZERO,
             iterator_lifetime: Duration::from_secs(300),
+            next_token_lifetime: Duration::from_secs(300),
             retention: RETENTION_MIN,
             shard_limit: 10_000,
             on_demand_shards: 4,

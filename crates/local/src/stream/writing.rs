@@ -119,10 +119,7 @@ impl Stream {
         let log = self.shards.get_mut(&shard).expect("an open shard has a log");
         let size_bytes = record.data.len() + record.partition_key.len();
         if writes_limited && !log.usage.admit_write(size_bytes, now) {
-            return Err(ServiceError::ProvisionedThroughputExceeded(format!(
-                "Rate exceeded for shard {shard} in stream {} under account {}.",
-                self.name, self.account
-            )));
+            return Err(ServiceError::rate_exceeded(shard, &self.name, &self.account));
         }
         let sequence_number = log.append(record.partition_key, record.data, now);
         self.next_expiry = self.next_expiry.min(now + self.retention);

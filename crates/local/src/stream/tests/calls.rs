@@ -238,7 +238,7 @@ fn a_reader_learns_how_far_it_is_behind() {
 
 #[test]
 fn limits_refuse_the_sixth_read_and_single_records_of_a_batch() {
-    let limits = Limits { reads: true, writes: true };
+    let limits = Limits { reads: true, writes: true, ..Limits::default() };
     let mut world = World::new(Settings { limits, ..Settings::default() }, 1);
     let shard = world.open()[0].id;
     let iterator = world.iterator(shard, StartingPosition::Latest);
