@@ -60,6 +60,15 @@ pub(crate) struct LocalArguments {
     /// A file that gets a line for each write to a table.
     #[arg(long, value_name = "FILE")]
     pub(crate) lease_journal: Option<PathBuf>,
+
+    /// Keep the service's limits and take its time: requests above its rates are refused, calls
+    /// take milliseconds, streams and tables take seconds to be made.
+    #[arg(long)]
+    pub(crate) service_limits: bool,
+
+    /// What the jitter of those milliseconds follows from.
+    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "service_limits")]
+    pub(crate) latency_seed: u64,
 }
 
 impl DaemonArguments {

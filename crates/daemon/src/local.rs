@@ -22,12 +22,15 @@ pub(crate) fn run(arguments: LocalArguments) -> Result<Exit, Error> {
     let runtime = runtime.map_err(|error| Error::internal(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         let mut signals = Signals::catch()?;
-        let options = Options {
+        let mut options = Options {
             kinesis_port: arguments.kinesis_port,
             dynamodb_port: arguments.dynamodb_port,
             lease_journal: arguments.lease_journal,
             ..Options::default()
         };
+        if arguments.service_limits {
+            options = options.with_service_limits(arguments.latency_seed);
+        }
         let endpoints = start(options).await?;
         for (stream, shards) in &arguments.stream {
             create_stream(&endpoints, stream, *shards)?;

@@ -2,7 +2,8 @@
 //!
 //! Prints one line, `{"kinesis": URL, "dynamodb": URL}`, once both accept connections. Settings
 //! are given as `name=value`: `kinesis-port`, `dynamodb-port`, `journal` (a file that gets every
-//! write to a table), `iterator-lifetime-ms`, `retention-ms`.
+//! write to a table), `iterator-lifetime-ms`, `next-token-lifetime-ms`, `retention-ms`; and how long
+//! changes of state take, `creating-ms` (streams and tables), `updating-ms`, `deleting-ms`.
 
 use std::error::Error;
 use std::io;
@@ -40,6 +41,13 @@ fn set(options: &mut Options, argument: &str) -> Result<(), Box<dyn Error>> {
         "dynamodb-port" => options.dynamodb_port = value.parse()?,
         "journal" => options.lease_journal = Some(value.into()),
         "iterator-lifetime-ms" => options.streams.iterator_lifetime = millis()?,
+        "next-token-lifetime-ms" => options.streams.next_token_lifetime = millis()?,
+        "creating-ms" => {
+            options.streams.creating = millis()?;
+            options.table_creation = millis()?;
+        }
+        "updating-ms" => options.streams.updating = millis()?,
+        "deleting-ms" => options.streams.deleting = millis()?,
         "retention-ms" => options.streams.retention = millis()?,
         _ => return Err("not a setting".into()),
     }

@@ -4,11 +4,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::{Answer, Server, Service};
 use crate::kinesis::{self, Kinesis};
-use crate::stream::{Settings, Timestamp};
+use crate::latency::{self, Latencies};
+use crate::stream::{Limits, Settings, Timestamp};
 use crate::table::{Tables, TablesError};
 
 /// How the endpoints are set up.
@@ -22,6 +23,11 @@ pub struct Options {
     pub dynamodb_port: u16,
     /// How streams behave: delays, retention, limits, region and account.
     pub streams: Settings,
+    /// How long a new table is CREATING. Default: no time at all.
+    pub table_creation: Duration,
+    /// Whether calls take as long as the service's, with jitter from this seed. Default: no, each
+    /// is answered at once.
+    pub latency_seed: Option<u64>,
     /// A file to which every write to a table is appended. Default: none.
     pub lease_journal: Option<PathBuf>,
 }
@@ -33,8 +39,28 @@ impl Default for Options {
             kinesis_port: 0,
             dynamodb_port: 0,
             streams: Settings::default(),
+            table_creation: Duration::ZERO,
+            latency_seed: None,
             lease_journal: None,
         }
+    }
+}
+
+impl Options {
+    /// Limits, latencies and times of creation as those of the service, where it says or we know.
+    ///
+    /// The seed is that of the latencies' jitter.
+    #[must_use]
+    pub fn with_service_limits(self, seed: u64) -> Self {
+        let streams = Settings {
+            creating: latency::STREAM_CREATION,
+            updating: latency::RESHARDING,
+            deleting: latency::STREAM_CREATION,
+            limits: Limits { reads: true, writes: true, calls: true },
+            ..self.streams
+        };
+        let table_creation = latency::TABLE_CREATION;
+        Self { streams, table_creation, latency_seed: Some(seed), ..self }
     }
 }
 
@@ -92,16 +118,18 @@ impl Endpoints {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let kinesis_listener = listen(options.host, options.kinesis_port)?;
         let dynamodb_listener = listen(options.host, options.dynamodb_port)?;
-        let mut tables = Tables::new()?;
+        let mut tables = Tables::new()?.creating_for(options.table_creation);
         if let Some(path) = &options.lease_journal {
             tables = tables.journaled(path)?;
         }
         let tables = Arc::new(tables);
         let kinesis = Arc::new(Kinesis::new(options.streams));
-        let kinesis_server =
-            Server::start(kinesis_listener, Arc::clone(&kinesis)).map_err(StartError::Threads)?;
-        let dynamodb_server =
-            Server::start(dynamodb_listener, Arc::clone(&tables)).map_err(StartError::Threads)?;
+        // Each service draws by itself, so that calls of one do not shift those of the other.
+        let latencies = |salt| options.latency_seed.map(|seed| Latencies::new(seed ^ salt));
+        let kinesis_server = Server::start(kinesis_listener, Arc::clone(&kinesis), latencies(0))
+            .map_err(StartError::Threads)?;
+        let dynamodb_server = Server::start(dynamodb_listener, Arc::clone(&tables), latencies(1))
+            .map_err(StartError::Threads)?;
         Ok(Self { kinesis, tables, kinesis_server, dynamodb_server })
     }
 
@@ -169,7 +197,7 @@ impl Service for Tables {
     const MEDIA_TYPE: &'static str = "application/x-amz-json-1.0";
 
     fn answer(&self, target: &str, body: &[u8]) -> Answer {
-        self.call(target, body)
+        self.call_at(target, body, wall_clock())
     }
 }
 

@@ -17,6 +17,8 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
+use crate::latency::Latencies;
+
 /// Room for the largest call of either service: 10 MiB of records in base64.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long requests under way may take to end when the endpoint stops.
@@ -74,7 +76,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start<S: Service>(listener: TcpListener, service: Arc<S>) -> io::Result<Self> {
+    /// Serves at once; with latencies, each answer takes as long as one of the service.
+    pub(crate) fn start<S: Service>(
+        listener: TcpListener,
+        service: Arc<S>,
+        latencies: Option<Latencies>,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -85,7 +92,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let (ending, ended) = oneshot::channel();
         std::thread::Builder::new().name(S::NAME.to_owned()).spawn(move || {
-            if let Err(error) = runtime.block_on(serve(listener, service, stopped)) {
+            if let Err(error) = runtime.block_on(serve(listener, service, latencies, stopped)) {
                 warn!(service = S::NAME, %error, "endpoint ended");
             }
             // Connections still open are closed with it.
@@ -109,6 +116,7 @@ impl Server {
 
 struct Shell<S> {
     service: Arc<S>,
+    latencies: Option<Latencies>,
     request_ids: AtomicU64,
     /// Tells the ids of this run from those of others.
     run: u64,
@@ -117,6 +125,7 @@ struct Shell<S> {
 async fn serve<S: Service>(
     listener: TcpListener,
     service: Arc<S>,
+    latencies: Option<Latencies>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|connection| {
@@ -126,7 +135,7 @@ async fn serve<S: Service>(
     });
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let run = started.as_nanos() as u64;
-    let shell = Arc::new(Shell { service, request_ids: AtomicU64::new(0), run });
+    let shell = Arc::new(Shell { service, latencies, request_ids: AtomicU64::new(0), run });
     let router = Router::new().fallback(handle::<S>).with_state(shell);
     let (tell, told) = oneshot::channel::<()>();
     let graceful = axum::serve(listener, router).with_graceful_shutdown(async {
@@ -152,7 +161,10 @@ async fn handle<S: Service>(State(shell): State<Arc<Shell<S>>>, request: Request
         Answer::error(404, "UnknownOperationException", "requests are made by POST")
     } else {
         match to_bytes(body, BODY_BYTES_MAX).await {
-            Ok(body) => shell.answer(&parts.headers, &body),
+            Ok(body) => {
+                shell.wait(&parts.headers).await;
+                shell.answer(&parts.headers, &body)
+            }
             Err(error) => {
                 debug!(%error, "request body not read");
                 Answer::error(413, "RequestEntityTooLargeException", "the body is too large")
@@ -163,6 +175,13 @@ async fn handle<S: Service>(State(shell): State<Arc<Shell<S>>>, request: Request
 }
 
 impl<S: Service> Shell<S> {
+    /// Takes the time that a call takes, before it is carried out.
+    async fn wait(&self, headers: &HeaderMap) {
+        let Some(latencies) = &self.latencies else { return };
+        let target = headers.get(TARGET).and_then(|value| value.to_str().ok());
+        tokio::time::sleep(latencies.next(target.unwrap_or_default())).await;
+    }
+
     fn answer(&self, headers: &HeaderMap, body: &Bytes) -> Answer {
         let Some(target) = headers.get(TARGET).and_then(|value| value.to_str().ok()) else {
             return Answer::error(400, "UnknownOperationException", "no X-Amz-Target header");

@@ -35,6 +35,8 @@ mod endpoints;
 mod http;
 #[cfg(feature = "endpoints")]
 pub mod kinesis;
+#[cfg(feature = "endpoints")]
+mod latency;
 pub mod stream;
 #[cfg(feature = "endpoints")]
 pub mod table;

@@ -1,15 +1,19 @@
 //! DynamoDB by its JSON protocol, with dynoxide (SQLite in memory) behind it.
 
+mod opening;
 mod operation;
 mod tap;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use dynoxide::Database;
 
 use crate::http::Answer;
+use crate::stream::Timestamp;
+use opening::Opening;
 use operation::CallError;
 use tap::Tap;
 
@@ -41,6 +45,7 @@ pub struct Tables {
     tap: Option<Mutex<Tap>>,
     /// For each table asked about, whether its backups are on. dynoxide has no such calls.
     backups: Mutex<BTreeMap<String, bool>>,
+    opening: Option<Mutex<Opening>>,
 }
 
 impl std::fmt::Debug for Tables {
@@ -54,7 +59,16 @@ impl Tables {
     pub fn new() -> Result<Self, TablesError> {
         let database =
             Database::memory().map_err(|error| TablesError::Database(Box::new(error)))?;
-        Ok(Self { database, tap: None, backups: Mutex::default() })
+        Ok(Self { database, tap: None, backups: Mutex::default(), opening: None })
+    }
+
+    /// Keeps each new table in the state CREATING for that long.
+    ///
+    /// Calls that name several tables, and indexes added later, do not wait for it.
+    #[must_use]
+    pub fn creating_for(mut self, takes: Duration) -> Self {
+        self.opening = (!takes.is_zero()).then(|| Mutex::new(Opening::new(takes)));
+        self
     }
 
     /// Shows every write that is applied from now on, in the order in which they are.
@@ -74,6 +88,9 @@ impl Tables {
     }
 
     /// Answers a request: the value of its `X-Amz-Target` header and its body.
+    ///
+    /// Every table is ACTIVE here, whatever [`creating_for`](Self::creating_for) said; only
+    /// [`call_at`](Self::call_at) knows the time.
     pub fn call(&self, target: &str, body: &[u8]) -> Answer {
         let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
         match self.run(operation, body) {
@@ -95,6 +112,14 @@ impl Tables {
                 Answer { status: error.status_code(), error: Some(name.to_owned()), body }
             }
         }
+    }
+
+    /// Answers a request as [`call`](Self::call) does, by tables that take time to be created.
+    pub fn call_at(&self, target: &str, body: &[u8], now: Timestamp) -> Answer {
+        let Some(opening) = &self.opening else { return self.call(target, body) };
+        let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
+        let mut opening = opening.lock().expect("no call panics while it holds the lock");
+        opening.answer(operation, body, || self.call(target, body), now)
     }
 
     fn tap(&self) -> Option<MutexGuard<'_, Tap>> {
