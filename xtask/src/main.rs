@@ -2,10 +2,12 @@
 #![expect(clippy::print_stdout, reason = "a script talks to whoever started it")]
 
 mod check;
+mod conformance;
 mod counts;
 mod demo;
 mod endpoints;
 mod npm;
+mod python;
 mod record_java;
 mod sim;
 mod step;
@@ -22,7 +24,9 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   check         the read-only gate: format, lints, docs, tidy
-  test [STEP]   every test, in Rust, JavaScript and Python; or one step: rust, sim, npm, clients, peers
+  test [STEP]   every test, in Rust, JavaScript and Python; or one step: rust, sim, npm, clients,
+                 conformance, peers
+  conformance   the conformance suite, and the page of its results
   demo [...]    the main job on the local endpoints; checks its own result (demo --help)
   bench [...]   the figures: records a second, CPU, memory, time to the first record
   sim [...]     simulated workers under seeded faults (sim --help)
@@ -58,6 +62,7 @@ fn run(command: &str, rest: &[String]) -> Result<ExitCode, String> {
         ("tidy", []) => check::tidy(&tree),
         ("test", []) => test::test(&tree, None),
         ("test", [step]) => test::test(&tree, Some(step)),
+        ("conformance", []) => conformance::write(&tree),
         ("demo", rest) => demo::demo(&tree, rest),
         ("bench", rest) => demo::bench(&tree, rest),
         ("sim", rest) => sim::sim(&tree, rest),

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use crate::conformance;
 use crate::counts::Counts;
 use crate::endpoints::Endpoints;
 use crate::npm;
+use crate::python;
 use crate::sim;
 use crate::step::{self, Failure, Steps, run_tests, succeed};
 use crate::tools::{self, CC, NODE, NPM, PYTHON};
@@ -18,11 +20,16 @@ struct Group {
     run: fn(&Tree) -> Result<Counts, Failure>,
 }
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     Group { name: "rust", title: "tests in Rust", run: rust },
     Group { name: "sim", title: "simulated workers under faults", run: sim::gate },
     Group { name: "npm", title: "the npm package's tests", run: npm_package },
     Group { name: "clients", title: "the local endpoints, by boto3 and the JS SDK", run: clients },
+    Group {
+        name: "conformance",
+        title: "the local endpoints beside independent implementations",
+        run: conformance::test,
+    },
     Group { name: "peers", title: "programs that were not written here", run: peers },
 ];
 
@@ -63,7 +70,8 @@ fn clients(tree: &Tree) -> Result<Counts, Failure> {
         "serve",
     ]))?;
     let directory = npm::install(tree, &["crates/local/tests/clients"], "clients")?;
-    let python = virtual_environment(tree)?;
+    let requirements = tree.root.join("crates/local/tests/clients/requirements.txt");
+    let python = python::virtual_environment(tree, "clients", &requirements)?;
     let endpoints = Endpoints::start(&tree.built("debug", "shardwise"))?;
     let short = Endpoints::start_short(&tree.built("debug", "examples/serve"))?;
     let against = |command: &mut Command| {
@@ -99,22 +107,4 @@ fn peers(tree: &Tree) -> Result<Counts, Failure> {
 fn build(tree: &Tree) -> Result<PathBuf, String> {
     succeed(&mut tree.cargo(&["build", "--workspace", "--locked"]))?;
     Ok(tree.built("debug", "shardwise"))
-}
-
-/// A Python with what the tests need, under the target directory.
-fn virtual_environment(tree: &Tree) -> Result<PathBuf, String> {
-    let directory = tree.target.join("python");
-    let python = directory.join("bin").join("python");
-    let requirements = tree.root.join("crates/local/tests/clients/requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements)
-        .map_err(|error| format!("{}: {error}", requirements.display()))?;
-    let stamp = directory.join("installed.txt");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
-    }
-    succeed(tree.command("python3").args(["-m", "venv", "--clear"]).arg(&directory))?;
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-    succeed(tree.command(&python).args(install).arg(&requirements))?;
-    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
-    Ok(python)
 }
