@@ -118,6 +118,7 @@ def test_a_number_of_another_shard_is_refused(kinesis):
     """API_GetShardIterator: InvalidArgumentException"""
     stream = Stream(kinesis, shards=2)
     number = stream.put(b"x", LAST)["SequenceNumber"]
+    stream.put_all(b"0", b"1")
 
     code = stream.iterator_refused("AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=number)
 

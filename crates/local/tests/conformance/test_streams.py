@@ -173,6 +173,7 @@ def test_a_stream_made_again_under_its_name_refuses_the_old_numbers(kinesis):
 
     until(is_made_again, pause_s=0.2)
     stream.until_active()
+    stream.put_all(b"0", b"1")
 
     code = stream.iterator_refused("AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=number)
     assert code == INVALID
