@@ -2,8 +2,8 @@
 //!
 //! Prints one line, `{"kinesis": URL, "dynamodb": URL}`, once both accept connections. Settings
 //! are given as `name=value`: `kinesis-port`, `dynamodb-port`, `journal` (a file that gets every
-//! write to a table), `iterator-lifetime-ms`, `next-token-lifetime-ms`, `retention-ms`; and how long
-//! changes of state take, `creating-ms` (streams and tables), `updating-ms`, `deleting-ms`.
+//! write to a table), `iterator-lifetime-ms`, `next-token-lifetime-ms`, `retention-ms`; and how
+//! long changes of state take, `creating-ms` (streams and tables), `updating-ms`, `deleting-ms`.
 
 use std::error::Error;
 use std::io;

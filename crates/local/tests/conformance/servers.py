@@ -51,7 +51,7 @@ class Server:
             env={**os.environ, **environment},
         )
         # Ours print where they listen.
-        self.urls = json.loads(self.process.stdout.readline()) if urls is None else urls
+        self.urls = self.told() if urls is None else urls
         for url in self.urls.values():
             self.wait_for(int(url.rsplit(":", 1)[1]))
 
@@ -66,6 +66,12 @@ class Server:
                     self.stop()
                     raise RuntimeError(f"no listener: {self.said()}") from None
                 time.sleep(0.05)
+
+    def told(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"no endpoints: {self.said()}")
+        return json.loads(line)
 
     def said(self):
         self.log.seek(0)
