@@ -25,6 +25,9 @@ pub(crate) fn start(log: &LogSettings, logback: Option<&Path>) -> Result<(), Err
         LogTo::Stdout => (BoxMakeWriter::new(std::io::stdout), std::io::stdout().is_terminal()),
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // A line that cannot be written is lost. To say so on stderr, as is the default, panics where
+    // it is stderr that cannot be written: a full disk would stop the processing of records.
+    let builder = builder.log_internal_errors(false);
     let started = match log.format {
         LogFormat::Text => builder.with_ansi(ansi).with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),

@@ -1,5 +1,6 @@
 //! Children that write what is not the protocol: it is logged within limits, and harms nobody.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::world::{Event, World, data};
@@ -49,6 +50,16 @@ async fn warnings_about_a_child_are_counted_beyond_a_hundred_a_second_and_short(
     let warnings = log.lines().filter(|line| line.contains("what was not asked")).count();
     assert!((50..1_000).contains(&warnings), "{warnings}");
     assert!(log.lines().all(|line| line.len() < 2_000), "a line is too long");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_on_a_full_disk_stops_nothing() {
+    let world = World::new(1).await;
+    let mut daemon = world.daemon_logging_to(Path::new("/dev/full"), "stderr exit:processRecords");
+    let records = world.put("a", 5).await;
+    world.until_processed(&daemon, &records).await;
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -149,9 +149,17 @@ impl World {
     }
 
     pub(crate) fn daemon_with(&self, modes: &str, more: &str, arguments: &[&str]) -> Daemon {
-        let child = child("mischief.py");
-        let executable = format!("python3 {child} {} {modes}", self.path().display());
-        Daemon::start_with(&self.properties(&executable, more), self.path(), arguments)
+        let properties = self.properties(&self.executable(modes), more);
+        Daemon::start_with(&properties, self.path(), arguments)
+    }
+
+    /// A daemon whose log goes to this file.
+    pub(crate) fn daemon_logging_to(&self, log: &Path, modes: &str) -> Daemon {
+        Daemon::start_logging_to(log, &self.properties(&self.executable(modes), ""), &[])
+    }
+
+    fn executable(&self, modes: &str) -> String {
+        format!("python3 {} {} {modes}", child("mischief.py"), self.path().display())
     }
 
     pub(crate) fn journal(&self) -> Vec<Event> {
@@ -253,10 +261,16 @@ impl Daemon {
 
     pub(crate) fn start_with(properties: &Path, directory: &Path, arguments: &[&str]) -> Self {
         let log = directory.join("daemon.log");
+        File::create(&log).unwrap();
+        Self::start_logging_to(&log, properties, arguments)
+    }
+
+    fn start_logging_to(log: &Path, properties: &Path, arguments: &[&str]) -> Self {
+        let stderr = File::options().append(true).open(log).unwrap();
         let mut command = binary();
         command.arg("daemon").arg("-p").arg(properties).args(arguments).process_group(0);
-        command.stdin(Stdio::piped()).stderr(File::create(&log).unwrap());
-        Self { process: command.spawn().unwrap(), log }
+        command.stdin(Stdio::piped()).stderr(stderr);
+        Self { process: command.spawn().unwrap(), log: log.to_owned() }
     }
 
     pub(crate) fn id(&self) -> Pid {
@@ -264,7 +278,7 @@ impl Daemon {
     }
 
     pub(crate) fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
+        read_log(&self.log)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -283,11 +297,7 @@ impl Daemon {
     /// Waits for the daemon's end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let (process, log) = (&mut self.process, &self.log);
-        until("ended", async || {
-            let log = || fs::read_to_string(log).unwrap_or_default();
-            process.try_wait().unwrap().ok_or_else(log)
-        })
-        .await
+        until("ended", async || process.try_wait().unwrap().ok_or_else(|| read_log(log))).await
     }
 
     /// Stops the daemon in order: its exit code.
@@ -312,6 +322,14 @@ impl Daemon {
         })
         .await;
     }
+}
+
+/// What a daemon has logged. A device has nothing to read, or no end of it.
+fn read_log(log: &Path) -> String {
+    if !fs::metadata(log).unwrap().is_file() {
+        return String::new();
+    }
+    String::from_utf8_lossy(&fs::read(log).unwrap()).into_owned()
 }
 
 impl Drop for Daemon {
