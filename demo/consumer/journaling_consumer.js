@@ -39,4 +39,8 @@ function journaling(processor, journal) {
   };
 }
 
-kcl(journaling(recordProcessor(), new Journal())).run();
+if (require.main === module) {
+  kcl(journaling(recordProcessor(), new Journal())).run();
+}
+
+module.exports = journaling;

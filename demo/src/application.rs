@@ -29,6 +29,8 @@ pub struct Settings {
     pub working_directory: PathBuf,
     /// More properties, by their keys.
     pub properties: Vec<(String, String)>,
+    /// More of the daemon's environment, by names; wins over what every daemon gets.
+    pub environment: Vec<(String, String)>,
 }
 
 /// Daemons, by their places; a place is empty while its daemon is down.
@@ -58,6 +60,7 @@ impl Settings {
             executable: "node journaling_consumer.js".to_owned(),
             working_directory: Path::new(env!("CARGO_MANIFEST_DIR")).join("consumer"),
             properties: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -66,6 +69,32 @@ impl Settings {
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.properties.push((key.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Starts a daemon under a worker id; what it writes goes to `log`.
+    ///
+    /// # Errors
+    ///
+    /// When its properties cannot be written, or when it does not start.
+    pub fn start(&self, worker: &str, log: &Path) -> Result<Program, Error> {
+        let directory = &self.directory;
+        let file = directory.join(format!("{worker}.properties"));
+        let text = self.properties(worker);
+        std::fs::write(&file, text).map_err(Error::file(&file))?;
+        let mut command = Command::new(&self.shardwise);
+        command
+            .args(["daemon", "--properties-file"])
+            .arg(&file)
+            .current_dir(&self.working_directory)
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("JOURNAL_DIRECTORY", directory)
+            .env("JOURNAL_WORKER", worker)
+            .env("NODE_LOG_DIR", directory)
+            .env("NODE_LOG_LEVEL", "off")
+            .env(MARK, directory)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Program::start(worker, &mut command, log)
     }
 
     fn properties(&self, worker: &str) -> String {
@@ -109,24 +138,8 @@ impl Application {
     pub fn start(&mut self, place: usize) -> Result<String, Error> {
         self.started[place] += 1;
         let worker = format!("daemon{}-{}", place + 1, self.started[place]);
-        let directory = &self.settings.directory;
-        let file = directory.join(format!("{worker}.properties"));
-        let text = self.settings.properties(&worker);
-        std::fs::write(&file, text).map_err(Error::file(&file))?;
-        let mut command = Command::new(&self.settings.shardwise);
-        command
-            .args(["daemon", "--properties-file"])
-            .arg(&file)
-            .current_dir(&self.settings.working_directory)
-            .env("AWS_ACCESS_KEY_ID", "local")
-            .env("AWS_SECRET_ACCESS_KEY", "local")
-            .env("JOURNAL_DIRECTORY", directory)
-            .env("JOURNAL_WORKER", &worker)
-            .env("NODE_LOG_DIR", directory)
-            .env("NODE_LOG_LEVEL", "off")
-            .env(MARK, directory);
-        let log = directory.join(format!("{worker}.log"));
-        self.places[place] = Some(Program::start(&worker, &mut command, &log)?);
+        let log = self.settings.directory.join(format!("{worker}.log"));
+        self.places[place] = Some(self.settings.start(&worker, &log)?);
         Ok(worker)
     }
 

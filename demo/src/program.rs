@@ -98,11 +98,25 @@ impl Program {
     ///
     /// When it has not ended `within` the time.
     pub async fn terminate(&mut self, within: Duration) -> Result<ExitStatus, Error> {
+        self.signal(Signal::TERM);
+        self.wait(within).await
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.id()).ok().and_then(Pid::from_raw) {
             // Failing means that it has ended already.
-            kill_process(pid, Signal::TERM).ok();
+            kill_process(pid, signal).ok();
         }
-        self.wait(within).await
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say.
+    pub fn try_end(&mut self) -> Result<Option<ExitStatus>, Error> {
+        self.child.try_wait().map_err(Error::file(&self.log))
     }
 
     /// Fails if it has ended.
@@ -130,7 +144,7 @@ impl Program {
     async fn wait(&mut self, within: Duration) -> Result<ExitStatus, Error> {
         let deadline = Instant::now() + within;
         loop {
-            if let Some(status) = self.child.try_wait().map_err(Error::file(&self.log))? {
+            if let Some(status) = self.try_end()? {
                 return Ok(status);
             }
             if Instant::now() > deadline {
