@@ -1,6 +1,7 @@
 //! The project's scripts. They build and start things; what they start does the work.
 #![expect(clippy::print_stdout, reason = "a script talks to whoever started it")]
 
+mod chaos;
 mod check;
 mod conformance;
 mod counts;
@@ -25,9 +26,10 @@ cargo xtask COMMAND
 
   check         the read-only gate: format, lints, docs, tidy
   test [STEP]   every test, in Rust, JavaScript and Python; or one step: rust, sim, npm, clients,
-                 conformance, peers
+                 conformance, peers; or chaos, which only runs when it is named
   conformance   the conformance suite, and the page of its results
   demo [...]    the main job on the local endpoints; checks its own result (demo --help)
+  chaos [...]   real daemons and children under faults, judged (chaos --help)
   bench [...]   the figures: records a second, CPU, memory, time to the first record
   sim [...]     simulated workers under seeded faults (sim --help)
   tidy          what no lint knows: imports, links, licences, long files
@@ -64,6 +66,7 @@ fn run(command: &str, rest: &[String]) -> Result<ExitCode, String> {
         ("test", [step]) => test::test(&tree, Some(step)),
         ("conformance", []) => conformance::write(&tree),
         ("demo", rest) => demo::demo(&tree, rest),
+        ("chaos", rest) => chaos::chaos(&tree, rest),
         ("bench", rest) => demo::bench(&tree, rest),
         ("sim", rest) => sim::sim(&tree, rest),
         ("record-java", []) => record_java::record(&tree),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use crate::chaos;
 use crate::conformance;
 use crate::counts::Counts;
 use crate::endpoints::Endpoints;
@@ -20,7 +21,7 @@ struct Group {
     run: fn(&Tree) -> Result<Counts, Failure>,
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     Group { name: "rust", title: "tests in Rust", run: rust },
     Group { name: "sim", title: "simulated workers under faults", run: sim::gate },
     Group { name: "npm", title: "the npm package's tests", run: npm_package },
@@ -31,7 +32,11 @@ const GROUPS: [Group; 6] = [
         run: conformance::test,
     },
     Group { name: "peers", title: "programs that were not written here", run: peers },
+    Group { name: "chaos", title: "real daemons and children under faults", run: chaos::test },
 ];
+
+/// The group that is not part of every run: its faults are real, and so is their timing.
+const BY_NAME_ONLY: &str = "chaos";
 
 /// Runs all groups, or the one named.
 pub(crate) fn test(tree: &Tree, only: Option<&str>) -> Result<ExitCode, String> {
@@ -43,7 +48,11 @@ pub(crate) fn test(tree: &Tree, only: Option<&str>) -> Result<ExitCode, String> 
         return Err(format!("no tests are called `{name}`: {}", names.join(", ")));
     }
     let mut steps = Steps::default();
-    for group in GROUPS.iter().filter(|group| only.is_none_or(|name| name == group.name)) {
+    let is_wanted = |group: &&Group| match only {
+        Some(name) => name == group.name,
+        None => group.name != BY_NAME_ONLY,
+    };
+    for group in GROUPS.iter().filter(is_wanted) {
         let again = format!("cargo xtask test {}", group.name);
         steps.step(group.title, &again, || (group.run)(tree));
     }

@@ -37,6 +37,11 @@ const RULES: &[Rule] = &[
         ],
         in_tests: &[],
     },
+    Rule {
+        package: "shardwise-chaos",
+        imports: &["shardwise-demo", "shardwise-referee"],
+        in_tests: &[],
+    },
     Rule { package: "xtask", imports: &[], in_tests: &[] },
 ];
 
