@@ -11,8 +11,8 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// What one line of a runner's output adds: those of cargo test, node's runner and pytest do
-    /// if they sum up, all others nothing.
+    /// What one line of a runner's output adds: those of cargo test, node's runner, pytest and our
+    /// own programs do if they sum up, all others nothing.
     pub(crate) fn in_line(line: &str) -> Self {
         let line = line.trim();
         if line.starts_with("test result: ") {
@@ -27,6 +27,12 @@ impl Counts {
                 "fail" | "cancelled" => Self { passed: 0, failed: number },
                 _ => Self::default(),
             };
+        }
+        let ours = line.strip_suffix(" failed").and_then(|rest| rest.split_once(" passed, "));
+        if let Some((passed, failed)) = ours
+            && let (Ok(passed), Ok(failed)) = (passed.parse(), failed.parse())
+        {
+            return Self { passed, failed };
         }
         let line = line.trim_matches(['=', ' ']);
         let is_pytest = line.ends_with('s') || line.ends_with(')');
@@ -75,6 +81,7 @@ mod tests {
             ("======= 2 failed, 23 passed in 4.20s =======", 23, 2),
             ("25 passed in 65.10s (0:01:05)", 25, 0),
             ("1 error in 0.50s", 0, 1),
+            ("333 passed, 2 failed", 333, 2),
         ] {
             assert_eq!(Counts::in_line(line), Counts { passed, failed }, "{line}");
         }
