@@ -143,10 +143,9 @@ async fn take(shared: &Shared, seen: &Lease) -> Take {
     let sent_at = clock.now();
     let taken = seen.taken_by(me);
     let answer = within(&**clock, limit, table.write(&row::take(seen, me))).await;
-    let is_refused = |error: &TableError| !error.is_ambiguous();
     let written = match answer {
         Some(Ok(outcome)) => Ok(outcome == Outcome::Written),
-        Some(Err(error)) if is_refused(&error) => {
+        Some(Err(error)) if !error.is_ambiguous() => {
             warn!(lease = %seen.key, %error, "lease not taken");
             return Take::Not;
         }

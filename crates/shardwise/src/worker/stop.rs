@@ -122,11 +122,16 @@ impl Running {
                 }
             }
         };
-        let released = within(clock, deadline.since(clock.now()), all).await;
-        if released.is_none() {
-            warn!(leases = self.left.len(), "deadline passed: leases are left to expire");
+        let released = within(clock, deadline.since(clock.now()), all);
+        let is_released = tokio::select! {
+            biased;
+            () = self.stopper.asked(2) => false,
+            released = released => released.is_some(),
+        };
+        if !is_released {
+            warn!(leases = self.left.len(), "no more time: leases are left to expire");
         }
-        released.is_some()
+        is_released
     }
 
     /// Releases the leases that no consumer needs any more, each in a task of its own.

@@ -35,3 +35,18 @@ async fn a_stop_releases_the_leases_that_are_just_being_taken() {
     assert_eq!(ended(worker).await, Stopped { in_order: true });
     assert!((0..4).all(|n| world.owner(n).is_none()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_stop_does_not_wait_for_leases_that_expired() {
+    let world = World::with_shards(1);
+    let worker = world.start("a");
+    world.wait("a holds it", || world.owner(0).is_some()).await;
+    world.table.fate([Fate::Throttled; 1_000]);
+    let stopper = worker.stopper.clone();
+    stopper.stop();
+    // Past the lease's time, and well within the grace.
+    tokio::time::sleep(secs(14)).await;
+    stopper.stop();
+    let stopped = tokio::time::timeout(secs(1), ended(worker)).await;
+    assert_eq!(stopped, Ok(Stopped { in_order: false }));
+}
