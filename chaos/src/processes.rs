@@ -90,10 +90,12 @@ impl Processes {
     }
 }
 
-/// The session of this process, which everything that it starts is in.
+/// The session of this process, which everything that it starts is in: 0 if its leader is outside
+/// of a container.
 #[must_use]
 pub fn own_session() -> i32 {
-    rustix::process::getsid(None).map_or(0, |session| session.as_raw_nonzero().get())
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    parse(0, &stat).map_or(0, |(process, _)| process.session)
 }
 
 /// Sends a signal; a process that is gone gets none.
