@@ -73,6 +73,18 @@ impl LeaseKey {
     }
 }
 
+impl WorkerId {
+    /// A name that no other worker has, if the bits are random: a version 4 UUID, as Java's.
+    #[must_use]
+    pub fn from_random(bits: u128) -> Self {
+        const FIXED: u128 = 0xf000_c000_0000_0000_0000;
+        const VERSION_4: u128 = 0x4000_8000_0000_0000_0000;
+        let hex = format!("{:032x}", bits & !FIXED | VERSION_4);
+        let text = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
+        Self(text.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +93,12 @@ mod tests {
     fn a_name_is_never_empty() {
         assert_eq!(ShardId::new(""), Err(EmptyName));
         assert_eq!(ShardId::new("shardId-000000000000").unwrap().as_str(), "shardId-000000000000");
+    }
+
+    #[test]
+    fn a_random_name_is_a_uuid_with_its_version_and_variant() {
+        let all = WorkerId::from_random(u128::MAX);
+        assert_eq!(all.as_str(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(WorkerId::from_random(0).as_str(), "00000000-0000-4000-8000-000000000000");
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use shardwise::aws::{self, Service, Source};
-use shardwise::{Stopped, Stopper, Worker, WorkerError, WorkerId, with_causes};
-use shardwise_core::properties::settings::{DaemonSettings, Level, SettingsError};
+use shardwise::aws::{self, ConnectError, Service, Source};
+use shardwise::{Clock, Stopped, Stopper, SystemClock, Worker, WorkerError, WorkerId, with_causes};
+use shardwise_core::properties::settings::{DaemonSettings, Level, Warning};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -34,26 +34,39 @@ const LAST_CHILDREN: Duration = Duration::from_secs(5);
 pub(crate) fn run(arguments: &DaemonArguments) -> Result<Exit, Error> {
     let (file, passed_over) = arguments.properties_file().map_err(Error::configuration)?;
     let (bytes, metadata) = read(file)?;
+    let worker_id = WorkerId::from_random(u128::from_le_bytes(random()?));
+    let settings = DaemonSettings::from_bytes(&bytes, &worker_id, SystemClock::start().date());
     let settings =
-        DaemonSettings::from_bytes(&bytes, &new_worker_id()?).map_err(|error: SettingsError| {
-            Error::configuration(format!("{}: {error}", file.display()))
-        })?;
-    logging::start(&settings.log, arguments.log_configuration.as_deref())?;
+        settings.map_err(|error| Error::configuration(format!("{}: {error}", file.display())))?;
+    let place = |key| format!("{}: {}", file.display(), settings.place(key));
+    let level_place = place("shardwise.logLevel");
+    logging::start(&settings.log, &level_place, arguments.log_configuration.as_deref())?;
     for other in passed_over {
         warn!(file = %other.display(), "passed over: -p names another properties file");
     }
-    report(file, &settings);
+    report(file, &settings.warnings);
     let search = std::env::var_os("PATH").unwrap_or_default();
-    let program = executable::find(&settings.executable[0], &search)?;
-    info!(program = %program.display(), "executable");
+    let program = executable::find(&settings.executable[0], &search);
+    let program = program
+        .map_err(|why| Error::configuration(format!("{}: {why}", place("executableName"))))?;
     may_be_trusted(file, &metadata)?;
     if let Ok(metadata) = fs::metadata(&program) {
         may_be_trusted(&program, &metadata)?;
     }
+    let config = &settings.config;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        application = config.application_name,
+        stream = %config.stream_name,
+        table = config.table.name,
+        worker = %config.worker_id,
+        program = %program.display(),
+        "daemon starts"
+    );
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::internal(format!("no runtime: {error}")))?;
-    let exit = runtime.block_on(serve(settings, program, arguments));
+    let exit = runtime.block_on(serve(settings, file, program, arguments));
     // A blocked look-up of a name must not hold the exit up.
     runtime.shutdown_background();
     exit
@@ -70,23 +83,15 @@ fn read(file: &Path) -> Result<(Vec<u8>, Metadata), Error> {
     Ok((bytes, metadata))
 }
 
-fn report(file: &Path, settings: &DaemonSettings) {
+fn report(file: &Path, warnings: &[Warning]) {
     let file = file.display();
-    for warning in &settings.warnings {
+    for warning in warnings {
         let (key, line) = (&*warning.key, warning.line);
         match warning.level {
             Level::Note => info!(%file, line, key, "{}", warning.text),
             Level::Warning => warn!(%file, line, key, "{}", warning.text),
         }
     }
-    let config = &settings.config;
-    info!(
-        version = env!("CARGO_PKG_VERSION"),
-        application = config.application_name,
-        stream = %config.stream_name,
-        worker = %config.worker_id,
-        "daemon starts"
-    );
 }
 
 /// What is run as this user is decided by whoever may write these files.
@@ -107,6 +112,7 @@ fn may_be_trusted(file: &Path, metadata: &Metadata) -> Result<(), Error> {
 
 async fn serve(
     mut settings: DaemonSettings,
+    file: &Path,
     program: PathBuf,
     arguments: &DaemonArguments,
 ) -> Result<Exit, Error> {
@@ -114,7 +120,7 @@ async fn serve(
     if arguments.stop_with_stdin {
         signals.stdin_end = Some(spawn_blocking(read_to_end));
     }
-    let started = start(&mut settings, program, arguments.local);
+    let started = start(&mut settings, file, program, arguments.local);
     let started = tokio::select! {
         biased;
         // Nothing has begun: there is nothing to end.
@@ -148,6 +154,7 @@ struct Started {
 
 async fn start(
     settings: &mut DaemonSettings,
+    file: &Path,
     program: PathBuf,
     local: bool,
 ) -> Result<Started, Error> {
@@ -155,8 +162,13 @@ async fn start(
     let endpoints = if local { Some(LocalEndpoints::start(settings).await?) } else { None };
     let reach = reach(settings, local);
     let ports = aws::connect(&reach, &settings.config).await;
-    let ports = ports.map_err(|error| Error::configuration(with_causes(&error)))?;
-    let worker = Worker::new(settings.config.clone(), ports, random()?);
+    let ports = ports.map_err(|error| {
+        let key = key_of(&error, settings);
+        let place = key.map(|key| format!("{}: ", settings.place(key))).unwrap_or_default();
+        Error::configuration(format!("{}: {place}{}", file.display(), with_causes(&error)))
+    })?;
+    let seed = u64::from_le_bytes(random()?);
+    let worker = Worker::new(settings.config.clone(), ports, seed);
     let worker = worker.map_err(|error| Error::configuration(with_causes(&error)))?;
     let guard = Guard::start().map_err(failed)?;
     let command = std::mem::take(&mut settings.executable);
@@ -171,6 +183,14 @@ async fn start(
         outcome: Arc::default(),
     });
     Ok(Started { worker, shared, children, endpoints })
+}
+
+/// The key that it is about.
+fn key_of(error: &ConnectError, settings: &DaemonSettings) -> Option<&'static str> {
+    const DYNAMODB: &str = "AwsCredentialsProviderDynamoDB";
+    let ConnectError::NoCredentials { service, .. } = error else { return None };
+    let is_dynamodb = *service == "DynamoDB" && settings.sets(DYNAMODB);
+    Some(if is_dynamodb { DYNAMODB } else { "AwsCredentialsProvider" })
 }
 
 fn reach(settings: &DaemonSettings, local: bool) -> aws::Settings {
@@ -221,7 +241,10 @@ fn judge(stopped: &Result<Stopped, WorkerError>, outcome: &Outcome) -> Exit {
             error!(error = with_causes(error), "daemon ends");
             if error.is_configuration() { Exit::Configuration } else { Exit::Internal }
         }
-        Ok(_) if outcome.failed.load(Ordering::Acquire) => Exit::Configuration,
+        Ok(_) if outcome.failed.load(Ordering::Acquire) => {
+            error!("daemon ends: a child has failed, and `shardwise.onChildFailure` is `exit`");
+            Exit::Configuration
+        }
         Ok(stopped) if stopped.in_order && !outcome.forced.load(Ordering::Acquire) => {
             info!("daemon ends");
             Exit::InOrder
@@ -279,25 +302,11 @@ fn read_to_end() {
     let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
 }
 
-/// A name that no other worker has: a random UUID, as Java's.
-fn new_worker_id() -> Result<WorkerId, Error> {
-    let mut bytes = [0; 16];
-    fill(&mut bytes)?;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let text = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
-    WorkerId::new(text).map_err(|error| Error::internal(error.to_string()))
-}
-
-fn random() -> Result<u64, Error> {
-    let mut bytes = [0; 8];
-    fill(&mut bytes)?;
-    Ok(u64::from_le_bytes(bytes))
-}
-
-fn fill(bytes: &mut [u8]) -> Result<(), Error> {
-    getrandom::fill(bytes).map_err(|error| Error::internal(format!("no random bytes: {error}")))
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], Error> {
+    let mut bytes = [0; BYTES];
+    let filled = getrandom::fill(&mut bytes);
+    filled.map_err(|error| Error::internal(format!("no random bytes: {error}")))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -305,11 +314,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn worker_ids_are_uuids_that_differ() {
-        let (one, other) = (new_worker_id().unwrap(), new_worker_id().unwrap());
+    fn random_bytes_differ() {
+        let (one, other) = (random::<16>().unwrap(), random().unwrap());
         assert_ne!(one, other);
-        assert_eq!(one.as_str().len(), 36);
-        assert_eq!(one.as_str().as_bytes()[14], b'4');
     }
 
     #[test]

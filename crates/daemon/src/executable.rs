@@ -5,21 +5,16 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::exit::Error;
-
 /// Finds a program as a shell would: a name with a slash is a path, any other is looked up in
 /// `search`, the value of `PATH`.
-pub(crate) fn find(name: &str, search: &OsStr) -> Result<PathBuf, Error> {
+pub(crate) fn find(name: &str, search: &OsStr) -> Result<PathBuf, String> {
     if name.contains('/') {
-        return runnable(Path::new(name))
-            .map_err(|why| Error::configuration(format!("`executableName`: `{name}` {why}")));
+        return runnable(Path::new(name)).map_err(|why| format!("`{name}` {why}"));
     }
     // An empty part of PATH means the working directory, and joins as such.
     let mut found =
         std::env::split_paths(search).filter_map(|part| runnable(&part.join(name)).ok());
-    found.next().ok_or_else(|| {
-        Error::configuration(format!("`executableName`: `{name}` is not a program in PATH"))
-    })
+    found.next().ok_or_else(|| format!("`{name}` is not a program in PATH"))
 }
 
 /// The absolute path of a file that can be run.
@@ -76,7 +71,7 @@ mod tests {
         let search = format!("/nowhere:{}:{}", first.display(), second.display());
         assert_eq!(find("app", search.as_ref()).unwrap(), app);
         let error = find("other", search.as_ref()).unwrap_err();
-        assert_eq!(error.to_string(), "`executableName`: `other` is not a program in PATH");
+        assert_eq!(error, "`other` is not a program in PATH");
     }
 
     #[test]
@@ -88,7 +83,7 @@ mod tests {
             (directory.path().to_str().unwrap(), "not a file"),
             ("./nothing/here", "does not exist"),
         ] {
-            let error = find(path, OsStr::new("")).unwrap_err().to_string();
+            let error = find(path, OsStr::new("")).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
     }

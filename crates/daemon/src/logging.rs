@@ -9,17 +9,22 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::exit::Error;
 
-/// Starts the log. The environment's filter wins over the file's, and that over Logback's level.
-pub(crate) fn start(log: &LogSettings, logback: Option<&Path>) -> Result<(), Error> {
+/// Starts the log. The environment's filter wins over the file's, which is at `level_place`, and
+/// that over Logback's level.
+pub(crate) fn start(
+    log: &LogSettings,
+    level_place: &str,
+    logback: Option<&Path>,
+) -> Result<(), Error> {
     let logback = logback.map(read_logback).transpose()?.flatten();
     let from_environment = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     let (name, text) = match (from_environment, &log.level) {
-        (Some(text), _) => ("RUST_LOG", text),
-        (None, Some(text)) => ("shardwise.logLevel", directives(text)),
+        (Some(text), _) => ("environment variable `RUST_LOG`", text),
+        (None, Some(text)) => (level_place, directives(text)),
         (None, None) => ("level", directives(logback.as_deref().unwrap_or("info"))),
     };
     let filter = EnvFilter::try_new(&text)
-        .map_err(|error| Error::configuration(format!("`{name}` is `{text}`: {error}")))?;
+        .map_err(|error| Error::configuration(format!("{name} is `{text}`: {error}")))?;
     let (writer, ansi) = match log.to {
         LogTo::Stderr => (BoxMakeWriter::new(std::io::stderr), std::io::stderr().is_terminal()),
         LogTo::Stdout => (BoxMakeWriter::new(std::io::stdout), std::io::stdout().is_terminal()),
@@ -36,13 +41,16 @@ pub(crate) fn start(log: &LogSettings, logback: Option<&Path>) -> Result<(), Err
 }
 
 /// A bare level is for our own code: what is below stays at warnings, because the debug output of
-/// an HTTP client has signed requests in it.
+/// an HTTP client has signed requests in it; and where the SDK finds no region or credentials, that
+/// is our error to tell.
 fn directives(text: &str) -> String {
     match text.to_ascii_lowercase().as_str() {
         "off" => "off".to_owned(),
         level @ ("error" | "warn" | "info" | "debug" | "trace") => {
             let below = if level == "error" { "error" } else { "warn" };
-            format!("{below},shardwise={level},shardwise_core={level},shardwise_local={level}")
+            format!(
+                "{below},aws_config=error,shardwise={level},shardwise_core={level},shardwise_local={level}"
+            )
         }
         _ => text.to_owned(),
     }

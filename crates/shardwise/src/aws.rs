@@ -13,6 +13,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use shardwise_core::config::Config;
 use shardwise_core::credentials::Provider;
+use tracing::info;
 
 pub use self::credentials::NoCredentials;
 use crate::clock::SystemClock;
@@ -71,8 +72,13 @@ pub enum ConnectError {
     )]
     NoRegion,
     /// No provider has credentials.
-    #[error(transparent)]
-    NoCredentials(#[from] NoCredentials),
+    #[error("no AWS credentials for {service}")]
+    NoCredentials {
+        /// The service.
+        service: &'static str,
+        /// Where was looked.
+        source: NoCredentials,
+    },
 }
 
 /// Connects to Kinesis and DynamoDB. The credentials are looked for once, so that missing ones
@@ -82,18 +88,19 @@ pub enum ConnectError {
 ///
 /// No region, or no provider that has credentials; the text names where was looked.
 pub async fn connect(settings: &Settings, config: &Config) -> Result<Ports, ConnectError> {
-    let kinesis = load(&settings.kinesis).await?;
+    let (kinesis, place) = load("Kinesis", &settings.kinesis).await?;
     let kinesis = aws_sdk_kinesis::Client::new(&kinesis);
-    let dynamodb = load(&settings.dynamodb).await?;
+    let (dynamodb, _) = load("DynamoDB", &settings.dynamodb).await?;
     let dynamodb = aws_sdk_dynamodb::Client::new(&dynamodb);
     Ok(Ports {
-        kinesis: Arc::new(kinesis::Stream::new(kinesis)),
+        kinesis: Arc::new(kinesis::Stream::new(kinesis, place)),
         table: Arc::new(lease_table::Table::new(dynamodb, config.table.name.clone())),
         clock: Arc::new(SystemClock::start()),
     })
 }
 
-async fn load(service: &Service) -> Result<SdkConfig, ConnectError> {
+/// How to reach a service, and where it is in words.
+async fn load(name: &'static str, service: &Service) -> Result<(SdkConfig, String), ConnectError> {
     let region = match &service.region {
         Some(region) => Region::new(region.clone()),
         None => {
@@ -101,7 +108,15 @@ async fn load(service: &Service) -> Result<SdkConfig, ConnectError> {
             default.region().await.ok_or(ConnectError::NoRegion)?
         }
     };
-    let credentials = credentials::find(&service.credentials, &region).await?;
+    let credentials = credentials::find(&service.credentials, &region)
+        .await
+        .map_err(|source| ConnectError::NoCredentials { service: name, source })?;
+    let endpoint = service.endpoint.as_deref();
+    info!(service = name, %region, endpoint, "AWS client");
+    let place = match endpoint {
+        Some(endpoint) => format!("region {region}, endpoint {endpoint}"),
+        None => format!("region {region}"),
+    };
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_timeout(REQUEST_TIMEOUT)
@@ -116,7 +131,7 @@ async fn load(service: &Service) -> Result<SdkConfig, ConnectError> {
     if let Some(endpoint) = &service.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    Ok(loader.load().await)
+    Ok((loader.load().await, place))
 }
 
 /// Error codes that say the credentials are wrong or not sufficient.

@@ -15,10 +15,15 @@ pub enum WorkerError {
     #[error(transparent)]
     Setting(#[from] InvalidSetting),
     /// There is no such stream.
-    #[error("stream `{stream}` does not exist: create it, or correct `streamName` and the region")]
+    #[error(
+        "stream `{stream}` does not exist: create it, or correct its name (`streamName` or \
+         `streamArn`) or the region (`regionName`)"
+    )]
     StreamMissing {
         /// The stream.
         stream: StreamName,
+        /// What Kinesis said, and where it was asked.
+        source: KinesisError,
     },
     /// The stream is being deleted.
     #[error("stream `{stream}` is being deleted")]
@@ -116,7 +121,7 @@ mod tests {
         let cause = std::io::Error::other("refused by\n  the host");
         let source = TableError::Unanswered(Box::new(cause));
         let error = WorkerError::Table { table: "leases".to_owned(), source };
-        let text = "DynamoDB, lease table `leases`: no answer: refused by the host";
+        let text = "DynamoDB, lease table `leases`: no usable answer: refused by the host";
         assert_eq!(with_causes(&error), text);
     }
 }

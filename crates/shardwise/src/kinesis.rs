@@ -167,6 +167,6 @@ pub enum KinesisError {
     #[error("resource in use: {0}")]
     InUse(String),
     /// No usable answer: a time-out, a broken connection, an error of the service.
-    #[error("no answer")]
+    #[error("no usable answer")]
     Unanswered(#[source] Box<dyn Error + Send + Sync>),
 }

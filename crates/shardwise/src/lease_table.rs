@@ -76,7 +76,7 @@ pub enum TableError {
     #[error("rejected: {0}")]
     Rejected(String),
     /// No answer came. A write may have been made, or may yet be made.
-    #[error("no answer")]
+    #[error("no usable answer")]
     Unanswered(#[source] Box<dyn Error + Send + Sync>),
 }
 

@@ -13,6 +13,7 @@ use super::{Entry, SyntaxError, values};
 use crate::config::Config;
 use crate::credentials::{self, Provider, UnknownProvider};
 use crate::id::WorkerId;
+use crate::time::Timestamp;
 
 /// Everything that the daemon is told by its properties file.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct DaemonSettings {
     pub log: LogSettings,
     /// What the file says in vain, or differently from what Java would understand.
     pub warnings: Vec<Warning>,
+    /// Where each key stands that the file sets.
+    lines: BTreeMap<&'static str, usize>,
 }
 
 /// How children are treated.
@@ -172,32 +175,55 @@ pub enum SettingsError {
         source: UnknownProvider,
     },
     /// A key that must be there.
-    #[error("`{key}` is missing: {needed}")]
+    #[error("`{key}` is missing: {needed}{}", meant(.instead.as_ref()))]
     Missing {
         /// The key.
         key: &'static str,
         /// What is needed.
         needed: &'static str,
+        /// An unknown key that looks like it, and its line.
+        instead: Option<(String, usize)>,
     },
+}
+
+fn meant(instead: Option<&(String, usize)>) -> String {
+    let meant = |(key, line): &(String, usize)| format!("; `{key}` in line {line} is unknown");
+    instead.map(meant).unwrap_or_default()
 }
 
 const YEAR_MILLIS: i64 = 365 * 24 * 3_600 * 1_000;
 const NUMBER_MAX: i64 = 0x7fff_ffff;
+/// As seconds since 1970 this is in the year 5138; as milliseconds, in 1973.
+const MILLIS_FROM: i64 = 100_000_000_000;
 
 impl DaemonSettings {
-    /// Reads settings from the bytes of a file. `generated` is the worker's name if the file has
-    /// none.
-    pub fn from_bytes(bytes: &[u8], generated: &WorkerId) -> Result<Self, SettingsError> {
-        Self::read(&super::parse(bytes)?, generated)
-    }
-
-    /// Reads settings from a file's entries. `generated` is the worker's name if the file has none.
-    pub fn read(entries: &[Entry], generated: &WorkerId) -> Result<Self, SettingsError> {
+    /// Reads settings from the bytes of a file, at the time `now`. `generated` is the worker's name
+    /// if the file has none.
+    pub fn from_bytes(
+        bytes: &[u8],
+        generated: &WorkerId,
+        now: Timestamp,
+    ) -> Result<Self, SettingsError> {
         let mut reader = Reader::default();
-        for (found, entry) in reader.known(entries)? {
+        for (found, entry) in reader.known(&super::parse(bytes)?)? {
             reader.apply(found, entry)?;
         }
-        draft::finish(reader, generated)
+        draft::finish(reader, generated, now)
+    }
+
+    /// Whether the file sets a key.
+    #[must_use]
+    pub fn sets(&self, key: &'static str) -> bool {
+        self.lines.contains_key(key)
+    }
+
+    /// A key as a message names it: with its line, if the file sets it.
+    #[must_use]
+    pub fn place(&self, key: &'static str) -> String {
+        match self.lines.get(key) {
+            Some(line) => format!("line {line}: `{key}`"),
+            None => format!("`{key}`"),
+        }
     }
 }
 
@@ -207,10 +233,12 @@ struct Reader {
     draft: Draft,
     warnings: Vec<Warning>,
     lines: BTreeMap<&'static str, usize>,
+    /// Unknown keys that look like a known one: the known one, the key, and its line.
+    misspelt: Vec<(&'static str, String, usize)>,
 }
 
 impl Reader {
-    /// The entries that count: known ones, of each key the last one.
+    /// The entries that count: known ones, of each key the last one that Java reads too.
     fn known<'a>(
         &mut self,
         entries: &'a [Entry],
@@ -222,14 +250,40 @@ impl Reader {
                 continue;
             };
             if let Some(at) = known.iter().position(|(other, _)| other.key.name == found.key.name) {
-                let (_, earlier) = known.remove(at);
-                let text = format!("set again in line {}, which wins", entry.line);
-                self.warn(earlier, Level::Warning, text);
+                let (other, earlier) = known[at];
+                if found.ignored_by_java && !other.ignored_by_java {
+                    self.loses(entry, earlier);
+                    continue;
+                }
+                known.remove(at);
+                self.loses(earlier, entry);
             }
             self.lines.insert(found.key.name, entry.line);
             known.push((found, entry));
         }
+        self.leave_the_position_to_java(&mut known);
         Ok(known)
+    }
+
+    fn loses(&mut self, entry: &Entry, winner: &Entry) {
+        let text = format!("passed over: `{}` in line {} wins", winner.key, winner.line);
+        self.warn(entry, Level::Warning, text);
+    }
+
+    /// The date wins over the position, but not one in a spelling that Java passes over: the same
+    /// file must start at the same place in both.
+    fn leave_the_position_to_java(&mut self, known: &mut Vec<(Found, &Entry)>) {
+        const DATE: &str = "initialPositionInStreamExtended";
+        let is = |name| move |(found, _): &(Found, &Entry)| found.key.name == name;
+        let position = known.iter().copied().find(is("initialPositionInStream"));
+        let date = known.iter().position(|one| is(DATE)(one) && one.0.ignored_by_java);
+        if let (Some((position, winner)), Some(at)) = (position, date)
+            && !position.ignored_by_java
+        {
+            let (_, date) = known.remove(at);
+            self.lines.remove(DATE);
+            self.loses(date, winner);
+        }
     }
 
     fn unknown(&mut self, entry: &Entry) -> Result<(), SettingsError> {
@@ -247,7 +301,10 @@ impl Reader {
             return Err(wrong(entry, allowed));
         }
         let hint = match keys::nearest(&entry.key) {
-            Some(known) => format!("; is `{known}` meant?"),
+            Some(known) => {
+                self.misspelt.push((known, entry.key.clone(), entry.line));
+                format!("; is `{known}` meant?")
+            }
             None => String::new(),
         };
         self.warn(entry, Level::Warning, format!("unknown key, passed over{hint}"));
@@ -323,7 +380,10 @@ impl Reader {
                 }
             }
             Takes::EpochSeconds(set) => {
-                let number = self.integer(entry, 0, i64::MAX / 1_000)?;
+                let number = self.integer(entry, 0, i64::MAX)?;
+                if number >= MILLIS_FROM {
+                    return Err(wrong(entry, "seconds since 1970 are needed, not milliseconds"));
+                }
                 set(&mut self.draft, number);
             }
             Takes::Flag(set) => {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use crate::world::{STREAM, World, binary, child};
+use crate::world::{Daemon, STREAM, World, binary, child};
 
 const NEEDED: &str = "executableName = python3 none.py\nstreamName = s\napplicationName = app\n\
                       AWSCredentialsProvider = EnvironmentVariableCredentialsProvider\n\
@@ -52,15 +52,41 @@ fn a_missing_key_is_named() {
         let text = refused(directory.path(), &lines.collect::<Vec<_>>().join("\n"));
         assert!(text.contains(&format!("`{key}` is missing")), "{text}");
     }
+    let text = refused(directory.path(), &NEEDED.replace("streamName", "streamname"));
+    assert!(text.contains("`streamName` is missing"), "{text}");
+    assert!(text.contains("`streamname` in line 2 is unknown"), "{text}");
 }
 
 #[test]
 fn the_program_is_looked_for_before_anything_starts() {
     let directory = tempfile::tempdir().unwrap();
     let text = refused(directory.path(), &NEEDED.replace("python3", "no-such-program"));
-    assert!(text.contains("`no-such-program` is not a program in PATH"), "{text}");
+    let file = directory.path().join("daemon.properties");
+    let expected = format!(
+        "shardwise: {}: line 1: `executableName`: `no-such-program` is not a program in PATH\n",
+        file.display()
+    );
+    assert_eq!(text, expected);
     let text = refused(directory.path(), &NEEDED.replace("python3", "./none.py"));
     assert!(text.contains("`./none.py` does not exist"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interpreter_that_is_missing_is_named() {
+    let world = World::new(1).await;
+    let program = world.path().join("app");
+    fs::write(&program, "#!/nowhere/interpreter\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let properties = world.properties(program.to_str().unwrap(), "");
+    let daemon = Daemon::start(&properties, world.path());
+    daemon.until_log("the interpreter that its first line names is missing").await;
+}
+
+#[test]
+fn a_level_of_the_log_that_cannot_be_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = refused(directory.path(), &format!("{NEEDED}shardwise.logLevel = loud=very\n"));
+    assert!(text.contains("daemon.properties: line 7: `shardwise.logLevel` is `loud"), "{text}");
 }
 
 #[test]
@@ -122,9 +148,15 @@ fn missing_credentials_and_a_missing_region_are_named() {
         directory.path(),
         &NEEDED.replace("EnvironmentVariableCredentialsProvider", without),
     );
-    assert!(text.contains("no AWS credentials; tried: container"), "{text}");
+    let expected =
+        "line 4: `AwsCredentialsProvider`: no AWS credentials for Kinesis: tried container";
+    assert!(text.contains(expected), "{text}");
+    assert!(!text.contains("WARN aws_config"), "the SDK's own words: {text}");
     let text = refused(directory.path(), &NEEDED.replace("regionName = us-east-1", ""));
     assert!(text.contains("no region: set `regionName`"), "{text}");
+    let file = directory.path().join("daemon.properties").display().to_string();
+    let last = text.lines().last().unwrap_or_default();
+    assert!(last.starts_with(&format!("shardwise: {file}: ")), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,8 +164,10 @@ async fn a_missing_stream_is_named() {
     let world = World::new(0).await;
     let mut daemon = world.daemon("", "");
     assert_eq!(daemon.ended().await.code(), Some(1), "{}", daemon.log());
-    let expected = format!("stream `{}` does not exist", STREAM);
-    assert!(daemon.log().contains(&expected), "{}", daemon.log());
+    for expected in [&*format!("stream `{STREAM}` does not exist"), "(region us-east-1, endpoint "]
+    {
+        assert!(daemon.log().contains(expected), "{}", daemon.log());
+    }
     assert!(world.journal().is_empty());
     assert!(Path::new(&child("mischief.py")).exists());
 }

@@ -17,7 +17,7 @@ use super::{Source, described};
 
 /// No provider has credentials.
 #[derive(Debug, thiserror::Error)]
-#[error("no AWS credentials; tried: {tried}")]
+#[error("tried {tried}")]
 pub struct NoCredentials {
     tried: String,
 }

@@ -20,11 +20,13 @@ use crate::kinesis::{
 
 pub(super) struct Stream {
     client: Client,
+    /// Where streams are looked for.
+    place: String,
 }
 
 impl Stream {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client }
+    pub(super) fn new(client: Client, place: String) -> Self {
+        Self { client, place }
     }
 }
 
@@ -32,7 +34,12 @@ impl Stream {
 impl Kinesis for Stream {
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, KinesisError> {
         let request = self.client.describe_stream_summary().stream_name(stream.as_str());
-        let answer = request.send().await.map_err(error)?;
+        let answer = match request.send().await.map_err(error) {
+            Err(KinesisError::NotFound(what)) => {
+                return Err(KinesisError::NotFound(format!("{what} ({})", self.place)));
+            }
+            answer => answer?,
+        };
         let status = answer.stream_description_summary.map(|summary| summary.stream_status);
         Ok(match status {
             Some(StreamStatus::Creating) => StreamState::Creating,

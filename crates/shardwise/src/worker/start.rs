@@ -89,8 +89,8 @@ async fn stream_ready(shared: &Shared) -> Result<(), WorkerError> {
             Ok(StreamState::Deleting) => {
                 return Err(WorkerError::StreamDeleting { stream: stream.clone() });
             }
-            Err(KinesisError::NotFound(_)) => {
-                return Err(WorkerError::StreamMissing { stream: stream.clone() });
+            Err(source @ KinesisError::NotFound(_)) => {
+                return Err(WorkerError::StreamMissing { stream: stream.clone(), source });
             }
             Err(source) => return Err(kinesis_error(shared, source)),
         }

@@ -15,6 +15,9 @@ use crate::id::{StreamName, WorkerId};
 use crate::properties::values;
 use crate::time::Timestamp;
 
+/// By how much a date may be in the future: whoever wrote it may have a clock that is fast.
+const CLOCKS_DIFFER_SECONDS: i64 = 300;
+
 /// Settings while the file is being read: what each key has set so far.
 #[derive(Debug)]
 pub struct Draft {
@@ -108,6 +111,7 @@ impl Default for Draft {
 pub(super) fn finish(
     mut reader: Reader,
     generated: &WorkerId,
+    now: Timestamp,
 ) -> Result<DaemonSettings, SettingsError> {
     let draft = std::mem::take(&mut reader.draft);
     if draft.executable.is_empty() {
@@ -129,7 +133,7 @@ pub(super) fn finish(
     let worker_id = draft.worker_id.as_ref().and_then(|name| WorkerId::new(name).ok());
     let mut config =
         Config::new(application_name, stream_name, worker_id.unwrap_or_else(|| generated.clone()));
-    config.initial_position = reader.initial_position(&draft);
+    config.initial_position = reader.initial_position(&draft, now)?;
     config.table = reader.table(&draft, config.table);
     config.lease = draft.lease;
     config.sync = draft.sync;
@@ -165,6 +169,7 @@ pub(super) fn finish(
             .and_then(|calls| NonZeroUsize::new(usize::try_from(calls).unwrap_or(usize::MAX))),
         log: draft.log,
         warnings: reader.warnings,
+        lines: reader.lines,
     })
 }
 
@@ -209,7 +214,12 @@ impl Reader {
     /// A required key that is absent, or has a line and no value.
     fn missing(&self, key: &'static str, needed: &'static str) -> SettingsError {
         match self.lines.get(key) {
-            None => SettingsError::Missing { key, needed },
+            None => {
+                let mut misspelt = self.misspelt.iter();
+                let instead = misspelt.find(|(meant, ..)| *meant == key);
+                let instead = instead.map(|(_, key, line)| (key.clone(), *line));
+                SettingsError::Missing { key, needed, instead }
+            }
             Some(&line) => SettingsError::Wrong {
                 line,
                 key: key.to_owned(),
@@ -250,13 +260,24 @@ impl Reader {
         Ok(())
     }
 
-    fn initial_position(&mut self, draft: &Draft) -> InitialPosition {
-        let Some(seconds) = draft.initial_timestamp else { return draft.initial_position };
+    fn initial_position(
+        &mut self,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Result<InitialPosition, SettingsError> {
+        let Some(seconds) = draft.initial_timestamp else { return Ok(draft.initial_position) };
         if self.lines.contains_key("initialPositionInStream") {
             let text = "passed over: `initialPositionInStreamExtended` wins; in Java either may";
             self.warn_of("initialPositionInStream", text);
         }
-        InitialPosition::AtTimestamp(Timestamp::from_millis(seconds.saturating_mul(1_000)))
+        let now = now.as_millis() / 1_000;
+        if seconds > now.saturating_add(CLOCKS_DIFFER_SECONDS) {
+            let key = "initialPositionInStreamExtended";
+            let (line, key) = (self.lines.get(key).copied().unwrap_or_default(), key.to_owned());
+            let allowed = format!("this is in the future, which Kinesis refuses; now it is {now}");
+            return Err(SettingsError::Wrong { line, key, value: seconds.to_string(), allowed });
+        }
+        Ok(InitialPosition::AtTimestamp(Timestamp::from_millis(seconds.saturating_mul(1_000))))
     }
 
     fn table(&mut self, draft: &Draft, defaults: TableConfig) -> TableConfig {

@@ -4,9 +4,11 @@ use crate::config::{Billing, InitialPosition};
 const NEEDED: &str = "executableName = node  app.js\napplicationName = app\nstreamName = orders\n\
                       AWSCredentialsProvider = DefaultCredentialsProvider\n";
 
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
 fn read(more: &str) -> Result<DaemonSettings, SettingsError> {
     let generated = WorkerId::new("generated").unwrap();
-    DaemonSettings::from_bytes(format!("{NEEDED}{more}").as_bytes(), &generated)
+    DaemonSettings::from_bytes(format!("{NEEDED}{more}").as_bytes(), &generated, NOW)
 }
 
 fn settings(more: &str) -> DaemonSettings {
@@ -52,9 +54,27 @@ fn what_is_missing_is_named() {
             NEEDED.lines().filter(|line| !line.to_lowercase().starts_with(&key.to_lowercase()));
         let file: String = lines.flat_map(|line| [line, "\n"]).collect();
         let generated = WorkerId::new("generated").unwrap();
-        let error = DaemonSettings::from_bytes(file.as_bytes(), &generated).unwrap_err();
+        let error = DaemonSettings::from_bytes(file.as_bytes(), &generated, NOW).unwrap_err();
         assert!(error.to_string().starts_with(&format!("`{key}` is missing")), "{error}");
     }
+}
+
+#[test]
+fn a_spelling_that_java_passes_over_never_wins_over_one_that_it_reads() {
+    let settings = settings(
+        "dynamoDBEndpoint=https://java\nDynamoDBEndpoint=https://other\n\
+         timestampAtInitialPositionInStream=1\ninitialPositionInStream=TRIM_HORIZON\n",
+    );
+    assert_eq!(settings.dynamodb_endpoint.as_deref(), Some("https://java"));
+    assert_eq!(settings.config.initial_position, InitialPosition::TrimHorizon);
+}
+
+#[test]
+fn a_required_key_that_is_misspelt_is_named_as_it_is_written() {
+    let generated = WorkerId::new("generated").unwrap();
+    let file = NEEDED.replace("streamName", "streamNam");
+    let error = DaemonSettings::from_bytes(file.as_bytes(), &generated, NOW).unwrap_err();
+    assert!(error.to_string().ends_with("; `streamNam` in line 3 is unknown"), "{error}");
 }
 
 #[test]
@@ -66,6 +86,8 @@ fn a_wrong_value_is_one_error_with_line_key_and_what_is_allowed() {
         ("failoverTimeMillis = 499", "`failoverTimeMillis` is"),
         ("initialPositionInStream = AT_TIMESTAMP", "one of `LATEST`, `TRIM_HORIZON`"),
         ("initialPositionInStreamExtended = 2026-01-01", "a whole number"),
+        ("initialPositionInStreamExtended = 1700000000000", "seconds since 1970"),
+        ("initialPositionInStreamExtended = 1800000301", "in the future"),
         ("retrievalMode = PULL", "one of `DEFAULT`, `POLLING`, `FANOUT`"),
         ("ignoreUnexpectedChildShards = maybe", "`true` or `false`"),
         ("kinesisEndpoint = localhost:4567", "an http:// or https:// address"),
@@ -110,7 +132,13 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
         ("fanoutConfig.consumerArn = x", "passed over"),
         ("processingLanguage = nodejs/20", "no effect"),
         ("failoverTimeMilis = 1", "is `failoverTimeMillis` meant?"),
-        ("streamName = again", "set again in line 6"),
+        ("streamName = again", "`streamName` in line 6 wins"),
+        ("dynamoDBEndpoint=https://a\nDynamoDBEndpoint=https://b", "in line 6 wins"),
+        ("DynamoDBEndpoint=https://a\ndynamoDBEndpoint=https://b", "in line 7 wins"),
+        (
+            "initialPositionInStream=LATEST\ntimestampAtInitialPositionInStream=1",
+            "`initialPositionInStream` in line 6 wins",
+        ),
         ("initialPositionInStream=LATEST\ninitialPositionInStreamExtended=1", "passed over"),
         ("kinesisEndpoint=http://10.0.0.1\nshardwise.allowInsecureEndpoint=yes", "in clear"),
         ("streamArn=arn:aws:kinesis:a:123456789012:stream/s\nregionName=b", "another one"),
@@ -126,7 +154,7 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
 fn the_last_of_two_spellings_wins() {
     let settings = settings("workerId = a\nworkerIdentifier = b\n");
     assert_eq!(settings.config.worker_id.as_str(), "b");
-    assert!(settings.warnings[0].text.contains("set again in line 6"));
+    assert!(settings.warnings[0].text.contains("`workerIdentifier` in line 6 wins"));
 }
 
 #[test]
