@@ -10,7 +10,7 @@ mod talk;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -121,6 +121,8 @@ enum Call {
     Close(oneshot::Sender<Ending>),
     /// The child did something that cannot be gone on with.
     Fail(Broken, oneshot::Sender<ChildFailure>),
+    /// Tell when the child fails by itself.
+    Watch(oneshot::Sender<ChildFailure>),
 }
 
 #[derive(Debug)]
@@ -146,7 +148,7 @@ impl Child {
         let checkpointer = checkpointer.cloned();
         let call = |answer| Call::Act(Act { action, line, checkpointer, timeout, answer });
         let answered = self.call(call).await;
-        answered.unwrap_or_else(|| Err(ChildFailure::gone_before(action)))
+        answered.unwrap_or_else(|| Err(ChildFailure::gone()))
     }
 
     /// Closes the child's stdin and waits for its end, for a bounded time.
@@ -156,9 +158,12 @@ impl Child {
 
     /// Ends the child, which has done something wrong.
     pub(crate) async fn fail(self, why: Broken) -> ChildFailure {
-        let action = Action::ShardEnded;
-        let failure = self.call(|answer| Call::Fail(why, answer)).await;
-        failure.unwrap_or_else(|| ChildFailure::gone_before(action))
+        self.call(|answer| Call::Fail(why, answer)).await.unwrap_or_else(ChildFailure::gone)
+    }
+
+    /// Waits for the child's failure while nothing is asked of it; safe to cancel.
+    pub(crate) async fn failure(&self) -> ChildFailure {
+        self.call(Call::Watch).await.unwrap_or_else(ChildFailure::gone)
     }
 
     async fn call<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> Call) -> Option<T> {
@@ -182,5 +187,7 @@ pub(crate) fn exec(mut arguments: impl Iterator<Item = OsString>) -> Result<Exit
         return Err(Error::internal("the daemon is gone"));
     }
     let error = Command::new(&program).arg0(name).args(arguments).exec();
-    Err(Error::internal(format!("cannot run `{}`: {error}", program.display())))
+    let is_there = error.kind() == std::io::ErrorKind::NotFound && Path::new(&program).exists();
+    let hint = if is_there { "; the interpreter that its first line names is missing" } else { "" };
+    Err(Error::internal(format!("cannot run `{}`: {error}{hint}", program.display())))
 }

@@ -1,5 +1,6 @@
 //! A record processor that is a child process.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use shardwise::{
 use shardwise_core::multilang::{self, Action, RecordFields};
 use shardwise_core::properties::settings::{ChildSettings, OnChildFailure};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::child::{Broken, Child, Ending, Launcher};
 
@@ -86,7 +87,7 @@ impl ChildProcessor {
             OnChildFailure::Restart => {}
             OnChildFailure::Exit => {
                 if !self.shared.outcome.failed.swap(true, Ordering::AcqRel) {
-                    error!(shard = %self.shard, error = %why, "child failed: the daemon ends");
+                    warn!(shard = %self.shard, "child failed: the daemon ends, as configured");
                     self.shared.stopper.stop_in_order();
                 }
             }
@@ -167,6 +168,13 @@ impl RecordProcessor for ChildProcessor {
         self.act(action, ending(action), None).await?;
         self.close().await;
         Ok(())
+    }
+
+    async fn failure(&mut self) -> ProcessorError {
+        let Some(child) = &self.child else { return pending().await };
+        let failure = child.failure().await;
+        self.child = None;
+        self.failed(failure)
     }
 }
 

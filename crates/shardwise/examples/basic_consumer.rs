@@ -10,14 +10,15 @@
 //! ```
 
 use std::error::Error;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::process::ExitCode;
 
 use async_trait::async_trait;
 use shardwise::{
     Checkpointer, Config, InitialPosition, Initialize, ProcessRecords, ProcessorError,
-    RecordProcessor, ShardId, StreamName, Worker, WorkerId, aws,
+    RecordProcessor, ShardId, StreamName, Worker, WorkerId, aws, with_causes,
 };
-use tracing::info;
+use tracing::{error, info};
 
 /// Processes one shard.
 struct Sample {
@@ -62,19 +63,29 @@ impl RecordProcessor for Sample {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    match consume().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(error = with_causes(&*error), "consumer ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn consume() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let application = arguments.next().unwrap_or_else(|| "kclrustsample".to_owned());
     let stream = arguments.next().unwrap_or_else(|| "kclnodejssample".to_owned());
 
-    let worker_id = WorkerId::new(format!("basic-consumer-{}", std::process::id()))?;
+    let random = || RandomState::new().build_hasher().finish();
+    let worker_id = WorkerId::from_random(u128::from(random()) << 64 | u128::from(random()));
     let mut config = Config::new(application, StreamName::new(stream)?, worker_id);
     config.initial_position = InitialPosition::TrimHorizon;
 
     let ports = aws::connect(&aws::Settings::default(), &config).await?;
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos();
-    let worker = Worker::new(config, ports, u64::from(seed))?;
+    let worker = Worker::new(config, ports, random())?;
     let stopper = worker.stopper();
     tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {

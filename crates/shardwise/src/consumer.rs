@@ -16,7 +16,7 @@ use shardwise_core::sequence::{Checkpoint, SequenceNumber};
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
-use self::call::supervised;
+use self::call::{failure, supervised};
 pub(crate) use self::signal::Signal;
 use crate::clock::within;
 use crate::kinesis::Position;
@@ -253,7 +253,7 @@ impl Consumer {
         }
     }
 
-    /// Hands the next batch over, or finds that the shard is at its end.
+    /// Hands the next batch over, or finds that the shard is at its end or the processor broken.
     async fn process(&mut self) -> Event {
         if let Some(event) = self.signalled() {
             return event;
@@ -280,13 +280,18 @@ impl Consumer {
         };
         let fetched = tokio::select! {
             biased;
-            signal = self.signals.recv() => Err(signal),
-            fetched = reader.next() => Ok(fetched),
+            signal = self.signals.recv() => {
+                return self.note(signal).unwrap_or(Event::CallSucceeded);
+            }
+            failure = failure(&mut *work.processor) => {
+                self.judge("between calls", Err(failure));
+                return Event::CallFailed(Failure::Restart);
+            }
+            fetched = reader.next() => fetched,
         };
         match fetched {
-            Err(signal) => self.note(signal).unwrap_or(Event::CallSucceeded),
-            Ok(Fetched::Batch(batch)) => self.hand_over(batch, 1).await,
-            Ok(Fetched::End(children)) => self.prepare_end(&children).await,
+            Fetched::Batch(batch) => self.hand_over(batch, 1).await,
+            Fetched::End(children) => self.prepare_end(&children).await,
         }
     }
 

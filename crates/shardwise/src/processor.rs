@@ -49,6 +49,16 @@ pub trait RecordProcessor: Send {
     async fn lease_lost(&mut self) -> Result<(), ProcessorError> {
         Ok(())
     }
+
+    /// Returns when the processor has failed between two calls, as one that relies on another
+    /// process does when that process dies; it is replaced then as after a failed call, whatever
+    /// the error asks for. By default it never returns.
+    ///
+    /// It is waited for while the next batch is, and dropped when that comes: it must be safe to
+    /// cancel.
+    async fn failure(&mut self) -> ProcessorError {
+        std::future::pending().await
+    }
 }
 
 /// Makes the record processor of a shard.

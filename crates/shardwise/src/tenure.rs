@@ -30,6 +30,9 @@ pub(crate) struct Tenure {
     requests: mpsc::Sender<Request>,
 }
 
+/// How often it is warned of one lease's failing writes.
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
 #[derive(Debug)]
 struct Request {
     change: Change,
@@ -110,6 +113,8 @@ pub(crate) struct Keeper {
     /// What the row would be had a write without an answer been made, and when it was sent.
     in_doubt: Vec<(Lease, Time)>,
     renewed_at: Time,
+    /// When it was last warned of a write that failed.
+    warned_at: Option<Time>,
     table: Arc<dyn LeaseTable>,
     clock: Arc<dyn Clock>,
     config: LeaseConfig,
@@ -138,6 +143,7 @@ impl Keeper {
             lease,
             in_doubt: Vec::new(),
             renewed_at,
+            warned_at: None,
             table,
             clock,
             config,
@@ -184,8 +190,7 @@ impl Keeper {
                 Ok(()) => Ok(()),
                 Err(Failure::Behind(place)) => Err(WriteError::Behind(place)),
                 Err(Failure::Table(error)) => {
-                    warn!(lease = %self.lease.key, ?change, %error, source = source(&error),
-                        "lease not written");
+                    self.report(&change, &error);
                     Err(WriteError::Table(error))
                 }
                 Err(Failure::End(end)) => {
@@ -202,6 +207,18 @@ impl Keeper {
             if released {
                 return TenureEnd::Released;
             }
+        }
+    }
+
+    /// Warns of a write that failed: of the first one, and then now and again.
+    fn report(&mut self, change: &Change, error: &TableError) {
+        let now = self.clock.now();
+        let (lease, source) = (&self.lease.key, source(error));
+        if self.warned_at.is_some_and(|at| now.since(at) < WARNING_INTERVAL) {
+            debug!(%lease, ?change, %error, source, "lease not written");
+        } else {
+            self.warned_at = Some(now);
+            warn!(%lease, ?change, %error, source, "lease not written");
         }
     }
 

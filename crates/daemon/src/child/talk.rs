@@ -43,9 +43,9 @@ pub(crate) enum Broken {
     /// It takes too long.
     #[error("has not answered for {} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// It says that it has done something else.
-    #[error("answered for `{0}`")]
-    WrongStatus(String),
+    /// It says that it has done something else, or does not say what.
+    #[error("answered {}", response_for(.0.as_deref()))]
+    WrongStatus(Option<String>),
     /// It answered `shardEnded` without a checkpoint at the end.
     #[error(
         "answered `shardEnded` without a checkpoint at the shard's end; until it makes one, the \
@@ -68,8 +68,15 @@ pub(crate) struct ChildFailure {
 }
 
 impl ChildFailure {
-    pub(super) fn gone_before(action: Action) -> Self {
-        Self { why: Broken::Gone, during: Some(action), status: None, stderr: String::new() }
+    pub(super) fn gone() -> Self {
+        Self { why: Broken::Gone, during: None, status: None, stderr: String::new() }
+    }
+}
+
+fn response_for(said: Option<&str>) -> String {
+    match said {
+        Some(action) => format!("for `{action}`"),
+        None => "without `responseFor`".to_owned(),
     }
 }
 
@@ -133,6 +140,7 @@ impl Talk {
 
     /// Serves calls until the child is closed, fails, or is dropped.
     pub(super) async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
+        let mut watcher = None;
         loop {
             let call = tokio::select! {
                 biased;
@@ -143,7 +151,7 @@ impl Talk {
                     };
                     let Err(why) = stepped else { continue };
                     let (failure, ending) = self.fail(why, None).await;
-                    return gone(failure, ending, calls).await;
+                    return gone(failure, ending, watcher, calls).await;
                 }
                 call = calls.recv() => call,
             };
@@ -170,6 +178,10 @@ impl Talk {
                 Some(Call::Fail(why, answer)) => {
                     let (failure, _) = self.fail(why, Some(Action::ShardEnded)).await;
                     drop(answer.send(failure));
+                }
+                Some(Call::Watch(answer)) => {
+                    watcher = Some(answer);
+                    continue;
                 }
                 None => drop(self.end(Patience::None, pending()).await),
             }
@@ -220,12 +232,12 @@ impl Talk {
             Step::Nothing | Step::Finished(_) => Ok(()),
             // As in Java: the lease goes all the same, and what the child missed comes again.
             Step::WrongStatus { asked: Action::ShutdownRequested, response_for } => {
-                let (shard, response_for) = (&self.shard, shortened(response_for));
+                let (shard, response_for) = (&self.shard, response_for.map(shortened));
                 warn!(%shard, response_for, "child answers `shutdownRequested` wrongly");
                 Ok(())
             }
             Step::WrongStatus { response_for, .. } => {
-                Err(Broken::WrongStatus(shortened(response_for)))
+                Err(Broken::WrongStatus(response_for.map(shortened)))
             }
             Step::Checkpoint(request) => {
                 let error = self.checkpoint(&request).await;
@@ -234,7 +246,7 @@ impl Talk {
             Step::Refuse(request, error) => self.answer(&request, Some(error), limit).await,
             Step::Unasked { response_for } => {
                 if self.may_warn() {
-                    let response_for = shortened(response_for);
+                    let response_for = response_for.map(shortened);
                     warn!(shard = %self.shard, response_for, "child answers what was not asked");
                 }
                 Ok(())
@@ -343,16 +355,32 @@ async fn hear(
     message.ok_or(Broken::Closed)
 }
 
-/// Answers the next call of a child that has failed when nothing was asked of it. One that was to
-/// be closed has done that itself.
-async fn gone(failure: ChildFailure, ending: Ending, mut calls: mpsc::Receiver<Call>) {
-    match calls.recv().await {
-        Some(Call::Act(act)) => drop(act.answer.send(Err(failure))),
-        Some(Call::Fail(_, answer)) => drop(answer.send(failure)),
-        Some(Call::Close(answer)) => {
-            let _ = answer.send(ending);
+/// Tells whoever watches a child, or else calls it next, that it has failed when nothing was asked
+/// of it. One that was to be closed has done that itself.
+async fn gone(
+    mut failure: ChildFailure,
+    ending: Ending,
+    watcher: Option<oneshot::Sender<ChildFailure>>,
+    mut calls: mpsc::Receiver<Call>,
+) {
+    let mut next = match watcher {
+        Some(watcher) => Some(Call::Watch(watcher)),
+        None => calls.recv().await,
+    };
+    while let Some(call) = next {
+        match call {
+            // One who has stopped waiting gives it back.
+            Call::Watch(answer) | Call::Fail(_, answer) => match answer.send(failure) {
+                Ok(()) => return,
+                Err(back) => failure = back,
+            },
+            Call::Act(act) => return drop(act.answer.send(Err(failure))),
+            Call::Close(answer) => {
+                let _ = answer.send(ending);
+                return;
+            }
         }
-        None => {}
+        next = calls.recv().await;
     }
 }
 
@@ -360,8 +388,8 @@ fn closed() -> std::io::Error {
     std::io::ErrorKind::BrokenPipe.into()
 }
 
-fn shortened(text: Option<String>) -> String {
-    text.unwrap_or_default().chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_default).collect()
+fn shortened(text: String) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_default).collect()
 }
 
 /// The task that writes to a child, so that a child may write before it has read everything.

@@ -208,6 +208,8 @@ def main():
         elif mode(f"wrong:{action}"):
             journal("answers wrongly", action=action)
             status("somethingElse")
+        elif mode(f"bare:{action}"):
+            say('{"action":"status"}\n')
         elif mode(f"twice:{action}"):
             text = json.dumps({"action": "status", "responseFor": action}) + "\n"
             say(text + text)

@@ -63,6 +63,7 @@ async fn a_child_that_answers_too_late_is_replaced() {
 async fn a_child_that_answers_for_another_action_is_replaced() {
     survives("wrong:processRecords", "", "answered for `somethingElse`").await;
     survives("wrong:initialize", "", "answered for `somethingElse`").await;
+    survives("bare:processRecords", "", "answered without `responseFor`").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +103,7 @@ async fn a_child_that_reads_nothing_is_replaced_after_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_child_that_exits_between_two_messages_is_reaped_at_once_and_replaced_when_needed() {
+async fn a_child_that_exits_between_two_messages_is_reaped_and_replaced_at_once() {
     let world = World::new(1).await;
     let daemon = world.daemon("exit-after:processRecords", "");
     let records = world.put("a", 2).await;
@@ -120,11 +121,26 @@ async fn a_child_that_exits_between_two_messages_is_reaped_at_once_and_replaced_
         }
     })
     .await;
+    daemon.until_log("child closed its stdout between two messages; exit status: 4").await;
+    // No record comes meanwhile.
+    let started =
+        |journal: &[Event]| journal.iter().filter(|event| event.is("initialize")).count() == 2;
+    world.until_journal(&daemon, "a second child", started).await;
     let more = world.put("b", 2).await;
     world.until_processed(&daemon, &more).await;
-    daemon.until_log("child closed its stdout between two messages; exit status: 4").await;
     assert_eq!(daemon.stop().await, 0);
     assert_eq!(data(&world.journal()).len(), records.len() + more.len(), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_exit_configured_a_child_that_exits_between_two_messages_ends_the_daemon() {
+    let world = World::new(1).await;
+    let mut daemon = world.daemon("exit-after:processRecords", "shardwise.onChildFailure = exit");
+    world.put("a", 2).await;
+    assert_eq!(daemon.ended().await.code(), Some(1), "{}", daemon.log());
+    let log = daemon.log();
+    assert_eq!(log.matches("between two messages; exit status: 4").count(), 1, "{log}");
+    assert!(log.lines().last().unwrap().contains("daemon ends: a child has failed"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

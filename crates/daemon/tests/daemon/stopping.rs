@@ -56,6 +56,10 @@ async fn a_deadline_that_passes_is_no_success() {
     let mut daemon = running(&world, "hang:leaseLost", "shutdownGraceMillis = 1000").await;
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended().await.code(), Some(2), "{}", daemon.log());
+    let log = daemon.log();
+    let waited_for = log.lines().find(|line| line.contains("lease not released"));
+    let waited_for = waited_for.unwrap_or_else(|| panic!("{log}"));
+    assert!(waited_for.contains("LosingLease") && waited_for.contains("busy_millis"), "{log}");
     until_gone(&processes(&world.journal())).await;
 }
 

@@ -1,5 +1,6 @@
 //! One call of a record processor.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tracing::warn;
 
 use super::Shared;
 use crate::clock::Clock;
-use crate::processor::{Checkpointer, ProcessorError};
+use crate::processor::{Checkpointer, ProcessorError, RecordProcessor};
 
 /// From when on a call that has not returned is reported, and how often.
 const BUSY_REPORT: Duration = Duration::from_secs(60);
@@ -37,12 +38,18 @@ pub(super) async fn supervised(
         }
     };
     shared.board.call_ended(key, checkpointer.last());
-    result.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        let text = text.unwrap_or_else(|| "of an unknown kind".to_owned());
-        Err(ProcessorError::restart(format!("the processor panicked: {text}")))
-    })
+    result.unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+/// Waits for a processor's failure between two calls.
+pub(super) async fn failure(processor: &mut dyn RecordProcessor) -> ProcessorError {
+    let failure = AssertUnwindSafe(processor.failure()).catch_unwind().await;
+    failure.unwrap_or_else(|panic| panicked(&*panic))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> ProcessorError {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("of an unknown kind");
+    ProcessorError::restart(format!("the processor panicked: {text}"))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use shardwise_core::id::ShardId;
+use tokio::sync::Notify;
 
 use crate::processor::{Checkpointer, Initialize, ProcessRecords, ProcessorError, RecordProcessor};
 
@@ -62,6 +63,8 @@ pub(crate) struct Recorder {
     pub(crate) forgets_end: Arc<Mutex<u32>>,
     /// How long it takes over the loss of a lease.
     pub(crate) loss_takes: Duration,
+    /// Breaks one processor between two calls.
+    pub(crate) breaks: Arc<Notify>,
 }
 
 impl Recorder {
@@ -117,5 +120,10 @@ impl RecordProcessor for Recorder {
         self.log.note(Told::LeaseLost { shard: self.shard.to_string() });
         tokio::time::sleep(self.loss_takes).await;
         Ok(())
+    }
+
+    async fn failure(&mut self) -> ProcessorError {
+        self.breaks.notified().await;
+        ProcessorError::retry("broken")
     }
 }

@@ -33,7 +33,7 @@ impl Running {
             Ok(scan) => scan,
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
-                warn!(%error, source, "lease table not scanned");
+                warn!(table = config.table.name, %error, source, "lease table not scanned");
                 self.next.light_round = now + RETRY_INTERVAL;
                 return;
             }

@@ -96,16 +96,31 @@ impl Running {
                 biased;
                 () = stopper.asked(2) => {
                     warn!(leases = self.held.len(), "second stop: leases are left to expire");
+                    self.report_held();
                     return Stopped { in_order: false };
                 }
                 () = clock.sleep_until(deadline) => {
                     warn!(leases = self.held.len(), "deadline passed: leases are left to expire");
+                    self.report_held();
                     return Stopped { in_order: false };
                 }
                 Some(ended) = self.keepers.join_next() => self.keeper_ended(ended.ok()),
                 Some(ended) = self.consumers.join_next() => self.consumer_ended(ended.ok()),
                 Some(_) = releases.join_next() => {}
             }
+        }
+    }
+
+    /// Says of each lease that is left what it was waited for.
+    fn report_held(&self) {
+        let date = self.shared.ports.clock.date();
+        let shards = self.shared.board.shards();
+        for key in self.held.keys() {
+            let shard = shards.get(key);
+            let state = shard.map(|shard| format!("{:?}", shard.state));
+            let busy = shard.and_then(|shard| shard.busy_since);
+            let busy_millis = busy.map(|since| date.as_millis() - since.as_millis());
+            warn!(lease = %key, state, busy_millis, "lease not released");
         }
     }
 

@@ -15,6 +15,7 @@ use shardwise_core::id::{LeaseKey, ShardId, StreamName, WorkerId};
 use shardwise_core::lease::Lease;
 use shardwise_core::row::Value;
 use shardwise_core::sequence::Checkpoint;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::{Ports, Stopped, Stopper, Worker};
@@ -32,6 +33,7 @@ struct World {
     log: Log,
     forgets_end: Arc<Mutex<u32>>,
     loss_takes: Duration,
+    breaks: Arc<Notify>,
 }
 
 struct Running {
@@ -49,6 +51,7 @@ impl World {
             log: Log::default(),
             forgets_end: Arc::default(),
             loss_takes: Duration::ZERO,
+            breaks: Arc::default(),
         }
     }
 
@@ -72,7 +75,7 @@ impl World {
         let worker = Worker::new(config, ports, 1).unwrap();
         let (stopper, board) = (worker.stopper(), worker.board());
         let (log, forgets_end) = (self.log.clone(), Arc::clone(&self.forgets_end));
-        let loss_takes = self.loss_takes;
+        let (loss_takes, breaks) = (self.loss_takes, Arc::clone(&self.breaks));
         let act: Arc<crate::testing::Act> = Arc::new(act);
         let run = worker.run(move |shard| {
             Box::new(Recorder {
@@ -81,6 +84,7 @@ impl World {
                 act: Arc::clone(&act),
                 forgets_end: Arc::clone(&forgets_end),
                 loss_takes,
+                breaks: Arc::clone(&breaks),
             })
         });
         Running { stopper, board, run: tokio::spawn(run) }

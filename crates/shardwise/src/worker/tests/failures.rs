@@ -96,6 +96,28 @@ async fn a_processor_that_panics_is_replaced_by_one_that_starts_at_the_checkpoin
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_processor_that_breaks_while_no_records_come_is_replaced_and_a_stop_is_in_order() {
+    let world = World::with_shards(1);
+    let first = world.put(0, "first", 2);
+    let worker = world.start("a");
+    world.wait_for(&first).await;
+    let at = |world: &World| world.lease(0).unwrap().checkpoint;
+    world.wait("a checkpoint", || matches!(at(&world), Checkpoint::At { .. })).await;
+    world.breaks.notify_one();
+    let starts = |told: &Told| matches!(told, Told::Initialize { .. });
+    world
+        .wait("a second processor", || world.log.told().into_iter().filter(starts).count() == 2)
+        .await;
+    let failing = worker.board.shards().into_values().next().and_then(|shard| shard.failing);
+    assert_eq!(failing.map(|failing| failing.times), Some(1), "it is visible");
+    let second = world.put(0, "second", 2);
+    world.wait_for(&second).await;
+    assert!(world.log.all_handed().values().all(|&times| times == 1));
+    worker.stopper.stop();
+    assert!(ended(worker).await.in_order);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shard_end_without_a_checkpoint_is_told_again_until_it_has_one() {
     let world = World::with_shards(1);
     *world.forgets_end.lock().unwrap() = 2;
