@@ -42,8 +42,6 @@ pub struct Write {
     pub action: Action,
     /// The condition expression; there is always one.
     pub condition: String,
-    /// What the `#placeholders` stand for.
-    pub names: BTreeMap<String, String>,
     /// What the `:placeholders` stand for. Every one of them is used.
     pub values: BTreeMap<String, Value>,
 }
@@ -83,7 +81,6 @@ pub fn create(lease: &Lease) -> Write {
         key: lease.key.clone(),
         action: Action::Put(item(lease)),
         condition: format!("attribute_not_exists({LEASE_KEY})"),
-        names: BTreeMap::new(),
         values: BTreeMap::new(),
     }
 }
@@ -150,7 +147,6 @@ pub fn delete(finished: &Lease) -> Write {
         key: finished.key.clone(),
         action: Action::Delete,
         condition: seen.condition,
-        names: BTreeMap::new(),
         values: seen.values,
     }
 }
@@ -249,7 +245,6 @@ impl Update {
             key: key.clone(),
             action: Action::Update(clauses.join(" ")),
             condition: seen.condition,
-            names: BTreeMap::new(),
             values: self.values,
         }
     }

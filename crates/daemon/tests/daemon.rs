@@ -16,6 +16,8 @@ mod page;
 mod protocol;
 #[path = "daemon/refusals.rs"]
 mod refusals;
+#[path = "daemon/start.rs"]
+mod start;
 #[path = "daemon/stopping.rs"]
 mod stopping;
 #[path = "daemon/world.rs"]

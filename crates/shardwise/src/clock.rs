@@ -35,6 +35,7 @@ impl SystemClock {
 }
 
 #[async_trait]
+#[expect(clippy::disallowed_methods, reason = "this is the port's one way to the system")]
 impl Clock for SystemClock {
     fn now(&self) -> Time {
         Time::from_start(since_boot().saturating_sub(self.start))

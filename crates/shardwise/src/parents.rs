@@ -9,7 +9,7 @@ use shardwise_core::sync::{self, Parent, Parents};
 use tracing::warn;
 
 use crate::kinesis::KinesisError;
-use crate::lease_table::TableError;
+use crate::lease_table::{Outcome, TableError};
 use crate::shards;
 use crate::worker::Ports;
 
@@ -21,6 +21,8 @@ pub(crate) enum UnknownParents {
     Shards(#[from] KinesisError),
     #[error("no row for lease `{0}`")]
     RowGone(LeaseKey),
+    #[error("row `{0}` of the lease table is no lease that can be read")]
+    Unreadable(LeaseKey),
 }
 
 /// Whether every parent of the shard that `key` binds has ended, by consistent reads.
@@ -55,19 +57,23 @@ pub(crate) async fn ended(
         Parents::Missing(missing) => {
             for parent in listed.iter().filter(|shard| missing.contains(&shard.id)) {
                 let (id, child) = (&parent.id, key);
-                warn!(parent = %id, %child, "parent has no lease though its child waits: made");
                 let lease = sync::lease_of(parent, Checkpoint::TrimHorizon);
-                ports.table.write(&row::create(&lease)).await?;
+                if ports.table.write(&row::create(&lease)).await? == Outcome::Written {
+                    warn!(parent = %id, %child, "parent had no lease though its child waits: made");
+                }
             }
             Ok(false)
         }
     }
 }
 
-async fn read(ports: &Ports, key: &LeaseKey) -> Result<Option<Lease>, TableError> {
-    let item = ports.table.read(key).await?;
-    Ok(item.as_ref().and_then(|item| match row::read(item) {
-        Row::Lease(lease) => Some(lease),
-        Row::Foreign { .. } | Row::Malformed { .. } => None,
-    }))
+/// A row that is there and cannot be read is not the same as none: its shard may have records left.
+async fn read(ports: &Ports, key: &LeaseKey) -> Result<Option<Lease>, UnknownParents> {
+    match ports.table.read(key).await?.as_ref().map(row::read) {
+        Some(Row::Lease(lease)) => Ok(Some(lease)),
+        Some(Row::Foreign { .. } | Row::Malformed { .. }) => {
+            Err(UnknownParents::Unreadable(key.clone()))
+        }
+        None => Ok(None),
+    }
 }

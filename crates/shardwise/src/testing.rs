@@ -1,6 +1,8 @@
 //! For unit tests: a clock on tokio's paused time, a lease table and a stream in memory, and a
 //! record processor that writes down what it is told.
 
+#![expect(clippy::disallowed_methods, reason = "tests run on tokio's paused time")]
+
 mod recorder;
 mod stream;
 mod table;

@@ -126,8 +126,6 @@ fn number(value: Option<&Value>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use shardwise_core::id::LeaseKey;
 
     use super::*;
@@ -137,7 +135,6 @@ mod tests {
             key: LeaseKey::new("k").unwrap(),
             action,
             condition: condition.to_owned(),
-            names: BTreeMap::new(),
             values: values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
         }
     }

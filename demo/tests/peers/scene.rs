@@ -94,6 +94,12 @@ impl Scene {
         }
     }
 
+    /// Kills a daemon as with kill -9, and starts another in its place.
+    pub(crate) fn kill_and_start(&mut self, place: usize) {
+        assert!(self.application.kill(place).is_some(), "it runs");
+        self.application.start(place).unwrap();
+    }
+
     /// Waits until all rows are handed and every checkpoint is at the end of its shard.
     pub(crate) async fn until_done(&mut self) {
         if let Some(producer) = self.producer.take() {

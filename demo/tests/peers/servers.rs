@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use shardwise_demo::endpoints::Endpoints;
 use shardwise_demo::program::Program;
 use shardwise_demo::stream::neighbours;
-use shardwise_referee::Invariant;
+use shardwise_referee::{Invariant, Verdict};
 
 use crate::scene::{Scene, directory, installed};
 
@@ -53,6 +53,14 @@ async fn kinesis_local(directory: &Path) -> (Program, String) {
     (program, format!("http://127.0.0.1:{plain}"))
 }
 
+async fn dynalite(directory: &Path) -> (Program, String) {
+    let port = free_port();
+    let mut command = node("dynalite/cli.js");
+    command.args(["--port", &port.to_string(), "--createTableMs", "5"]);
+    let program = serve("dynalite", &mut command, port, directory).await;
+    (program, format!("http://127.0.0.1:{port}"))
+}
+
 #[tokio::test]
 async fn a_stream_of_kinesis_local_is_processed_through_a_split_a_merge_and_a_new_count() {
     let directory = directory("kinesis-local");
@@ -83,28 +91,50 @@ async fn a_stream_of_kinesis_local_is_processed_through_a_split_a_merge_and_a_ne
 }
 
 #[tokio::test]
+async fn a_stream_of_kinesis_local_is_processed_with_leases_in_dynalite() {
+    let directory = directory("kinesis-local-dynalite");
+    let (server, kinesis) = kinesis_local(&directory).await;
+    let (dynalite, dynamodb) = dynalite(&directory).await;
+    let endpoints = Endpoints { kinesis, dynamodb };
+    let settings = Scene::settings(&directory, &endpoints);
+    let over = Duration::from_secs(8);
+    let servers = vec![server, dynalite];
+    let mut scene = Scene::start(servers, settings, &endpoints, (2, 2), (2_000, over)).await;
+
+    scene.until_handed(300).await;
+    let shards = scene.stream.shards().await.unwrap();
+    scene.stream.split(&shards[0]).await.unwrap();
+    scene.until_handed(800).await;
+    scene.kill_and_start(1);
+    scene.until_done().await;
+
+    judged_without_table(&scene.judge().await, 2_000);
+}
+
+#[tokio::test]
 async fn a_stream_of_kinesalite_is_processed_with_leases_in_dynalite() {
     let directory = directory("kinesalite");
-    let (kinesis, dynamodb) = (free_port(), free_port());
+    let kinesis = free_port();
     let mut command = node("kinesalite/cli.js");
     command.args(["--port", &kinesis.to_string(), "--createStreamMs", "5"]);
     let kinesalite = serve("kinesalite", &mut command, kinesis, &directory).await;
-    let mut command = node("dynalite/cli.js");
-    command.args(["--port", &dynamodb.to_string(), "--createTableMs", "5"]);
-    let dynalite = serve("dynalite", &mut command, dynamodb, &directory).await;
-    let endpoints = Endpoints {
-        kinesis: format!("http://127.0.0.1:{kinesis}"),
-        dynamodb: format!("http://127.0.0.1:{dynamodb}"),
-    };
+    let (dynalite, dynamodb) = dynalite(&directory).await;
+    let endpoints = Endpoints { kinesis: format!("http://127.0.0.1:{kinesis}"), dynamodb };
     let settings = Scene::settings(&directory, &endpoints);
     let servers = vec![kinesalite, dynalite];
     let over = Duration::from_secs(4);
     let mut scene = Scene::start(servers, settings, &endpoints, (3, 2), (2_000, over)).await;
 
+    scene.until_handed(500).await;
+    scene.kill_and_start(0);
     scene.until_done().await;
 
-    let verdict = scene.judge().await;
-    // Nobody writes down what dynalite's table was told, so what is judged by it is left out.
+    judged_without_table(&scene.judge().await, 2_000);
+}
+
+/// Judges a scene with dynalite: nobody writes down what its table was told, so what is judged by
+/// that is left out.
+fn judged_without_table(verdict: &Verdict, records: usize) {
     let judged = [
         Invariant::OrderInTenure,
         Invariant::NothingBeforeStart,
@@ -115,5 +145,5 @@ async fn a_stream_of_kinesalite_is_processed_with_leases_in_dynalite() {
     ];
     let broken = verdict.violations.iter().find(|broken| judged.contains(&broken.invariant));
     assert!(broken.is_none(), "{verdict}");
-    assert_eq!(verdict.counts.distinct, 2_000);
+    assert_eq!(verdict.counts.distinct, records);
 }

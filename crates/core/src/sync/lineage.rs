@@ -7,11 +7,11 @@ use crate::lease::Lease;
 use crate::sequence::Checkpoint;
 use crate::shard::ChildShard;
 
-/// The leases that `children` need, but for those that are `known` to have one.
+/// The leases that `children` need.
 #[must_use]
-pub fn child_leases(children: &[ChildShard], known: &BTreeSet<ShardId>) -> Vec<Lease> {
-    let missing = children.iter().filter(|child| !known.contains(&child.id));
-    missing
+pub fn child_leases(children: &[ChildShard]) -> Vec<Lease> {
+    children
+        .iter()
         .map(|child| Lease {
             parents: child.parents.iter().cloned().collect(),
             hash_range: Some(child.hash_range),

@@ -121,7 +121,6 @@ impl LeaseTable for Table {
 
     async fn write(&self, write: &Write) -> Result<Outcome, TableError> {
         let condition = Some(write.condition.clone());
-        let names = Some(owned(&write.names)).filter(|names| !names.is_empty());
         let values = attributes(&write.values);
         let values = Some(values).filter(|values| !values.is_empty());
         match &write.action {
@@ -129,7 +128,6 @@ impl LeaseTable for Table {
                 let request = self.client.put_item().table_name(&self.name);
                 let request = request.set_item(Some(attributes(item)));
                 let request = request.set_condition_expression(condition);
-                let request = request.set_expression_attribute_names(names);
                 let request = request.set_expression_attribute_values(values);
                 outcome(request.send().await)
             }
@@ -138,7 +136,6 @@ impl LeaseTable for Table {
                 let request = request.key(KEY, key_value(&write.key));
                 let request = request.update_expression(expression);
                 let request = request.set_condition_expression(condition);
-                let request = request.set_expression_attribute_names(names);
                 let request = request.set_expression_attribute_values(values);
                 outcome(request.send().await)
             }
@@ -146,7 +143,6 @@ impl LeaseTable for Table {
                 let request = self.client.delete_item().table_name(&self.name);
                 let request = request.key(KEY, key_value(&write.key));
                 let request = request.set_condition_expression(condition);
-                let request = request.set_expression_attribute_names(names);
                 let request = request.set_expression_attribute_values(values);
                 outcome(request.send().await)
             }
@@ -169,10 +165,6 @@ where
 
 fn key_value(key: &LeaseKey) -> AttributeValue {
     AttributeValue::S(key.as_str().to_owned())
-}
-
-fn owned(names: &std::collections::BTreeMap<String, String>) -> HashMap<String, String> {
-    names.iter().map(|(name, attribute)| (name.clone(), attribute.clone())).collect()
 }
 
 fn attributes(item: &Item) -> HashMap<String, AttributeValue> {

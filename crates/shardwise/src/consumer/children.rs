@@ -1,7 +1,5 @@
 //! What comes before a shard's end: the leases of its children.
 
-use std::collections::BTreeSet;
-
 use shardwise_core::consumer::Event;
 use shardwise_core::id::LeaseKey;
 use shardwise_core::row;
@@ -47,7 +45,7 @@ async fn lease_children(
     children: &[ChildShard],
 ) -> Result<(), TableError> {
     let table = &shared.ports.table;
-    for lease in sync::child_leases(children, &BTreeSet::new()) {
+    for lease in sync::child_leases(children) {
         table.write(&row::create(&lease)).await?;
     }
     if !children.is_empty() {

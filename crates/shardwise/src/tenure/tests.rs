@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "tests run on tokio's paused time")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -28,6 +28,8 @@ pub(crate) enum Fate {
     Throttled,
     /// It is turned down for what it is.
     Rejected,
+    /// There is no table.
+    Missing,
     /// It is applied; the answer takes so long.
     Slow(Duration),
     /// The answer takes longer than any limit.
@@ -158,6 +160,7 @@ impl LeaseTable for MemoryTable {
                 Err(lost())
             }
             Fate::Throttled => Err(TableError::Throttled),
+            Fate::Missing => Err(TableError::Missing),
             Fate::Rejected => Err(TableError::Rejected("too large".to_owned())),
             Fate::Slow(time) => {
                 let outcome = apply();

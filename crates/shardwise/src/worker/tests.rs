@@ -1,5 +1,8 @@
 //! Whole workers over a stream and a table in memory, on paused time.
 
+#![expect(clippy::disallowed_methods, reason = "tests run on tokio's paused time")]
+
+mod checkpoints;
 mod delivery;
 mod failures;
 mod fleet;
@@ -22,7 +25,7 @@ use super::{Ports, Stopped, Stopper, Worker};
 use crate::clock::Clock;
 use crate::error::WorkerError;
 use crate::kinesis::KinesisError;
-use crate::processor::ProcessorError;
+use crate::processor::{ProcessorError, RecordProcessor};
 use crate::status::Board;
 use crate::testing::{Fate, Log, MemoryStream, MemoryTable, PausedClock, Recorder, Told};
 
@@ -63,6 +66,28 @@ impl World {
     where
         A: Fn(&ShardId, &[String], u32) -> Result<(), ProcessorError> + Send + Sync + 'static,
     {
+        let (log, forgets_end) = (self.log.clone(), Arc::clone(&self.forgets_end));
+        let (loss_takes, breaks) = (self.loss_takes, Arc::clone(&self.breaks));
+        let act: Arc<crate::testing::Act> = Arc::new(act);
+        self.run(name, configure, move |shard| {
+            Box::new(Recorder {
+                shard: shard.clone(),
+                log: log.clone(),
+                act: Arc::clone(&act),
+                forgets_end: Arc::clone(&forgets_end),
+                loss_takes,
+                breaks: Arc::clone(&breaks),
+            })
+        })
+    }
+
+    /// Starts a worker with processors of another kind.
+    fn run(
+        &self,
+        name: &str,
+        configure: impl FnOnce(&mut Config),
+        factory: impl Fn(&ShardId) -> Box<dyn RecordProcessor> + Send + Sync + 'static,
+    ) -> Running {
         let stream = StreamName::new("orders").unwrap();
         let mut config = Config::new("app", stream, WorkerId::new(name).unwrap());
         config.initial_position = InitialPosition::TrimHorizon;
@@ -74,20 +99,7 @@ impl World {
         };
         let worker = Worker::new(config, ports, 1).unwrap();
         let (stopper, board) = (worker.stopper(), worker.board());
-        let (log, forgets_end) = (self.log.clone(), Arc::clone(&self.forgets_end));
-        let (loss_takes, breaks) = (self.loss_takes, Arc::clone(&self.breaks));
-        let act: Arc<crate::testing::Act> = Arc::new(act);
-        let run = worker.run(move |shard| {
-            Box::new(Recorder {
-                shard: shard.clone(),
-                log: log.clone(),
-                act: Arc::clone(&act),
-                forgets_end: Arc::clone(&forgets_end),
-                loss_takes,
-                breaks: Arc::clone(&breaks),
-            })
-        });
-        Running { stopper, board, run: tokio::spawn(run) }
+        Running { stopper, board, run: tokio::spawn(worker.run(factory)) }
     }
 
     /// Puts records named `PREFIX-0` and so on to a shard.

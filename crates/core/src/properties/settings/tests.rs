@@ -175,7 +175,7 @@ fn everything_is_carried_over() {
     let config = &settings.config;
     assert_eq!(config.worker_id.as_str(), "w");
     assert_eq!(config.stream_name.as_str(), "other");
-    let position = InitialPosition::AtTimestamp(crate::time::Timestamp::from_millis(5_000));
+    let position = InitialPosition::AtTimestamp(Timestamp::from_millis(5_000));
     assert_eq!(config.initial_position, position);
     assert_eq!(config.lease.failover_time, Duration::from_secs(3));
     assert_eq!(config.lease.max_leases, 7);

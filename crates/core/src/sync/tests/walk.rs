@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
@@ -212,9 +212,8 @@ fn begin(
         Parents::Ended => {
             started.push(id.clone());
             if !listed(id).is_some_and(Shard::is_open) {
-                let known: BTreeSet<ShardId> = table.keys().cloned().collect();
-                for child in child_leases(&stream.children(id), &known) {
-                    table.insert(child.key.shard(), child);
+                for child in child_leases(&stream.children(id)) {
+                    table.entry(child.key.shard()).or_insert(child);
                 }
                 table.insert(id.clone(), Lease { checkpoint: Checkpoint::ShardEnd, ..lease });
             }

@@ -1,0 +1,76 @@
+//! What the first start of an application makes, and where it begins.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_sdk_dynamodb::types::{BillingMode, PointInTimeRecoveryStatus};
+
+use crate::world::{APPLICATION, STREAM, World, data, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_as_the_position_hands_over_what_arrived_then_or_later() {
+    let world = World::new(1).await;
+    world.put("before", 3).await;
+    let arrived = world.kinesis.get_shard_iterator().stream_name(STREAM);
+    let arrived =
+        arrived.shard_id("shardId-000000000000").shard_iterator_type("TRIM_HORIZON".into());
+    let iterator = arrived.send().await.unwrap().shard_iterator;
+    let read = world.kinesis.get_records().set_shard_iterator(iterator).send().await.unwrap();
+    let last = read.records().last().unwrap().approximate_arrival_timestamp().unwrap().secs();
+    // The position is in whole seconds.
+    until("a later second", async || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        if i64::try_from(now).unwrap() > last { Ok(()) } else { Err(now.to_string()) }
+    })
+    .await;
+    let after = world.put("after", 3).await;
+    let more = format!("initialPositionInStreamExtended = {}", last + 1);
+    let daemon = world.daemon("", &more);
+    let journal = world.until_processed(&daemon, &after).await;
+    assert!(data(&journal).iter().all(|data| after.contains(data)), "{:?}", data(&journal));
+    assert_eq!(daemon.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lease_table_is_made_as_the_settings_say() {
+    let world = World::new(1).await;
+    let daemon = world.daemon(
+        "",
+        "shardwise.leaseTable.billing = provisioned\nshardwise.leaseTable.readCapacity = 5\n\
+         initialLeaseTableWriteCapacity = 6\nshardwise.leaseTable.tags = team=billing, env=test\n\
+         leaseTablePitrEnabled = true\n\
+         leaseTableDeletionProtectionEnabled = true",
+    );
+    let records = world.put("a", 1).await;
+    world.until_processed(&daemon, &records).await;
+    assert_eq!(daemon.stop().await, 0);
+
+    let described = world.dynamodb.describe_table().table_name(APPLICATION).send().await.unwrap();
+    let table = described.table.unwrap();
+    let capacity = table.provisioned_throughput().unwrap();
+    assert_eq!(
+        (capacity.read_capacity_units(), capacity.write_capacity_units()),
+        (Some(5), Some(6))
+    );
+    assert_eq!(table.deletion_protection_enabled(), Some(true));
+    let billing = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
+    assert_ne!(billing, Some(&BillingMode::PayPerRequest));
+    let tags = world.dynamodb.list_tags_of_resource().resource_arn(table.table_arn().unwrap());
+    let tags = tags.send().await.unwrap();
+    let mut tags: Vec<_> = tags.tags().iter().map(|tag| (tag.key(), tag.value())).collect();
+    tags.sort_unstable();
+    assert_eq!(tags, [("env", "test"), ("team", "billing")]);
+    let backups = world.dynamodb.describe_continuous_backups().table_name(APPLICATION);
+    let backups = backups.send().await.unwrap().continuous_backups_description.unwrap();
+    let recovery = backups.point_in_time_recovery_description().unwrap();
+    let enabled = PointInTimeRecoveryStatus::Enabled;
+    assert_eq!(recovery.point_in_time_recovery_status(), Some(&enabled));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_table_that_may_not_be_made_is_named() {
+    let world = World::new(1).await;
+    let mut daemon = world.daemon("", "shardwise.leaseTable.create = never");
+    assert_eq!(daemon.ended().await.code(), Some(1), "{}", daemon.log());
+    let expected = format!("lease table `{APPLICATION}` does not exist");
+    assert!(daemon.log().contains(&expected), "{}", daemon.log());
+}
