@@ -7,10 +7,12 @@
 mod decode;
 mod encode;
 mod json;
+mod lines;
 mod turn;
 
 pub use decode::{CheckpointRequest, Line, Stray, decode};
 pub use encode::{RecordFields, checkpoint_answer, ending, initialize, process_records};
+pub use lines::LineBuffer;
 pub use turn::{Step, Turn};
 
 /// What a child is asked to do.

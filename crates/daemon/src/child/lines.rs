@@ -1,5 +1,6 @@
 //! Lines from a pipe, in bounded memory.
 
+use shardwise_core::multilang::LineBuffer;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Splits what a pipe gives into lines, and keeps of each no more than a limit.
@@ -9,8 +10,7 @@ pub(super) struct Lines<R> {
     chunk: Vec<u8>,
     /// What of the chunk has been read already.
     at: usize,
-    line: Vec<u8>,
-    bytes_max: usize,
+    line: LineBuffer,
     reads: u64,
 }
 
@@ -35,27 +35,19 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(super) fn new(pipe: R, bytes_max: usize) -> Self {
-        Self { pipe, chunk: Vec::new(), at: 0, line: Vec::new(), bytes_max, reads: 0 }
+        let line = LineBuffer::new(bytes_max);
+        Self { pipe, chunk: Vec::new(), at: 0, line, reads: 0 }
     }
 
     /// The next line; nothing once the pipe has ended or failed.
-    ///
-    /// Lines end with LF or CR, so that between CR and LF there is an empty one.
     pub(super) async fn next(&mut self) -> Option<Line<'_>> {
-        // A long line's memory is given back.
         self.line.clear();
-        self.line.shrink_to(CHUNK_BYTES);
-        let mut length = 0;
         loop {
-            let rest = &self.chunk[self.at..];
-            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            let part = &rest[..end.unwrap_or(rest.len())];
-            let room = self.bytes_max - self.line.len();
-            self.line.extend_from_slice(&part[..part.len().min(room)]);
-            length += part.len();
-            if end.is_some() {
-                self.at += part.len() + 1;
-                return Some(Line { kept: &self.line, length, read: self.reads });
+            let mut rest = &self.chunk[self.at..];
+            let is_whole = self.line.take(&mut rest);
+            self.at = self.chunk.len() - rest.len();
+            if is_whole {
+                return Some(self.line());
             }
             self.at = 0;
             self.chunk.clear();
@@ -64,10 +56,13 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             self.reads += 1;
             if !read.is_ok_and(|bytes| bytes > 0) {
                 // The last line may lack its end.
-                let line = Line { kept: &self.line, length, read: self.reads };
-                return (length > 0).then_some(line);
+                return (self.line.length() > 0).then(|| self.line());
             }
         }
+    }
+
+    fn line(&self) -> Line<'_> {
+        Line { kept: self.line.kept(), length: self.line.length(), read: self.reads }
     }
 }
 
@@ -144,7 +139,7 @@ mod tests {
         let pieces = Pieces { bytes: text.into(), at: 0, size: 1 << 20 };
         let mut reader = Lines::new(pieces, 1_000);
         assert_eq!(reader.next().await.map(|line| line.length), Some(10 << 20));
-        assert!(reader.line.capacity() + reader.chunk.capacity() <= 3 * CHUNK_BYTES);
+        assert!(reader.chunk.capacity() <= 2 * CHUNK_BYTES);
         assert_eq!(reader.next().await, None);
     }
 }
