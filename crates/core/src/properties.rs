@@ -47,7 +47,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Entry>, SyntaxError> {
 
 fn decode(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
-        Ok(text) => text.trim_start_matches('\u{feff}').to_owned(),
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
         Err(_) => bytes.iter().copied().map(char::from).collect(),
     }
 }
@@ -65,27 +65,25 @@ struct LogicalLines<'a> {
 impl LogicalLines<'_> {
     /// The next logical line with its first line's number; escapes are still in it.
     fn next(&mut self) -> Option<(String, usize)> {
+        let mut logical = String::new();
+        let mut first = self.line;
         loop {
-            let first = self.line;
+            // A backslash alone has joined nothing yet: what follows may still be a comment.
+            if logical.is_empty() {
+                first = self.line;
+            }
             let (text, ended) = self.natural_line()?;
             let text = text.trim_start_matches(is_blank);
-            if text.is_empty() || text.starts_with(['#', '!']) {
-                if ended {
-                    continue;
-                }
-                return None;
+            if logical.is_empty() && (text.is_empty() || text.starts_with(['#', '!'])) {
+                continue;
             }
-            let mut logical = text.to_owned();
-            let mut open = ended;
-            while is_continued(&logical) {
-                logical.pop();
-                let next = if open { self.natural_line() } else { None };
-                let Some((text, ended)) = next else { break };
-                open = ended;
-                logical.push_str(text.trim_start_matches(is_blank));
+            logical.push_str(text);
+            if !is_continued(&logical) {
+                return Some((logical, first));
             }
-            // What was only continuations is a blank line, unless the file ends in it.
-            if !logical.is_empty() || !open {
+            logical.pop();
+            // Behind the last backslash there is no line, so this one is at its end.
+            if !ended || self.rest.as_str().is_empty() {
                 return Some((logical, first));
             }
         }
@@ -241,6 +239,19 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_a_backslash_alone_joins_nothing_to_the_next() {
+        // As OpenJDK 17 reads them: what follows may be a comment, and a file may end in it.
+        assert_eq!(pairs("a\n\\\n# x=1\nb=2"), [pair("a"), pair("b=2")]);
+        for file in ["\\", "\\\n", "\\\r", "\\\r\n", "\\\n\\\n", "\\\n  \\"] {
+            assert_eq!(pair(file), (String::new(), String::new()), "{file:?}");
+        }
+        for file in ["\\\n\n", "\\\n ", "\\\n#"] {
+            assert_eq!(pairs(file), [], "{file:?}");
+        }
+        assert_eq!(parse(b"\\\nb=2").unwrap()[0].line, 2);
+    }
+
+    #[test]
     fn comments_and_blank_lines_are_left_out_and_comments_are_never_continued() {
         assert_eq!(pairs("# a\\\nb=c\n\n  ! d\n \t\n#").len(), 1);
     }
@@ -260,6 +271,7 @@ mod tests {
     #[test]
     fn utf_8_is_understood_and_other_bytes_are_latin_1() {
         assert_eq!(pair("\u{feff}a=é").0, "a");
+        assert_eq!(pair("\u{feff}\u{feff}a=é").0, "\u{feff}a", "only the first is a mark");
         assert_eq!(pair("a=é").1, "é");
         assert_eq!(parse(b"a=\xe9").unwrap()[0].value, "é");
     }

@@ -207,11 +207,16 @@ pub fn find(name: &str) -> Option<Found> {
 /// The known name that is most like `name`, if one is like it at all.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
+    // Likeness takes time, and no known name is nearly so long.
+    if name.len() > 100 {
+        return None;
+    }
     let lower = name.to_lowercase();
     let names = all().map(|key| key.name).chain(ALIASES.iter().map(|alias| alias.name));
     let likeness = |known: &str| strsim::jaro_winkler(&lower, &known.to_lowercase());
-    let best = names.max_by(|left, right| likeness(left).total_cmp(&likeness(right)))?;
-    (likeness(best) > 0.85).then_some(best)
+    let rated = names.map(|known| (likeness(known), known));
+    let (likeness, best) = rated.max_by(|(left, _), (right, _)| left.total_cmp(right))?;
+    (likeness > 0.85).then_some(best)
 }
 
 fn exact(name: &str) -> Option<&'static Key> {
@@ -315,5 +320,8 @@ mod tests {
         assert_eq!(nearest("failoverTimeMilis"), Some("failoverTimeMillis"));
         assert_eq!(nearest("fanOutConfig.consumerArn"), Some("fanoutConfig.consumerArn"));
         assert_eq!(nearest("zzz"), None);
+        let longest = all().map(|key| key.name.len()).max();
+        assert!(longest.is_some_and(|length| length < 80));
+        assert_eq!(nearest(&"failoverTimeMillis".repeat(6)), None);
     }
 }

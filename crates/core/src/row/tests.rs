@@ -331,6 +331,19 @@ fn a_malformed_row_says_what_is_wrong_with_it() {
 }
 
 #[test]
+fn a_count_that_java_could_not_hold_is_malformed_and_its_text_is_cut() {
+    let with = |text: &str| why(&altered(LEASE_COUNTER, Some(Value::N(text.to_owned()))));
+    // One more than this would be beyond u64: a take must never come to it.
+    let most = u64::MAX.to_string();
+    assert_eq!(with(&most), format!("`leaseCounter` is `{most}`, not a counting number"));
+    assert!(with("9223372036854775808").ends_with("not a counting number"));
+    assert!(with(&"9".repeat(1 << 20)).len() < 200);
+    let most = altered(LEASE_COUNTER, Some(Value::N(i64::MAX.to_string())));
+    let Row::Lease(lease) = read(&most) else { panic!("it is refused") };
+    assert_eq!(lease.taken_by(&worker("worker-b")).counter, 1 << 63);
+}
+
+#[test]
 fn a_row_without_a_readable_key_is_malformed() {
     let mut item = item(&mine());
     item.insert(LEASE_KEY.to_owned(), Value::N("1".to_owned()));
