@@ -7,6 +7,7 @@ mod conformance;
 mod counts;
 mod demo;
 mod endpoints;
+mod fuzz;
 mod npm;
 mod python;
 mod record_java;
@@ -25,13 +26,14 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   check         the read-only gate: format, lints, docs, tidy
-  test [STEP]   every test, in Rust, JavaScript and Python; or one step: rust, sim, npm, clients,
-                 peers; or conformance or chaos, which only run when they are named
+  test [STEP]   every test, in Rust, JavaScript and Python; or one step: rust, fuzz, sim, npm,
+                 clients, peers; or conformance or chaos, which only run when they are named
   conformance   the conformance suite, and the page of its results
   demo [...]    the main job on the local endpoints; checks its own result (demo --help)
   chaos [...]   real daemons and children under faults, judged (chaos --help)
   bench [...]   the figures: records a second, CPU, memory, time to the first record
   sim [...]     simulated workers under seeded faults (sim --help)
+  fuzz [...]    what reads bytes from outside, under inputs by chance (fuzz --help)
   tidy          what no lint knows: imports, links, licences, long files
   fix           formats, and applies what clippy suggests
   record-java   records lease rows from the real Java KCL again (JDK 17 and Maven)
@@ -69,6 +71,7 @@ fn run(command: &str, rest: &[String]) -> Result<ExitCode, String> {
         ("chaos", rest) => chaos::chaos(&tree, rest),
         ("bench", rest) => demo::bench(&tree, rest),
         ("sim", rest) => sim::sim(&tree, rest),
+        ("fuzz", rest) => fuzz::fuzz(&tree, rest),
         ("record-java", []) => record_java::record(&tree),
         _ => Err(format!("no such command: {command} {}\n\n{USAGE}", rest.join(" "))),
     }

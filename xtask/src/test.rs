@@ -7,6 +7,7 @@ use crate::chaos;
 use crate::conformance;
 use crate::counts::Counts;
 use crate::endpoints::Endpoints;
+use crate::fuzz;
 use crate::npm;
 use crate::python;
 use crate::sim;
@@ -21,8 +22,9 @@ struct Group {
     run: fn(&Tree) -> Result<Counts, Failure>,
 }
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 8] = [
     Group { name: "rust", title: "tests in Rust", run: rust },
+    Group { name: "fuzz", title: "readers of bytes from outside, fuzzed", run: fuzz::gate },
     Group { name: "sim", title: "simulated workers under faults", run: sim::gate },
     Group { name: "npm", title: "the npm package's tests", run: npm_package },
     Group { name: "clients", title: "the local endpoints, by boto3 and the JS SDK", run: clients },

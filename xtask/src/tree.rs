@@ -51,6 +51,17 @@ impl Tree {
     }
 }
 
+/// The machine as rustc names it.
+pub(crate) fn host() -> Result<String, String> {
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .map_err(|error| format!("rustc does not start: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(ToOwned::to_owned).ok_or_else(|| "rustc names no host".to_owned())
+}
+
 fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }

@@ -9,8 +9,9 @@
 //!
 //! # Features
 //!
-//! `endpoints` (default) is everything but [`stream`]. A simulation that runs the model in process
-//! turns it off, and builds neither the HTTP server nor SQLite.
+//! `endpoints` (default) is everything. A simulation that runs the model in process turns it off,
+//! and builds neither the HTTP server nor SQLite: without features there is [`stream`], and
+//! `kinesis` adds the JSON calls to it.
 //!
 //! # Examples
 //!
@@ -33,7 +34,7 @@
 mod endpoints;
 #[cfg(feature = "endpoints")]
 mod http;
-#[cfg(feature = "endpoints")]
+#[cfg(feature = "kinesis")]
 pub mod kinesis;
 #[cfg(feature = "endpoints")]
 mod latency;

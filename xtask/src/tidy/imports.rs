@@ -27,6 +27,16 @@ const RULES: &[Rule] = &[
     },
     Rule { package: "shardwise-demo", imports: &["shardwise-referee"], in_tests: &[] },
     Rule {
+        package: "shardwise-fuzz",
+        imports: &[
+            "shardwise-core",
+            "shardwise-local",
+            "shardwise-referee",
+            "shardwise-table-model",
+        ],
+        in_tests: &[],
+    },
+    Rule {
         package: "shardwise-sim",
         imports: &[
             "shardwise",
