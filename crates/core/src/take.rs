@@ -83,6 +83,9 @@ pub enum Round {
 pub struct Plan {
     /// The leases to take, as they were seen, in random order.
     pub take: Vec<Lease>,
+    /// Whether they are stolen: their holder goes on renewing them, so that they have to be read
+    /// once more right before they are taken.
+    pub is_theft: bool,
     /// This worker's share: how many leases it should hold.
     pub target: usize,
     /// Live workers: those with a lease that is not expired, and this one.
@@ -115,6 +118,7 @@ pub fn plan(
     let fleet = Fleet::count(leases, sightings, me, config, now);
     let mut plan = Plan {
         take: Vec::new(),
+        is_theft: false,
         target: fleet.share(),
         workers: fleet.held.len(),
         expired: fleet.available.iter().filter(|lease| lease.holder().is_some()).count(),
@@ -142,6 +146,7 @@ pub fn plan(
             } else if may_steal {
                 let (from, n) = fleet.victim(needed, plan.target, config.max_steal);
                 plan.take = draw(from, n, rng);
+                plan.is_theft = true;
             }
         }
     }

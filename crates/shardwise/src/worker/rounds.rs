@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use shardwise_core::id::LeaseKey;
 use shardwise_core::lease::Lease;
 use shardwise_core::row::{self, Row};
-use shardwise_core::take::{self, Round};
+use shardwise_core::take::{self, Plan, Round};
 use shardwise_core::time::Time;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
@@ -47,22 +48,21 @@ impl Running {
             self.look_at_parents();
         }
         self.finished = finished;
-        let wanted = if self.adopted {
-            self.plan(&leases, round, may_steal, now)
-        } else {
+        let plan = self.plan(&leases, round, may_steal, now);
+        let mut wanted = Vec::new();
+        if !self.adopted {
             self.adopted = true;
             let me = Some(&self.shared.config.worker_id);
-            let mut mine = leases.clone();
-            mine.retain(|lease| lease.owner.as_ref() == me && lease.holder() == me);
-            mine.extend(self.plan(&leases, round, may_steal, now));
-            mine
-        };
-        self.take_all(wanted).await;
+            wanted.clone_from(&leases);
+            wanted.retain(|lease| lease.owner.as_ref() == me && lease.holder() == me);
+        }
+        wanted.extend(plan.take);
+        self.take_all(wanted, plan.is_theft).await;
     }
 
     /// Takes what can be taken, several at a time. A stop begins no more of them, and waits for
     /// those under way: a lease that is taken is there to be released. A second one does not wait.
-    async fn take_all(&mut self, mut wanted: Vec<Lease>) {
+    async fn take_all(&mut self, mut wanted: Vec<Lease>, is_theft: bool) {
         wanted.retain(|lease| {
             !self.held.contains_key(&lease.key) && !self.consumed.contains(&lease.key)
         });
@@ -74,7 +74,14 @@ impl Running {
             let room = if is_stopping { 0 } else { TAKES_AT_ONCE - takes.len() };
             for lease in wanted.by_ref().take(room) {
                 let (shared, key) = (self.shared.clone(), lease.key.clone());
-                takes.spawn(async move { (key, take(&shared, &lease).await) });
+                takes.spawn(async move {
+                    let taken = if is_theft {
+                        steal(&shared, &lease).await
+                    } else {
+                        take(&shared, &lease).await
+                    };
+                    (key, taken)
+                });
             }
             let taken = tokio::select! {
                 biased;
@@ -95,7 +102,7 @@ impl Running {
         }
     }
 
-    fn plan(&mut self, leases: &[Lease], round: Round, may_steal: bool, now: Time) -> Vec<Lease> {
+    fn plan(&mut self, leases: &[Lease], round: Round, may_steal: bool, now: Time) -> Plan {
         let config = &self.shared.config;
         let (me, limits, rng) = (&config.worker_id, &config.lease, &mut self.rng);
         let plan = take::plan(leases, &self.sightings, me, limits, round, may_steal, rng, now);
@@ -104,7 +111,7 @@ impl Running {
             let (expired, spillover) = (plan.expired, plan.spillover);
             info!(?round, take, target, workers, expired, spillover, "leases to take");
         }
-        plan.take
+        plan
     }
 
     /// Warns of rows that cannot be read, once each; says whether stealing is allowed: not in a
@@ -135,6 +142,19 @@ enum Take {
     Not,
     /// No answer, and none to the question what became of it.
     Unknown,
+}
+
+/// Takes a lease from the holder that was seen, as its row is now: since the scan, whose pages may
+/// take longer than a renewal lasts, the counter has gone on.
+async fn steal(shared: &Shared, seen: &Lease) -> Take {
+    match read(shared, &seen.key).await {
+        Ok(Some(row)) if row.holder() == seen.holder() => take(shared, &row).await,
+        Ok(Some(_) | None) => Take::Not,
+        Err(error) => {
+            warn!(lease = %seen.key, %error, "lease not read again, and not stolen");
+            Take::Not
+        }
+    }
 }
 
 async fn take(shared: &Shared, seen: &Lease) -> Take {
@@ -175,11 +195,17 @@ pub(super) fn leases_of(scan: &Scan) -> Vec<Lease> {
 
 /// Whether the row is, by a consistent read, what a write without an answer would have made it.
 async fn is_proven(shared: &Shared, wanted: &Lease) -> Result<bool, TableError> {
+    let row = read(shared, &wanted.key).await?;
+    Ok(row.is_some_and(|row| wanted.is_proven_by(&row)))
+}
+
+/// Reads a lease consistently, within the time that one write may take.
+async fn read(shared: &Shared, key: &LeaseKey) -> Result<Option<Lease>, TableError> {
     let limit = shared.config.lease.write_timeout();
-    let read = within(&*shared.ports.clock, limit, shared.ports.table.read(&wanted.key)).await;
+    let read = within(&*shared.ports.clock, limit, shared.ports.table.read(key)).await;
     let item = read.unwrap_or_else(|| Err(TableError::Unanswered("timed out".into())))?;
-    Ok(item.is_some_and(|item| match row::read(&item) {
-        Row::Lease(lease) => wanted.is_proven_by(&lease),
-        Row::Foreign { .. } | Row::Malformed { .. } => false,
+    Ok(item.as_ref().and_then(|item| match row::read(item) {
+        Row::Lease(lease) => Some(lease),
+        Row::Foreign { .. } | Row::Malformed { .. } => None,
     }))
 }
