@@ -17,6 +17,7 @@ pub mod dice;
 mod journal;
 mod nemesis;
 mod node;
+pub mod order;
 pub mod plan;
 pub mod point;
 mod ports;

@@ -18,6 +18,7 @@ use crate::node::{Node, NodeClock};
 use crate::plan::{Family, Happening};
 use crate::ports::{NodeStream, NodeTable};
 use crate::processor::Processor;
+use crate::producer::put_to_shard;
 use crate::world::{STREAM, World};
 
 /// How long a worker that could not start waits before it is started again.
@@ -238,6 +239,14 @@ impl Nemesis {
                 });
             }
             Happening::ForeignRows => self.add_foreign_rows(now),
+            Happening::Fault { worker, call, fault, times } => {
+                self.world.state().orders.add(*worker, *call, *fault, *times);
+            }
+            Happening::Put { pick, records } => {
+                let open = self.shards(ShardFilter::AtLatest);
+                let shard = &open[*pick as usize % open.len()];
+                put_to_shard(&self.world, shard, *records);
+            }
         }
     }
 

@@ -7,7 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::dice::Dice;
-use crate::point::CrashAt;
+use crate::order::Fault;
+use crate::point::{Call, CrashAt};
 
 /// A kind of fault that a run may leave out as a whole. Each run leaves some out (swarm testing):
 /// what faults together hide, they show alone.
@@ -246,6 +247,11 @@ pub enum Happening {
     OldRow { pick: u32 },
     /// A row gets an attribute that no KCL knows.
     MarkRow { pick: u32 },
+    /// So many of a worker's next calls of a kind go wrong, or all of them from now on. Only in
+    /// scenarios.
+    Fault { worker: usize, call: Call, fault: Fault, times: Option<u32> },
+    /// Records are put to one open shard. Only in scenarios.
+    Put { pick: u32, records: u32 },
 }
 
 fn secs(seconds: u64) -> Duration {

@@ -11,6 +11,7 @@ use shardwise::{
 use shardwise_referee::{Event, Handed, Place, Why};
 
 use crate::node::Node;
+use crate::order::Fault;
 use crate::plan::Habits;
 use crate::point::{Call, Edge};
 use crate::world::World;
@@ -30,6 +31,27 @@ enum End {
     Retry,
     Restart,
     Panic,
+}
+
+impl End {
+    /// What a scenario asks for.
+    fn ordered(fault: Fault) -> Self {
+        match fault {
+            Fault::Slow(_) => Self::Well,
+            Fault::Retry => Self::Retry,
+            Fault::Restart => Self::Restart,
+            Fault::Panic => Self::Panic,
+            Fault::Lost
+            | Fault::AnswerLost
+            | Fault::Late(_)
+            | Fault::Throttled
+            | Fault::Expired
+            | Fault::NotFound
+            | Fault::NoEnd
+            | Fault::Doubled
+            | Fault::Old => panic!("{fault:?} is no fault of a processor"),
+        }
+    }
 }
 
 impl Processor {
@@ -84,16 +106,23 @@ impl Processor {
     }
 
     /// Spends the time of a call; says how it is to end.
-    async fn work(&self) -> End {
+    async fn work(&self, call: Call) -> End {
         let habits = self.habits();
+        let ordered = self.world.ordered(&self.node, call);
         let is_slow = self.happens(habits.slow);
         if is_slow {
             self.world.count("processor: slow call");
         }
         let most = if is_slow { habits.longest } else { habits.usual };
-        let time = self.world.state().dice.processor.between(Duration::ZERO, most);
+        let time = match ordered {
+            Some(Fault::Slow(time)) => time,
+            Some(_) | None => self.world.state().dice.processor.between(Duration::ZERO, most),
+        };
         tokio::time::sleep(time).await;
         self.node.passes().await;
+        if let Some(fault) = ordered {
+            return End::ordered(fault);
+        }
         let (end, name) = if self.happens(habits.retry) {
             (End::Retry, "processor: fails, wants the same again")
         } else if self.happens(habits.restart) {
@@ -209,7 +238,7 @@ impl RecordProcessor for Processor {
             place: place_at(&input.checkpoint),
             pending: input.pending.as_ref().map(|pending| place_at(&pending.checkpoint)),
         });
-        let end = self.work().await;
+        let end = self.work(Call::Initialize).await;
         let result = self.finish(end);
         self.world.passes(&self.node, Call::Initialize, Edge::After).await;
         result
@@ -224,7 +253,7 @@ impl RecordProcessor for Processor {
         let records = input.records.iter().map(handed).collect();
         self.note(Event::Hand { t: self.world.t(), tenure: self.tenure.clone(), records });
         self.world.passes(&self.node, Call::Process, Edge::Before).await;
-        let end = self.work().await;
+        let end = self.work(Call::Process).await;
         if end != End::Well {
             return self.finish(end);
         }
@@ -254,7 +283,7 @@ impl RecordProcessor for Processor {
     async fn shard_ended(&mut self, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
         self.world.passes(&self.node, Call::ShardEnded, Edge::Before).await;
         self.end(Why::ShardEnded);
-        let end = self.work().await;
+        let end = self.work(Call::ShardEnded).await;
         if end != End::Well {
             return self.finish(end);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use shardwise_local::stream::NewRecord;
+use shardwise_local::stream::{NewRecord, Shard};
 
 use crate::dice::Dice;
 use crate::world::{STREAM, World};
@@ -14,8 +14,11 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Different partition keys.
 const KEYS: usize = 64;
 
-/// Puts records until `until`: a steady flow, with bursts and pauses.
+/// Puts records until `until`: a steady flow, with bursts and pauses; none if none are planned.
 pub(crate) async fn produce(world: Arc<World>, until: Duration) {
+    if world.plan.records_per_second == 0 {
+        return;
+    }
     let mut dice = Dice::new(world.plan.seed, "producer");
     let mut number = 0_u64;
     while world.now() < until {
@@ -39,6 +42,17 @@ pub(crate) async fn produce(world: Arc<World>, until: Duration) {
         let pause = dice.between(EVERY / 2, EVERY * 3 / 2);
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Puts records to one shard.
+pub(crate) fn put_to_shard(world: &World, shard: &Shard, count: u32) {
+    let already = world.state().journal.puts();
+    let record = |number: usize| NewRecord {
+        partition_key: format!("p{number}").into(),
+        explicit_hash_key: Some(shard.hash_key_range.start),
+        data: Bytes::from(format!("p{number}")),
+    };
+    put(world, (already..already + count as usize).map(record).collect());
 }
 
 fn put(world: &World, records: Vec<NewRecord>) {

@@ -27,6 +27,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// What it was told.
     pub journals: Journals,
+    /// Faults that were ordered and did not happen.
+    pub orders_left: u64,
     /// What happened, in numbers.
     pub tally: Tally,
     /// The hash of everything that happened, in order.
@@ -91,11 +93,12 @@ fn finish(world: Arc<World>) -> Outcome {
         state.streams.list_shards(STREAM, ShardFilter::FromTrimHorizon, None, usize::MAX, date);
     let shards = listed.expect("the stream is there").shards;
     state.tally.add("records", state.journal.puts() as u64);
+    let orders_left = state.orders.left();
     let journals = state.journal.close(&shards, terms(&plan));
     let verdict = judge(&journals);
     let trace_hash = state.trace.hash();
     let lines = state.trace.into_lines();
-    Outcome { plan, verdict, journals, tally: state.tally, trace_hash, lines }
+    Outcome { plan, verdict, journals, orders_left, tally: state.tally, trace_hash, lines }
 }
 
 fn terms(plan: &Plan) -> Terms {

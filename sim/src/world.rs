@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::dice::Dice;
 use crate::journal::Journal;
 use crate::node::{FIRST_DATE_MILLIS, Node};
+use crate::order::{Fault, Orders};
 use crate::plan::{Family, Plan};
 use crate::point::{Call, Edge};
 use crate::rows::Rows;
@@ -41,6 +42,7 @@ pub(crate) struct State {
     pub(crate) is_chaos: bool,
     pub(crate) is_table_made: bool,
     pub(crate) dice: AllDice,
+    pub(crate) orders: Orders,
     /// How the list of shards was before the last reshard, and when that was.
     pub(crate) before_reshard: Option<(Timestamp, Vec<Shard>)>,
     /// How often the edge where a sweep's worker is to die was reached.
@@ -81,6 +83,7 @@ impl World {
             is_chaos: true,
             is_table_made: false,
             dice,
+            orders: Orders::default(),
             before_reshard: None,
             hits: 0,
         };
@@ -124,6 +127,11 @@ impl World {
     pub(crate) fn happens(&self, dice: fn(&mut AllDice) -> &mut Dice, per_million: u32) -> bool {
         let mut state = self.state();
         state.is_chaos && dice(&mut state.dice).happens(per_million)
+    }
+
+    /// What was ordered to go wrong with a node's call.
+    pub(crate) fn ordered(&self, node: &Node, call: Call) -> Option<Fault> {
+        self.state().orders.next(node.slot, call)
     }
 
     /// How long one way of a request takes.

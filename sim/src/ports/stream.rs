@@ -14,6 +14,7 @@ use shardwise_local::stream::{self, ServiceError, ShardFilter, StartingPosition}
 
 use super::no_answer;
 use crate::node::Node;
+use crate::order::Fault;
 use crate::point::{Call, Edge};
 use crate::world::{STREAM, State, World};
 
@@ -47,11 +48,12 @@ impl NodeStream {
     async fn ask<T>(
         &self,
         call: Call,
+        ordered: Option<Fault>,
         answer: impl FnOnce(&mut State, stream::Timestamp) -> Result<T, KinesisError> + Send,
     ) -> Result<T, KinesisError> {
         self.world.passes(&self.node, call, Edge::Before).await;
         let (there, back) = (self.world.way(), self.world.way());
-        let result = match self.obstacle() {
+        let result = match self.obstacle(ordered) {
             Some(Obstacle::Lost { is_reset }) => {
                 no_answer(is_reset, there).await;
                 Err(KinesisError::Unanswered("lost".into()))
@@ -75,7 +77,10 @@ impl NodeStream {
         result
     }
 
-    fn obstacle(&self) -> Option<Obstacle> {
+    fn obstacle(&self, ordered: Option<Fault>) -> Option<Obstacle> {
+        if let Some(fault) = ordered {
+            return Obstacle::ordered(fault);
+        }
         let rates = &self.world.plan.rates;
         let is_cut = !self.node.has_stream();
         let mut state = self.world.state();
@@ -96,6 +101,25 @@ impl NodeStream {
         Some(obstacle)
     }
 
+    fn draw_wrong_answer(&self) -> Option<Wrong> {
+        let rate = self.world.plan.rates.malformed;
+        self.happens(rate, "stream: malformed answer").then(|| {
+            let mut state = self.world.state();
+            *state.dice.stream.pick(&[Wrong::Empty, Wrong::NoEnd, Wrong::TwoEnds])
+        })
+    }
+
+    fn draw_wrong_list(&self) -> Option<WrongList> {
+        self.happens(self.world.plan.rates.list, "stream: wrong list").then(|| {
+            let mut state = self.world.state();
+            *state.dice.stream.pick(&[WrongList::Doubled, WrongList::Backwards, WrongList::Old])
+        })
+    }
+
+    fn ordered(&self, call: Call) -> Option<Fault> {
+        self.world.ordered(&self.node, call)
+    }
+
     fn happens(&self, per_million: u32, name: &'static str) -> bool {
         let happens = self.world.happens(|dice| &mut dice.stream, per_million);
         if happens {
@@ -110,10 +134,26 @@ enum Obstacle {
     Refused(KinesisError),
 }
 
+impl Obstacle {
+    /// What a scenario asks for; none if it asks for an answer that is wrong.
+    fn ordered(fault: Fault) -> Option<Self> {
+        Some(match fault {
+            Fault::Lost | Fault::AnswerLost => Self::Lost { is_reset: true },
+            Fault::Throttled => Self::Refused(KinesisError::Throttled),
+            Fault::Expired => Self::Refused(KinesisError::Expired),
+            Fault::NotFound => Self::Refused(KinesisError::NotFound("as ordered".to_owned())),
+            Fault::NoEnd | Fault::Doubled | Fault::Old => return None,
+            Fault::Late(_) | Fault::Slow(_) | Fault::Retry | Fault::Restart | Fault::Panic => {
+                panic!("{fault:?} is no fault of the stream")
+            }
+        })
+    }
+}
+
 #[async_trait]
 impl Kinesis for NodeStream {
     async fn stream_state(&self, _: &StreamName) -> Result<StreamState, KinesisError> {
-        self.ask(Call::StreamState, |state, date| {
+        self.ask(Call::StreamState, self.ordered(Call::StreamState), |state, date| {
             state.streams.summary(STREAM, date).map_err(error)?;
             Ok(StreamState::Ready)
         })
@@ -125,13 +165,15 @@ impl Kinesis for NodeStream {
         _: &StreamName,
         page: &ShardPage,
     ) -> Result<ShardList, KinesisError> {
-        let wrong = self.happens(self.world.plan.rates.list, "stream: wrong list").then(|| {
-            let mut state = self.world.state();
-            *state.dice.stream.pick(&[WrongList::Doubled, WrongList::Backwards, WrongList::Old])
-        });
+        let ordered = self.ordered(Call::ListShards);
+        let wrong = match ordered {
+            Some(Fault::Doubled) => Some(WrongList::Doubled),
+            Some(Fault::Old) => Some(WrongList::Old),
+            Some(_) | None => self.draw_wrong_list(),
+        };
         let limit = self.world.plan.knobs.page_shards;
         let page = page.clone();
-        self.ask(Call::ListShards, move |state, date| {
+        self.ask(Call::ListShards, ordered, move |state, date| {
             let listed = match &page {
                 ShardPage::All => {
                     let filter = ShardFilter::FromTrimHorizon;
@@ -167,7 +209,7 @@ impl Kinesis for NodeStream {
         position: &Position,
     ) -> Result<ShardIterator, KinesisError> {
         let not_found = self.happens(self.world.plan.rates.not_found, "stream: not found");
-        self.ask(Call::Iterator, |state, date| {
+        self.ask(Call::Iterator, self.ordered(Call::Iterator), |state, date| {
             let id = shard.as_str().parse().map_err(|_| KinesisError::NotFound(shard.to_string()));
             if not_found {
                 return Err(KinesisError::NotFound(shard.to_string()));
@@ -182,12 +224,13 @@ impl Kinesis for NodeStream {
     async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError> {
         let rates = &self.world.plan.rates;
         let expires = self.happens(rates.expired, "stream: iterator expires");
-        let wrong = self.happens(rates.malformed, "stream: malformed answer").then(|| {
-            let mut state = self.world.state();
-            *state.dice.stream.pick(&[Wrong::Empty, Wrong::NoEnd, Wrong::TwoEnds])
-        });
+        let ordered = self.ordered(Call::Records);
+        let wrong = match ordered {
+            Some(Fault::NoEnd) => Some(Wrong::NoEnd),
+            Some(_) | None => self.draw_wrong_answer(),
+        };
         let not_found = self.happens(rates.not_found, "stream: not found");
-        self.ask(Call::Records, |state, date| {
+        self.ask(Call::Records, ordered, |state, date| {
             if expires {
                 return Err(KinesisError::Expired);
             }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::no_answer;
 use crate::node::Node;
+use crate::order::Fault;
 use crate::point::{Call, Edge};
 use crate::rows::Sender;
 use crate::world::World;
@@ -48,12 +49,36 @@ enum Fate {
     },
 }
 
+impl Fate {
+    /// What a scenario asks for.
+    fn ordered(fault: Fault) -> Self {
+        match fault {
+            Fault::Lost => Self::Lost { is_reset: true },
+            Fault::AnswerLost => Self::AnswerLost { is_reset: true },
+            Fault::Late(after) => Self::Late { after, is_reset: true },
+            Fault::Slow(back) => Self::Answered { back },
+            Fault::Throttled => Self::Throttled,
+            Fault::Expired
+            | Fault::NotFound
+            | Fault::NoEnd
+            | Fault::Doubled
+            | Fault::Old
+            | Fault::Retry
+            | Fault::Restart
+            | Fault::Panic => panic!("{fault:?} is no fault of the table"),
+        }
+    }
+}
+
 fn unanswered(why: &'static str) -> TableError {
     TableError::Unanswered(why.into())
 }
 
 impl NodeTable {
     fn fate(&self, call: Call) -> Fate {
+        if let Some(fault) = self.world.ordered(&self.node, call) {
+            return Fate::ordered(fault);
+        }
         let rates = &self.world.plan.rates;
         let failover = self.world.plan.knobs.failover;
         let back = self.world.way();

@@ -1,0 +1,70 @@
+//! Faults that are ordered, not drawn: what a scenario lets go wrong with a worker's next calls.
+
+use std::time::Duration;
+
+use crate::point::Call;
+
+/// What goes wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The request does not arrive.
+    Lost,
+    /// It is carried out, and the answer does not come back.
+    AnswerLost,
+    /// A write to the table is applied so much later, when nobody waits for it any more.
+    Late(Duration),
+    /// The table's answer, or the processor's call, takes so long.
+    Slow(Duration),
+    /// It is refused for its rate.
+    Throttled,
+    /// The stream says that the iterator has expired.
+    Expired,
+    /// The stream says that there is no such shard.
+    NotFound,
+    /// A read of the stream has neither an iterator nor children in its answer.
+    NoEnd,
+    /// A list of shards has each shard twice.
+    Doubled,
+    /// A list of shards is as it was before the last reshard.
+    Old,
+    /// The processor fails, and wants the same again.
+    Retry,
+    /// The processor fails, and wants to be replaced.
+    Restart,
+    /// The processor panics.
+    Panic,
+}
+
+/// What is ordered and has not happened yet.
+#[derive(Debug, Default)]
+pub(crate) struct Orders(Vec<Order>);
+
+#[derive(Debug)]
+struct Order {
+    worker: usize,
+    call: Call,
+    fault: Fault,
+    /// How often; none is for ever.
+    times: Option<u32>,
+}
+
+impl Orders {
+    pub(crate) fn add(&mut self, worker: usize, call: Call, fault: Fault, times: Option<u32>) {
+        self.0.push(Order { worker, call, fault, times });
+    }
+
+    /// What goes wrong with the call that a worker makes now: what was ordered first, first.
+    pub(crate) fn next(&mut self, worker: usize, call: Call) -> Option<Fault> {
+        let is_meant = |order: &&mut Order| {
+            order.worker == worker && order.call == call && order.times != Some(0)
+        };
+        let order = self.0.iter_mut().find(is_meant)?;
+        order.times = order.times.map(|times| times - 1);
+        Some(order.fault)
+    }
+
+    /// How many of the ordered faults have not happened, those that last for ever apart.
+    pub(crate) fn left(&self) -> u64 {
+        self.0.iter().filter_map(|order| order.times).map(u64::from).sum()
+    }
+}

@@ -1,0 +1,86 @@
+//! From shards to leases: shards that nobody found, or that were processed twice.
+
+use shardwise_sim::order::Fault::{Doubled, Lost, Old, Slow};
+use shardwise_sim::plan::Happening;
+use shardwise_sim::point::Call;
+
+use crate::scenario::{Scenario, secs, shard};
+
+const SPLIT: Happening = Happening::Split { pick: 0 };
+
+/// KCL#339, KCL#662, KCL 1.13.3: new shards waited for a list that was lost.
+#[test]
+fn children_get_their_leases_though_no_list_of_shards_is_answered() {
+    let ran = Scenario::new(2, 1)
+        .always(secs(10), 0, Call::ListShards, Lost)
+        .at(secs(20), SPLIT)
+        .at(secs(30), Happening::Merge { pick: 0 })
+        .run();
+    for new in 2..=4 {
+        assert!(!ran.tenures_of(new).is_empty(), "{}", shard(new));
+    }
+}
+
+/// KCL#788: a first list in pages failed. KCL#811: a list had shards twice.
+#[test]
+fn a_first_list_in_pages_and_with_doubles_leases_each_shard_once() {
+    let ran = Scenario::new(4, 1)
+        .with(|plan| plan.knobs.page_shards = 1)
+        .fault(secs(0), 0, Call::ListShards, Doubled, 4)
+        .run();
+    for first in 0..4 {
+        assert_eq!((ran.creations_of(first), ran.tenures_of(first).len()), (1, 1));
+    }
+}
+
+/// KCL#150, KCL#511, KCL#572: a finished shard whose row was gone was leased and replayed.
+#[test]
+fn a_shard_that_is_done_and_cleaned_up_is_not_leased_anew() {
+    let ran = Scenario::new(2, 2)
+        .at(secs(10), SPLIT)
+        .always(secs(10), 0, Call::ListShards, Old)
+        .at(secs(45), Happening::Kill { worker: 0, down: secs(5) })
+        .at(secs(50), Happening::Stop { worker: 1, down: secs(5) })
+        .run();
+    assert!(ran.row_at(0, secs(45)).is_none(), "it was cleaned up");
+    assert_eq!((ran.creations_of(0), ran.tenures_of(0).len()), (1, 1));
+}
+
+/// KCL#1731: every worker of a new application made the first leases.
+#[test]
+fn workers_that_start_together_make_each_first_lease_once() {
+    let ran = Scenario::new(8, 5).run();
+    for first in 0..8 {
+        assert_eq!(ran.creations_of(first), 1, "{}", shard(first));
+    }
+}
+
+/// A risk in KCL: a child whose parent has no row is begun at once.
+#[test]
+fn a_child_whose_parents_row_was_deleted_waits_until_the_parent_is_done() {
+    let ran = Scenario::new(1, 1)
+        .at(secs(20), SPLIT)
+        .fault(secs(20), 0, Call::ShardEnded, Slow(secs(10)), 1)
+        .at(secs(24), Happening::DeleteRow { pick: 0 })
+        .run();
+    assert_eq!(ran.creations_of(0), 2);
+    let ended = ran.ended_at(0).expect("the parent was done once more");
+    for child in 1..=2 {
+        assert!(ended < ran.tenures_of(child)[0].started, "{}", shard(child));
+    }
+}
+
+/// A risk in KCL: a merged shard of whose parents one has no row goes from worker to worker.
+#[test]
+fn a_merged_shard_waits_for_the_parent_whose_row_was_deleted_and_stays_where_it_is() {
+    let ran = Scenario::new(2, 2)
+        .at(secs(20), Happening::Merge { pick: 0 })
+        .fault(secs(20), 0, Call::ShardEnded, Slow(secs(10)), 1)
+        .fault(secs(20), 1, Call::ShardEnded, Slow(secs(10)), 1)
+        .at(secs(24), Happening::DeleteRow { pick: 0 })
+        .run();
+    assert_eq!(ran.creations_of(0), 2);
+    let merged = ran.tenures_of(2);
+    assert_eq!(merged.len(), 1);
+    assert!((0..2).all(|parent| ran.ended_at(parent) < Some(merged[0].started)));
+}
