@@ -134,7 +134,8 @@ fn a_jump_of_the_date_costs_no_lease() {
 fn a_worker_that_stood_still_hands_on_nothing_of_a_lease_that_it_lost() {
     let ran = Scenario::new(1, 2)
         .with(|plan| (plan.knobs.records_max, plan.knobs.idle) = (5, millis(200)))
-        .with(|plan| plan.habits.usual = millis(800))
+        // No checkpoint whose refusal would tell.
+        .with(|plan| (plan.habits.usual, plan.habits.lazy) = (millis(800), 1_000_000))
         .joins(secs(10), 1)
         .at(secs(20), Happening::Pause { worker: 0, lasts: secs(30) })
         .run();

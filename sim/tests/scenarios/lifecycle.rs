@@ -139,7 +139,10 @@ fn a_worker_that_dies_in_the_middle_of_a_split_loses_no_child() {
 #[test]
 fn children_start_within_seconds_of_their_parents_end() {
     let ran = Scenario::new(2, 2)
-        .with(|plan| plan.knobs.parent_poll = secs(10))
+        .with(|plan| plan.knobs.parent_poll = secs(30))
+        // Their children's leases are taken meanwhile, and wait.
+        .always(secs(30), 0, Call::ShardEnded, Slow(secs(4)))
+        .always(secs(30), 1, Call::ShardEnded, Slow(secs(4)))
         .at(secs(30), SPLIT)
         .at(secs(50), Happening::Merge { pick: 0 })
         .run();
