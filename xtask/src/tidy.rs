@@ -1,10 +1,12 @@
 //! What a reviewer would say twice and no lint knows.
 
+mod citations;
 mod imports;
 mod licences;
 mod links;
 mod source;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::tree::Tree;
@@ -19,6 +21,7 @@ pub(crate) struct Report {
 /// Looks at every file that git knows or would, and at what cargo knows of the packages.
 pub(crate) fn tidy(tree: &Tree) -> Result<Report, String> {
     let mut report = Report::default();
+    let mut tests = BTreeSet::new();
     for path in files(tree)? {
         // What is not text is none of tidy's business.
         let Ok(text) = std::fs::read_to_string(tree.root.join(&path)) else { continue };
@@ -30,11 +33,19 @@ pub(crate) fn tidy(tree: &Tree) -> Result<Report, String> {
             source::places(&text, &mut at);
         }
         match kind {
-            Kind::Code => source::code(&text, &mut at),
+            Kind::Code => {
+                source::code(&text, &mut at);
+                tests.extend(citations::tests(&text).map(str::to_owned));
+            }
             Kind::Markdown => links::links(&text, &tree.root.join(&path), &mut at),
             Kind::Lock | Kind::Other => {}
         }
     }
+    let page = std::fs::read_to_string(tree.root.join(citations::PAGE));
+    let page = page.map_err(|error| format!("{}: {error}", citations::PAGE))?;
+    citations::citations(&page, &tests, &mut |line, fault| {
+        report.findings.push(format!("{}:{line}: {fault}", citations::PAGE));
+    });
     imports::check(&tree.metadata, &mut report.findings);
     licences::check(tree, &mut report)?;
     Ok(report)
