@@ -4,7 +4,7 @@ use shardwise_core::id::WorkerId;
 use shardwise_core::properties::settings::DaemonSettings;
 
 use super::Target;
-use super::properties::escaped;
+use super::properties::{NOW, escaped};
 
 pub(super) const TARGET: Target = Target {
     name: "executable_name",
@@ -21,7 +21,7 @@ fn check(input: &[u8]) {
         escaped(&command)
     );
     let generated = WorkerId::new("w").expect("it is not empty");
-    let parts = match DaemonSettings::from_bytes(file.as_bytes(), &generated) {
+    let parts = match DaemonSettings::from_bytes(file.as_bytes(), &generated, NOW) {
         Ok(settings) => settings.executable,
         Err(error) => {
             assert!(error.to_string().contains("executableName"), "{error}");

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use shardwise_core::id::WorkerId;
 use shardwise_core::properties::settings::{DaemonSettings, SettingsError};
 use shardwise_core::properties::{Entry, parse};
+use shardwise_core::time::Timestamp;
 
 use super::Target;
 
@@ -43,6 +44,9 @@ pub(super) const TARGET: Target = Target {
     bytes_max: 512,
     check,
 };
+
+/// The date of every check.
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 fn check(input: &[u8]) {
     let ours = parse(input);
@@ -80,7 +84,7 @@ fn check_written_again(entries: &[Entry]) {
 fn check_settings(input: &[u8], entries: &[Entry]) {
     let generated = WorkerId::new("generated").expect("it is not empty");
     let is_there = |line: usize| entries.iter().any(|entry| entry.line == line);
-    match DaemonSettings::from_bytes(input, &generated) {
+    match DaemonSettings::from_bytes(input, &generated, NOW) {
         Ok(settings) => {
             assert_eq!(settings.config.validate(), Ok(()));
             assert!(!settings.executable.is_empty());
