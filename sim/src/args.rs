@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use clap::Parser;
-use shardwise_sim::plan::{Family, Limits};
+use shardwise_sim::plan::{Family, Limits, Plan};
 
 /// Runs real workers in seeded worlds, and judges what they did.
 #[derive(Debug, Parser)]
@@ -53,6 +53,10 @@ pub(crate) struct Args {
     /// Runs seeds from `--from` on for so many minutes.
     #[arg(long, value_name = "MINUTES", num_args = 0..=1, default_missing_value = "60")]
     pub(crate) night: Option<u64>,
+    /// Lets workers reach the services through the SDK's own clients, in runs of a quarter of an
+    /// hour.
+    #[arg(long)]
+    sdk: bool,
     /// Prints the hash of each seed's run, and nothing else.
     #[arg(long, hide = true)]
     pub(crate) hashes: bool,
@@ -61,6 +65,11 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn range(&self) -> Range<u64> {
         self.from..self.from.saturating_add(self.seeds)
+    }
+
+    /// The plan of a seed.
+    pub(crate) fn plan(&self, seed: u64, limits: &Limits) -> Plan {
+        if self.sdk { Plan::over_sdk(seed, limits) } else { Plan::new(seed, limits) }
     }
 
     pub(crate) fn limits(&self) -> Result<Limits, String> {

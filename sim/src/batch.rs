@@ -100,10 +100,14 @@ pub fn sweep_points() -> Vec<CrashAt> {
 ///
 /// Whatever still fails counts, not only what failed first: the smallest is the most telling.
 #[must_use]
-pub fn shrink(seed: u64, limits: &Limits) -> Limits {
+pub fn shrink(failed: &Plan, limits: &Limits) -> Limits {
+    let plan = |limits: &Limits| match failed.over_sdk {
+        true => Plan::over_sdk(failed.seed, limits),
+        false => Plan::new(failed.seed, limits),
+    };
     let mut smallest = limits.clone();
-    let fails = |limits: &Limits| attempt(&Plan::new(seed, limits)).is_err();
-    let left: BTreeSet<Family> = Plan::new(seed, limits).families;
+    let fails = |limits: &Limits| attempt(&plan(limits)).is_err();
+    let left: BTreeSet<Family> = plan(limits).families;
     for family in left {
         let mut without = smallest.clone();
         without.without.insert(family);
@@ -111,15 +115,15 @@ pub fn shrink(seed: u64, limits: &Limits) -> Limits {
             smallest = without;
         }
     }
-    let plan = Plan::new(seed, &smallest);
-    for workers in 1..plan.workers {
+    let first = plan(&smallest);
+    for workers in 1..first.workers {
         let fewer = Limits { workers: Some(workers), ..smallest.clone() };
         if fails(&fewer) {
             smallest = fewer;
             break;
         }
     }
-    let mut minutes = plan.chaos.as_secs() / 60;
+    let mut minutes = first.chaos.as_secs() / 60;
     while minutes > 1 {
         minutes /= 2;
         let chaos = Some(Duration::from_secs(60 * minutes));

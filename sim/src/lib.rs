@@ -25,5 +25,7 @@ mod processor;
 mod producer;
 mod rows;
 pub mod run;
+#[cfg(feature = "sdk")]
+mod sdk;
 pub mod tally;
 mod world;

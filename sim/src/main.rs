@@ -16,6 +16,9 @@ use shardwise_sim::run::run;
 use crate::args::Args;
 use crate::report::{Verdicts, tell_one};
 
+/// How many runs of the gate are over the SDK.
+const SDK_SEEDS: u64 = 40;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     match start(&args) {
@@ -31,13 +34,13 @@ fn main() -> ExitCode {
 fn start(args: &Args) -> Result<bool, String> {
     let limits = args.limits()?;
     if let Some(seed) = args.seed {
-        let outcome = run(Plan::new(seed, &limits), args.log);
+        let outcome = run(args.plan(seed, &limits), args.log);
         tell_one(&outcome);
         return Ok(outcome.is_clean());
     }
     if args.hashes {
         for seed in args.range() {
-            println!("{seed} {:016x}", run(Plan::new(seed, &limits), false).trace_hash);
+            println!("{seed} {:016x}", run(args.plan(seed, &limits), false).trace_hash);
         }
         return Ok(true);
     }
@@ -58,11 +61,13 @@ fn start(args: &Args) -> Result<bool, String> {
     match args.night {
         Some(minutes) => night(args, minutes, &mut verdicts, &limits),
         None => {
-            let plans: Vec<Plan> = args.range().map(|seed| Plan::new(seed, &limits)).collect();
+            let plans: Vec<Plan> = args.range().map(|seed| args.plan(seed, &limits)).collect();
             verdicts.add("seeds", &plans, &limits);
         }
     }
     if args.gate {
+        let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, &limits)).collect();
+        verdicts.add("seeds over the SDK", &plans, &limits);
         verdicts.require_every_fault(&limits);
         verdicts.count("a seed is a run", twice(args)?);
     }
@@ -78,7 +83,8 @@ fn night(args: &Args, minutes: u64, verdicts: &mut Verdicts, limits: &Limits) {
     let start = Instant::now();
     let mut from = args.from;
     while start.elapsed().as_secs() < 60 * minutes {
-        let plans: Vec<Plan> = (from..from + args.seeds).map(|s| Plan::new(s, limits)).collect();
+        let plans: Vec<Plan> =
+            (from..from + args.seeds).map(|seed| args.plan(seed, limits)).collect();
         verdicts.add(&format!("seeds {from} to {}", from + args.seeds - 1), &plans, limits);
         from += args.seeds;
     }

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use shardwise::row::{Item, Value};
 use shardwise::{
-    Clock, Config, InitialPosition, Ports, Stopped, Stopper, StreamName, Worker, WorkerError,
-    WorkerId,
+    Config, InitialPosition, Stopped, Stopper, StreamName, Worker, WorkerError, WorkerId,
 };
 use shardwise_local::stream::{Shard, ShardFilter};
 use shardwise_referee::WorkerEvent;
@@ -14,9 +13,9 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::dice::Dice;
-use crate::node::{Node, NodeClock};
+use crate::node::Node;
 use crate::plan::{Family, Happening};
-use crate::ports::{NodeStream, NodeTable};
+use crate::ports;
 use crate::processor::Processor;
 use crate::producer::put_to_shard;
 use crate::world::{STREAM, World};
@@ -87,16 +86,10 @@ impl Nemesis {
             0
         };
         let node = Node::new(slot, name, self.world.start(), fast_ppm);
-        let ports = Ports {
-            kinesis: Arc::new(NodeStream {
-                world: Arc::clone(&self.world),
-                node: Arc::clone(&node),
-            }),
-            table: Arc::new(NodeTable { world: Arc::clone(&self.world), node: Arc::clone(&node) }),
-            clock: Arc::new(NodeClock(Arc::clone(&node))) as Arc<dyn Clock>,
-        };
+        let config = self.config(&node.name);
+        let ports = ports::of(&self.world, &node, &config);
         let seed = self.dice.below(usize::MAX) as u64;
-        let worker = Worker::new(self.config(&node.name), ports, seed);
+        let worker = Worker::new(config, ports, seed);
         let worker = worker.expect("a plan's settings are allowed");
         let stopper = worker.stopper();
         let (world, living) = (Arc::clone(&self.world), Arc::clone(&node));

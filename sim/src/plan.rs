@@ -131,6 +131,8 @@ pub struct Plan {
     pub happenings: Vec<(Duration, Happening)>,
     /// The one place where a worker is to die, in a sweep.
     pub crash: Option<CrashAt>,
+    /// Whether workers reach the services through the SDK's own clients.
+    pub over_sdk: bool,
 }
 
 /// Settings.
@@ -290,11 +292,24 @@ impl Plan {
             records_per_second: *dice.pick(&[14, 15, 16, 18, 20]),
             happenings: Vec::new(),
             crash: None,
+            over_sdk: false,
             knobs,
             families,
         };
         plan.draw_happenings();
         plan
+    }
+
+    /// A quarter of an hour through the SDK's clients, without the faults that only a port of the
+    /// simulation can bring about.
+    #[must_use]
+    pub fn over_sdk(seed: u64, limits: &Limits) -> Self {
+        const AT_PORTS: [Family; 4] =
+            [Family::Hands, Family::StaleScans, Family::Malformed, Family::Lists];
+        let mut limits = limits.clone();
+        limits.without.extend(AT_PORTS);
+        limits.chaos.get_or_insert(secs(900));
+        Self { over_sdk: true, ..Self::new(seed, &limits) }
     }
 
     /// Three minutes in which every call of a worker is made, and in which one dies at `crash`.

@@ -3,16 +3,39 @@
 mod stream;
 mod table;
 
-pub(crate) use self::stream::NodeStream;
-pub(crate) use self::table::NodeTable;
+use shardwise::{Clock, Config, Ports};
 
+pub(crate) use self::stream::{NodeStream, Obstacle};
+pub(crate) use self::table::{Fate, NodeTable};
+use crate::node::{Node, NodeClock};
+use crate::world::World;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a request that nothing answers stays open: longer than any caller waits.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// The ports of a node's worker.
+pub(crate) fn of(world: &Arc<World>, node: &Arc<Node>, config: &Config) -> Ports {
+    let (there, itself) = (|| Arc::clone(world), || Arc::clone(node));
+    let clock = Arc::new(NodeClock(itself())) as Arc<dyn Clock>;
+    #[cfg(feature = "sdk")]
+    if world.sdk.is_some() {
+        let (kinesis, table) = crate::sdk::ports(world, node, config);
+        return Ports { kinesis, table, clock };
+    }
+    // Only the SDK's clients are told which table.
+    let _ = config;
+    Ports {
+        kinesis: Arc::new(NodeStream { world: there(), node: itself() }),
+        table: Arc::new(NodeTable { world: there(), node: itself() }),
+        clock,
+    }
+}
+
 /// How a node learns that there is no answer: at once (a connection is reset), or never.
-async fn no_answer(is_reset: bool, after: Duration) {
+pub(crate) async fn no_answer(is_reset: bool, after: Duration) {
     let wait = if is_reset { after } else { SILENCE };
     tokio::time::sleep(wait).await;
 }

@@ -8,7 +8,7 @@ use shardwise_sim::run::Outcome;
 use shardwise_sim::tally::Tally;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 36] = [
+const FAULTS: [&str; 39] = [
     "hand: row deleted",
     "hand: row with an unknown attribute",
     "hand: row without hash keys",
@@ -31,6 +31,9 @@ const FAULTS: [&str; 36] = [
     "processor: slow call",
     "reshard: merge",
     "reshard: split",
+    "sdk: answer cut off",
+    "sdk: beyond the limits of a shard",
+    "sdk: iterator expired",
     "stream: cut off",
     "stream: iterator expires",
     "stream: malformed answer",
@@ -144,6 +147,7 @@ impl Verdicts {
 fn name_of(plan: &Plan) -> String {
     match plan.crash {
         Some(crash) => format!("crash at {crash}"),
+        None if plan.over_sdk => format!("seed {} over the SDK", plan.seed),
         None => format!("seed {}", plan.seed),
     }
 }
@@ -156,8 +160,11 @@ fn explain(failure: &Failure, limits: &Limits) {
         return;
     }
     let seed = failure.plan.seed;
-    let smallest = batch::shrink(seed, limits);
+    let smallest = batch::shrink(&failure.plan, limits);
     let mut command = format!("cargo xtask sim --seed {seed}");
+    if failure.plan.over_sdk {
+        command += " --sdk";
+    }
     if let Some(chaos) = smallest.chaos {
         command += &format!(" --minutes {}", chaos.as_secs() / 60);
     }

@@ -81,9 +81,19 @@ impl Rows {
 
     /// Changes a row by hand.
     pub(crate) fn set(&mut self, key: &str, item: Option<Item>, now: Duration) -> LeaseWrite {
+        self.replace(key, item, Sender { by: None, sent_t: crate::world::micros(now) }, now)
+    }
+
+    /// Puts another item in a row's place, whatever stands there.
+    pub(crate) fn replace(
+        &mut self,
+        key: &str,
+        item: Option<Item>,
+        sender: Sender<'_>,
+        now: Duration,
+    ) -> LeaseWrite {
         let before = self.table.row(key).cloned();
         self.table.set(key, item);
-        let sender = Sender { by: None, sent_t: crate::world::micros(now) };
         self.note(key, before, sender, now)
     }
 

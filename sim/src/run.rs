@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shardwise_local::stream::{Capacity, Settings, ShardFilter, Streams};
+use shardwise_local::stream::{Capacity, Limits, Settings, ShardFilter, Streams};
 use shardwise_referee::{Journals, Terms, Verdict, judge};
 use tokio::sync::mpsc;
 
@@ -49,9 +49,10 @@ impl Outcome {
 ///
 /// # Panics
 ///
-/// When the runtime cannot be made.
+/// When the runtime cannot be made, or the plan is over the SDK and this build has none.
 #[must_use]
 pub fn run(plan: Plan, keeps_lines: bool) -> Outcome {
+    assert!(cfg!(feature = "sdk") || !plan.over_sdk, "this build is without the SDK");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -65,8 +66,12 @@ pub fn run(plan: Plan, keeps_lines: bool) -> Outcome {
 
 async fn live(plan: Plan, keeps_lines: bool) -> Arc<World> {
     let (chaos, quiet) = (plan.chaos, plan.quiet);
-    let settings =
-        Settings { iterator_lifetime: plan.knobs.iterator_lifetime, ..Settings::default() };
+    let settings = Settings {
+        iterator_lifetime: plan.knobs.iterator_lifetime,
+        // Over the SDK the service's own refusals are to be met as well.
+        limits: Limits { reads: plan.over_sdk, ..Limits::default() },
+        ..Settings::default()
+    };
     let (deaths, dead) = mpsc::unbounded_channel();
     let shards = plan.shards;
     let world = World::new(plan, Streams::new(settings), keeps_lines, deaths);

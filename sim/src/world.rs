@@ -27,6 +27,9 @@ pub(crate) struct World {
     pub(crate) plan: Plan,
     start: Instant,
     state: Mutex<State>,
+    /// What the SDK's clients reach, if workers have them.
+    #[cfg(feature = "sdk")]
+    pub(crate) sdk: Option<crate::sdk::Services>,
     /// Where a node's death at an edge is told, by its slot.
     deaths: mpsc::UnboundedSender<Arc<Node>>,
 }
@@ -87,7 +90,14 @@ impl World {
             before_reshard: None,
             hits: 0,
         };
-        Arc::new(Self { plan, start: Instant::now(), state: Mutex::new(state), deaths })
+        Arc::new(Self {
+            #[cfg(feature = "sdk")]
+            sdk: plan.over_sdk.then(crate::sdk::Services::new),
+            plan,
+            start: Instant::now(),
+            state: Mutex::new(state),
+            deaths,
+        })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

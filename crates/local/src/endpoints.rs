@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::{Answer, Server, Service};
-use crate::kinesis::{self, Kinesis};
+use crate::kinesis::Kinesis;
 use crate::latency::{self, Latencies};
 use crate::stream::{Limits, Settings, Timestamp};
 use crate::table::{Tables, TablesError};
@@ -184,11 +184,7 @@ impl Service for Kinesis {
     const MEDIA_TYPE: &'static str = "application/x-amz-json-1.1";
 
     fn answer(&self, target: &str, body: &[u8]) -> Answer {
-        let operation = target.strip_prefix(kinesis::TARGET_PREFIX).unwrap_or(target);
-        match self.call(operation, body, wall_clock()) {
-            Ok(body) => Answer::ok(body),
-            Err(error) => Answer::error(400, error.name(), &error.to_string()),
-        }
+        self.call_at(target, body, wall_clock())
     }
 }
 

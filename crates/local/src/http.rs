@@ -47,7 +47,9 @@ impl Answer {
         Self { status: 200, error: None, body }
     }
 
-    pub(crate) fn error(status: u16, name: &str, message: &str) -> Self {
+    /// An error as both services write it.
+    #[must_use]
+    pub fn error(status: u16, name: &str, message: &str) -> Self {
         let body = serde_json::json!({ "__type": name, "message": message });
         Self { status, error: Some(name.to_owned()), body: body.to_string().into_bytes() }
     }

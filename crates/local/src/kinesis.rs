@@ -58,12 +58,34 @@ impl Kinesis {
     /// An account without streams.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { streams: Mutex::new(Streams::new(settings)) }
+        Self::of(Streams::new(settings))
+    }
+
+    /// An account with these streams.
+    #[must_use]
+    pub fn of(streams: Streams) -> Self {
+        Self { streams: Mutex::new(streams) }
+    }
+
+    /// Its streams.
+    #[must_use]
+    pub fn into_streams(self) -> Streams {
+        self.streams.into_inner().expect("no call panics while it holds the lock")
     }
 
     /// The model behind the protocol. The lock is for short calls, never over an await.
     pub fn streams(&self) -> MutexGuard<'_, Streams> {
         self.streams.lock().expect("no call panics while it holds the lock")
+    }
+
+    /// Answers a request: the value of its `X-Amz-Target` header and its body.
+    #[cfg(feature = "endpoints")]
+    pub fn call_at(&self, target: &str, body: &[u8], now: Timestamp) -> crate::Answer {
+        let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or(target);
+        match self.call(operation, body, now) {
+            Ok(body) => crate::Answer::ok(body),
+            Err(error) => crate::Answer::error(400, error.name(), &error.to_string()),
+        }
     }
 
     /// Carries out one operation, named without its prefix.

@@ -18,6 +18,8 @@ use tracing::info;
 pub use self::credentials::NoCredentials;
 use crate::clock::SystemClock;
 use crate::error::with_causes;
+use crate::kinesis::Kinesis;
+use crate::lease_table::LeaseTable;
 use crate::worker::Ports;
 
 /// How long one request may take. KCL: 30 s for Kinesis, 60 s for DynamoDB; writes to a lease
@@ -88,19 +90,49 @@ pub enum ConnectError {
 ///
 /// No region, or no provider that has credentials; the text names where was looked.
 pub async fn connect(settings: &Settings, config: &Config) -> Result<Ports, ConnectError> {
-    let (kinesis, place) = load("Kinesis", &settings.kinesis).await?;
-    let kinesis = aws_sdk_kinesis::Client::new(&kinesis);
-    let (dynamodb, _) = load("DynamoDB", &settings.dynamodb).await?;
-    let dynamodb = aws_sdk_dynamodb::Client::new(&dynamodb);
-    Ok(Ports {
-        kinesis: Arc::new(kinesis::Stream::new(kinesis, place)),
-        table: Arc::new(lease_table::Table::new(dynamodb, config.table.name.clone())),
-        clock: Arc::new(SystemClock::start()),
-    })
+    let kinesis = load("Kinesis", &settings.kinesis).await?;
+    let dynamodb = load("DynamoDB", &settings.dynamodb).await?;
+    let (kinesis, table) = over(&kinesis, &dynamodb, config);
+    Ok(Ports { kinesis, table, clock: Arc::new(SystemClock::start()) })
 }
 
-/// How to reach a service, and where it is in words.
-async fn load(name: &'static str, service: &Service) -> Result<(SdkConfig, String), ConnectError> {
+/// The stream and the lease table over SDK configurations of your own: region, credentials,
+/// endpoint and HTTP client are yours. Retries and timeouts are ours, whatever yours say.
+#[must_use]
+pub fn over(
+    kinesis: &SdkConfig,
+    dynamodb: &SdkConfig,
+    config: &Config,
+) -> (Arc<dyn Kinesis>, Arc<dyn LeaseTable>) {
+    let timeouts = || {
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT);
+        timeouts.operation_timeout(REQUEST_TIMEOUT).build()
+    };
+    let place = match (kinesis.region(), kinesis.endpoint_url()) {
+        (region, Some(url)) => format!("{}, endpoint {url}", in_words(region)),
+        (region, None) => in_words(region),
+    };
+    // A hidden retry of a conditional write that was applied would fail its own condition, and a
+    // hidden retry of a read counts against the shard's five a second.
+    let kinesis = aws_sdk_kinesis::config::Builder::from(kinesis)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts())
+        .build();
+    let dynamodb = aws_sdk_dynamodb::config::Builder::from(dynamodb)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts())
+        .build();
+    let kinesis = aws_sdk_kinesis::Client::from_conf(kinesis);
+    let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb);
+    let table = lease_table::Table::new(dynamodb, config.table.name.clone());
+    (Arc::new(kinesis::Stream::new(kinesis, place)), Arc::new(table))
+}
+
+fn in_words(region: Option<&Region>) -> String {
+    region.map_or_else(|| "no region".to_owned(), |region| format!("region {region}"))
+}
+
+async fn load(name: &'static str, service: &Service) -> Result<SdkConfig, ConnectError> {
     let region = match &service.region {
         Some(region) => Region::new(region.clone()),
         None => {
@@ -113,25 +145,13 @@ async fn load(name: &'static str, service: &Service) -> Result<(SdkConfig, Strin
         .map_err(|source| ConnectError::NoCredentials { service: name, source })?;
     let endpoint = service.endpoint.as_deref();
     info!(service = name, %region, endpoint, "AWS client");
-    let place = match endpoint {
-        Some(endpoint) => format!("region {region}, endpoint {endpoint}"),
-        None => format!("region {region}"),
-    };
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_timeout(REQUEST_TIMEOUT)
-        .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region)
-        .credentials_provider(credentials)
-        .timeout_config(timeouts)
-        // A hidden retry of a conditional write that was applied would fail its own condition,
-        // and a hidden retry of a read counts against the shard's five a second.
-        .retry_config(RetryConfig::disabled());
+        .credentials_provider(credentials);
     if let Some(endpoint) = &service.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    Ok((loader.load().await, place))
+    Ok(loader.load().await)
 }
 
 /// Error codes that say the credentials are wrong or not sufficient.

@@ -77,7 +77,7 @@ impl NodeStream {
         result
     }
 
-    fn obstacle(&self, ordered: Option<Fault>) -> Option<Obstacle> {
+    pub(crate) fn obstacle(&self, ordered: Option<Fault>) -> Option<Obstacle> {
         if let Some(fault) = ordered {
             return Obstacle::ordered(fault);
         }
@@ -129,7 +129,7 @@ impl NodeStream {
     }
 }
 
-enum Obstacle {
+pub(crate) enum Obstacle {
     Lost { is_reset: bool },
     Refused(KinesisError),
 }

@@ -25,7 +25,7 @@ pub(crate) struct NodeTable {
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(crate) enum Fate {
     Answered {
         back: Duration,
     },
@@ -75,7 +75,7 @@ fn unanswered(why: &'static str) -> TableError {
 }
 
 impl NodeTable {
-    fn fate(&self, call: Call) -> Fate {
+    pub(crate) fn fate(&self, call: Call) -> Fate {
         if let Some(fault) = self.world.ordered(&self.node, call) {
             return Fate::ordered(fault);
         }
