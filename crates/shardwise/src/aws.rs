@@ -11,6 +11,7 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_types::service_config::ServiceConfigKey;
 use shardwise_core::config::Config;
 use shardwise_core::credentials::Provider;
 use tracing::info;
@@ -25,6 +26,10 @@ use crate::worker::Ports;
 /// How long one request may take. KCL: 30 s for Kinesis, 60 s for DynamoDB; writes to a lease
 /// have a shorter limit, a third of the failover time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The services' ids in the SDK.
+const KINESIS: &str = "Kinesis";
+const DYNAMODB: &str = "DynamoDB";
+
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
 
 /// How to reach AWS.
@@ -90,8 +95,8 @@ pub enum ConnectError {
 ///
 /// No region, or no provider that has credentials; the text names where was looked.
 pub async fn connect(settings: &Settings, config: &Config) -> Result<Ports, ConnectError> {
-    let kinesis = load("Kinesis", &settings.kinesis).await?;
-    let dynamodb = load("DynamoDB", &settings.dynamodb).await?;
+    let kinesis = load(KINESIS, &settings.kinesis).await?;
+    let dynamodb = load(DYNAMODB, &settings.dynamodb).await?;
     let (kinesis, table) = over(&kinesis, &dynamodb, config);
     Ok(Ports { kinesis, table, clock: Arc::new(SystemClock::start()) })
 }
@@ -108,10 +113,7 @@ pub fn over(
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT);
         timeouts.operation_timeout(REQUEST_TIMEOUT).build()
     };
-    let place = match (kinesis.region(), kinesis.endpoint_url()) {
-        (region, Some(url)) => format!("{}, endpoint {url}", in_words(region)),
-        (region, None) => in_words(region),
-    };
+    let (of_stream, of_table) = (place(KINESIS, kinesis), place(DYNAMODB, dynamodb));
     // A hidden retry of a conditional write that was applied would fail its own condition, and a
     // hidden retry of a read counts against the shard's five a second.
     let kinesis = aws_sdk_kinesis::config::Builder::from(kinesis)
@@ -124,12 +126,26 @@ pub fn over(
         .build();
     let kinesis = aws_sdk_kinesis::Client::from_conf(kinesis);
     let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb);
-    let table = lease_table::Table::new(dynamodb, config.table.name.clone());
-    (Arc::new(kinesis::Stream::new(kinesis, place)), Arc::new(table))
+    let table = lease_table::Table::new(dynamodb, config.table.name.clone(), of_table);
+    (Arc::new(kinesis::Stream::new(kinesis, of_stream)), Arc::new(table))
 }
 
-fn in_words(region: Option<&Region>) -> String {
-    region.map_or_else(|| "no region".to_owned(), |region| format!("region {region}"))
+/// Where a service is, in words.
+fn place(service: &str, config: &SdkConfig) -> String {
+    let region = config.region().map_or("none", Region::as_ref);
+    match endpoint(service, config) {
+        Some(url) => format!("region {region}, endpoint {url}"),
+        None => format!("region {region}"),
+    }
+}
+
+/// The endpoint that the SDK will use, if not AWS's own: the service's from environment or profile
+/// before the general one.
+fn endpoint(service: &str, config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service);
+    let key = key.env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+    let of_service = config.service_config().and_then(|found| found.load_config(key));
+    of_service.or_else(|| config.endpoint_url().map(ToOwned::to_owned))
 }
 
 async fn load(name: &'static str, service: &Service) -> Result<SdkConfig, ConnectError> {
@@ -143,15 +159,15 @@ async fn load(name: &'static str, service: &Service) -> Result<SdkConfig, Connec
     let credentials = credentials::find(&service.credentials, &region)
         .await
         .map_err(|source| ConnectError::NoCredentials { service: name, source })?;
-    let endpoint = service.endpoint.as_deref();
-    info!(service = name, %region, endpoint, "AWS client");
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region)
         .credentials_provider(credentials);
     if let Some(endpoint) = &service.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    Ok(loader.load().await)
+    let config = loader.load().await;
+    info!(service = name, place = place(name, &config), "AWS client");
+    Ok(config)
 }
 
 /// Error codes that say the credentials are wrong or not sufficient.

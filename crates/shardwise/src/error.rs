@@ -16,14 +16,15 @@ pub enum WorkerError {
     Setting(#[from] InvalidSetting),
     /// There is no such stream.
     #[error(
-        "stream `{stream}` does not exist: create it, or correct its name (`streamName` or \
-         `streamArn`) or the region (`regionName`)"
+        "stream `{stream}` does not exist{}: create it, or correct its name (`streamName` or \
+         `streamArn`) or the region (`regionName`)",
+        at(.place.as_ref())
     )]
     StreamMissing {
         /// The stream.
         stream: StreamName,
-        /// What Kinesis said, and where it was asked.
-        source: KinesisError,
+        /// Where it was looked for.
+        place: Option<String>,
     },
     /// The stream is being deleted.
     #[error("stream `{stream}` is being deleted")]
@@ -32,7 +33,10 @@ pub enum WorkerError {
         stream: StreamName,
     },
     /// There is no such table, and the settings say not to make it.
-    #[error("lease table `{table}` does not exist, and the settings forbid to create it")]
+    #[error(
+        "lease table `{table}` does not exist, and the settings (`shardwise.leaseTable.create`) \
+         forbid to create it"
+    )]
     TableMissing {
         /// The table.
         table: String,
@@ -54,18 +58,22 @@ pub enum WorkerError {
         why: String,
     },
     /// Kinesis did not answer as it should.
-    #[error("Kinesis, stream `{stream}`")]
+    #[error("Kinesis{}, stream `{stream}`", at(.place.as_ref()))]
     Kinesis {
         /// The stream.
         stream: StreamName,
+        /// Where Kinesis was asked.
+        place: Option<String>,
         /// What it said.
         source: KinesisError,
     },
     /// DynamoDB did not answer as it should.
-    #[error("DynamoDB, lease table `{table}`")]
+    #[error("DynamoDB{}, lease table `{table}`", at(.place.as_ref()))]
     Table {
         /// The table.
         table: String,
+        /// Where DynamoDB was asked.
+        place: Option<String>,
         /// What it said.
         source: TableError,
     },
@@ -77,6 +85,10 @@ pub enum WorkerError {
         /// Why.
         source: SyncError,
     },
+}
+
+fn at(place: Option<&String>) -> String {
+    place.map(|place| format!(" in {place}")).unwrap_or_default()
 }
 
 impl WorkerError {
@@ -120,8 +132,9 @@ mod tests {
     fn an_error_is_told_with_all_its_causes_in_one_line() {
         let cause = std::io::Error::other("refused by\n  the host");
         let source = TableError::Unanswered(Box::new(cause));
-        let error = WorkerError::Table { table: "leases".to_owned(), source };
-        let text = "DynamoDB, lease table `leases`: no usable answer: refused by the host";
+        let place = Some("region eu-west-1".to_owned());
+        let error = WorkerError::Table { table: "leases".to_owned(), place, source };
+        let text = "DynamoDB in region eu-west-1, lease table `leases`: no usable answer: refused by the host";
         assert_eq!(with_causes(&error), text);
     }
 }

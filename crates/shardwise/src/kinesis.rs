@@ -14,6 +14,11 @@ use shardwise_core::time::Timestamp;
 /// nothing and has a deadline of its own.
 #[async_trait]
 pub trait Kinesis: Send + Sync + 'static {
+    /// Where the service is, in words, for messages.
+    fn place(&self) -> Option<&str> {
+        None
+    }
+
     /// How the stream stands.
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, KinesisError>;
 

@@ -11,6 +11,11 @@ use shardwise_core::row::{Item, Write};
 /// deadline of its own.
 #[async_trait]
 pub trait LeaseTable: Send + Sync + 'static {
+    /// Where the service is, in words, for messages.
+    fn place(&self) -> Option<&str> {
+        None
+    }
+
     /// How the table stands.
     async fn state(&self) -> Result<TableState, TableError>;
 

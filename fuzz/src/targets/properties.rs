@@ -94,7 +94,11 @@ fn check_settings(input: &[u8], entries: &[Entry]) {
                 assert!(warning.line.is_none_or(is_there), "{warning:?}");
             }
         }
-        Err(SettingsError::Wrong { line, .. } | SettingsError::Credentials { line, .. }) => {
+        Err(
+            SettingsError::Wrong { line, .. }
+            | SettingsError::Hidden { line, .. }
+            | SettingsError::Credentials { line, .. },
+        ) => {
             assert!(is_there(line), "no entry stands on line {line}");
         }
         Err(SettingsError::Missing { key, .. }) => {

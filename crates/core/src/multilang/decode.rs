@@ -59,8 +59,9 @@ impl CheckpointRequest {
     /// When the place is none: Java's name for that is [`NOT_A_PLACE`](super::NOT_A_PLACE).
     pub fn place(&self) -> Result<Option<Checkpoint>, NotASequenceNumber> {
         let Some(sequence) = &self.sequence else { return Ok(None) };
-        let sub_sequence = u64::try_from(self.sub_sequence.unwrap_or(0))
-            .map_err(|_| NotASequenceNumber::new(sequence))?;
+        let sub = self.sub_sequence.unwrap_or(0);
+        let sub_sequence = u64::try_from(sub)
+            .map_err(|_| NotASequenceNumber::new(&format!("{sequence}:{sub}")))?;
         Checkpoint::parse(sequence, sub_sequence).map(Some)
     }
 }

@@ -66,6 +66,8 @@ pub enum Takes {
     Region(Set<String>),
     /// A whole number; 0 is the same as absent.
     Count(Set<u32>),
+    /// A whole number; 0 and less mean that there is no limit.
+    Limit(Set<u32>),
     /// A number of milliseconds; 0 is the same as absent.
     Millis(Set<Duration>),
     /// A number of milliseconds, 0 included.

@@ -165,6 +165,16 @@ pub enum SettingsError {
         /// What may stand there.
         allowed: String,
     },
+    /// A value that cannot be, and may be a secret: it is not shown.
+    #[error("line {line}: `{key}`: {allowed}")]
+    Hidden {
+        /// Where it stands.
+        line: usize,
+        /// Its key.
+        key: String,
+        /// What may stand there.
+        allowed: String,
+    },
     /// A credentials provider that nobody knows.
     #[error("line {line}: `{key}`: {source}")]
     Credentials {
@@ -293,6 +303,11 @@ impl Reader {
                     set(&mut self.draft, u32::try_from(number).unwrap_or(u32::MAX));
                 }
             }
+            Takes::Limit(set) => {
+                if let Some(number) = self.limit(entry)? {
+                    set(&mut self.draft, number);
+                }
+            }
             Takes::Millis(set) => {
                 if let Some(number) = self.above_zero(entry, YEAR_MILLIS)? {
                     set(&mut self.draft, millis(number));
@@ -320,10 +335,7 @@ impl Reader {
             }
             Takes::Choice(words) => self.choose(entry, words)?,
             Takes::Endpoint(set) => {
-                if let Some(url) = self.text(entry) {
-                    if values::endpoint(&url).is_none() {
-                        return Err(wrong(entry, "an http:// or https:// address is needed"));
-                    }
+                if let Some(url) = self.endpoint(entry)? {
                     set(&mut self.draft, url);
                 }
             }
@@ -374,6 +386,30 @@ impl Reader {
         Ok((number != 0).then_some(number))
     }
 
+    /// A number; nothing if it is 0 or less, which is how Java's users say that there is no limit.
+    fn limit(&mut self, entry: &Entry) -> Result<Option<u32>, SettingsError> {
+        let number = u32::try_from(self.integer(entry, -NUMBER_MAX, NUMBER_MAX)?);
+        let number = number.ok().filter(|number| *number > 0);
+        if number.is_none() {
+            self.warn(entry, Level::Warning, "0 and less are the same as no limit");
+        }
+        Ok(number)
+    }
+
+    fn endpoint(&mut self, entry: &Entry) -> Result<Option<String>, SettingsError> {
+        let Some(url) = self.text(entry) else { return Ok(None) };
+        if values::endpoint(&url).is_some() {
+            return Ok(Some(url));
+        }
+        let allowed = "an http:// or https:// address is needed";
+        // What stands before an @ may be a password.
+        Err(if url.contains('@') {
+            hidden(entry, format!("{allowed}, without a user"))
+        } else {
+            wrong(entry, allowed)
+        })
+    }
+
     fn flag(&mut self, entry: &Entry) -> Result<bool, SettingsError> {
         let read = values::flag(&entry.value);
         let read = read.ok_or_else(|| wrong(entry, "`true` or `false` is needed"))?;
@@ -396,7 +432,11 @@ impl Reader {
         let text = entry.value.trim();
         let Some(word) = words.iter().find(|word| word.text.eq_ignore_ascii_case(text)) else {
             let known: Vec<_> = words.iter().map(|word| format!("`{}`", word.text)).collect();
-            return Err(wrong(entry, format!("one of {} is needed", known.join(", "))));
+            let hint = match text {
+                "AT_TIMESTAMP" => "; a time is set by `initialPositionInStreamExtended`",
+                _ => "",
+            };
+            return Err(wrong(entry, format!("one of {} is needed{hint}", known.join(", "))));
         };
         if text.len() != entry.value.len() {
             self.warn(entry, Level::Warning, "white space at the end left out; Java refuses it");
@@ -428,6 +468,11 @@ fn wrong(entry: &Entry, allowed: impl Into<String>) -> SettingsError {
         value: entry.value.clone(),
         allowed: allowed.into(),
     }
+}
+
+fn hidden(entry: &Entry, allowed: impl Into<String>) -> SettingsError {
+    let (line, key) = (entry.line, entry.key.clone());
+    SettingsError::Hidden { line, key, allowed: allowed.into() }
 }
 
 /// The program and its arguments: split at spaces only, as Java splits.

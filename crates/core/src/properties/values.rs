@@ -94,11 +94,15 @@ pub(super) fn endpoint(url: &str) -> Option<(&str, bool)> {
     if url.contains(char::is_whitespace) || authority.contains('@') {
         return None;
     }
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?.0,
-        None => authority.split_once(':').map_or(authority, |(host, _)| host),
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    (!host.is_empty()).then_some((host, encrypted))
+    let port_ok = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    (!host.is_empty() && port_ok).then_some((host, encrypted))
 }
 
 /// Whether a host name or address means this machine.

@@ -160,14 +160,32 @@ fn missing_credentials_and_a_missing_region_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_of_the_environment_is_named_too() {
+    let world = World::new(0).await;
+    let properties = world.properties("python3", "");
+    let text = fs::read_to_string(&properties).unwrap();
+    let (kept, url) = text.split_once("kinesisEndpoint = ").unwrap();
+    let (url, rest) = url.split_once('\n').unwrap();
+    fs::write(&properties, format!("{kept}{rest}")).unwrap();
+    let output = binary()
+        .args(["daemon", "-p", properties.to_str().unwrap()])
+        .env("AWS_ENDPOINT_URL_KINESIS", url)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("does not exist in region us-east-1, endpoint {url}");
+    assert!(log.contains(&expected), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_stream_is_named() {
     let world = World::new(0).await;
     let mut daemon = world.daemon("", "");
     assert_eq!(daemon.ended().await.code(), Some(1), "{}", daemon.log());
-    for expected in [&*format!("stream `{STREAM}` does not exist"), "(region us-east-1, endpoint "]
-    {
-        assert!(daemon.log().contains(expected), "{}", daemon.log());
-    }
+    let expected =
+        format!("stream `{STREAM}` does not exist in region us-east-1, endpoint http://");
+    assert!(daemon.log().contains(&expected), "{}", daemon.log());
     assert!(world.journal().is_empty());
     assert!(Path::new(&child("mischief.py")).exists());
 }

@@ -32,14 +32,13 @@ impl Stream {
 
 #[async_trait]
 impl Kinesis for Stream {
+    fn place(&self) -> Option<&str> {
+        Some(&self.place)
+    }
+
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, KinesisError> {
         let request = self.client.describe_stream_summary().stream_name(stream.as_str());
-        let answer = match request.send().await.map_err(error) {
-            Err(KinesisError::NotFound(what)) => {
-                return Err(KinesisError::NotFound(format!("{what} ({})", self.place)));
-            }
-            answer => answer?,
-        };
+        let answer = request.send().await.map_err(error)?;
         let status = answer.stream_description_summary.map(|summary| summary.stream_status);
         Ok(match status {
             Some(StreamStatus::Creating) => StreamState::Creating,

@@ -25,16 +25,22 @@ const KEY: &str = "leaseKey";
 pub(super) struct Table {
     client: Client,
     name: String,
+    /// Where DynamoDB is.
+    place: String,
 }
 
 impl Table {
-    pub(super) fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+    pub(super) fn new(client: Client, name: String, place: String) -> Self {
+        Self { client, name, place }
     }
 }
 
 #[async_trait]
 impl LeaseTable for Table {
+    fn place(&self) -> Option<&str> {
+        Some(&self.place)
+    }
+
     async fn state(&self) -> Result<TableState, TableError> {
         match self.client.describe_table().table_name(&self.name).send().await.map_err(error) {
             Ok(answer) => Ok(match answer.table.and_then(|table| table.table_status) {

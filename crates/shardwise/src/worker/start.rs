@@ -89,8 +89,9 @@ async fn stream_ready(shared: &Shared) -> Result<(), WorkerError> {
             Ok(StreamState::Deleting) => {
                 return Err(WorkerError::StreamDeleting { stream: stream.clone() });
             }
-            Err(source @ KinesisError::NotFound(_)) => {
-                return Err(WorkerError::StreamMissing { stream: stream.clone(), source });
+            Err(KinesisError::NotFound(_)) => {
+                let place = shared.ports.kinesis.place().map(ToOwned::to_owned);
+                return Err(WorkerError::StreamMissing { stream: stream.clone(), place });
             }
             Err(source) => return Err(kinesis_error(shared, source)),
         }
@@ -170,9 +171,11 @@ async fn sleep(shared: &Shared, pause: Duration) {
 }
 
 fn kinesis_error(shared: &Shared, source: KinesisError) -> WorkerError {
-    WorkerError::Kinesis { stream: shared.config.stream_name.clone(), source }
+    let place = shared.ports.kinesis.place().map(ToOwned::to_owned);
+    WorkerError::Kinesis { stream: shared.config.stream_name.clone(), place, source }
 }
 
 fn table_error(shared: &Shared, source: TableError) -> WorkerError {
-    WorkerError::Table { table: shared.config.table.name.clone(), source }
+    let place = shared.ports.table.place().map(ToOwned::to_owned);
+    WorkerError::Table { table: shared.config.table.name.clone(), place, source }
 }

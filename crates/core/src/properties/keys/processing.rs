@@ -112,7 +112,7 @@ pub(super) static PROCESSING: &[Key] = &[
         "maxActiveThreads",
         "number",
         "no limit",
-        Takes::Count(|draft, calls| draft.max_calls = Some(calls)),
+        Takes::Limit(|draft, calls| draft.max_calls = Some(calls)),
         "How many children may work on `initialize` or `processRecords` at the same time. Messages \
          at a shard's end and at shutdown never wait. A child that never answers keeps its place: \
          set `timeoutInSeconds` too. In Java the number of threads of the whole daemon.",

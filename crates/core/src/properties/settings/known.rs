@@ -1,6 +1,6 @@
 //! Which entries count: the known ones, and of two spellings of one key the one that wins.
 
-use super::{Level, Reader, SettingsError, wrong};
+use super::{Level, Reader, SettingsError, hidden};
 use crate::properties::Entry;
 use crate::properties::keys::{self, Found};
 
@@ -65,7 +65,7 @@ impl Reader {
         if CLIENTS.iter().any(|client| entry.key.starts_with(client)) {
             let allowed = "of a client only `region` and `endpointOverride` are known, of a \
                            credentials provider only `class`";
-            return Err(wrong(entry, allowed));
+            return Err(hidden(entry, allowed));
         }
         let hint = match keys::nearest(&entry.key) {
             Some(known) => {

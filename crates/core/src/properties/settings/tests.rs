@@ -91,6 +91,8 @@ fn a_wrong_value_is_one_error_with_line_key_and_what_is_allowed() {
         ("retrievalMode = PULL", "one of `DEFAULT`, `POLLING`, `FANOUT`"),
         ("ignoreUnexpectedChildShards = maybe", "`true` or `false`"),
         ("kinesisEndpoint = localhost:4567", "an http:// or https:// address"),
+        ("kinesisEndpoint = http://127.0.0.1:99999", "an http:// or https:// address"),
+        ("kinesisEndpoint = http://[::1]4567", "an http:// or https:// address"),
         ("kinesisEndpoint = http://10.0.0.1", "shardwise.allowInsecureEndpoint"),
         ("streamArn = orders", "arn:aws:kinesis"),
         ("streamArn = arn:aws:kinesis:a:123456789012:stream/a/b", "`streamArn` is `a/b`: the name"),
@@ -116,6 +118,18 @@ fn a_wrong_value_is_one_error_with_line_key_and_what_is_allowed() {
 }
 
 #[test]
+fn a_value_that_may_be_a_secret_is_not_shown() {
+    for line in [
+        "kinesisCredentialsProvider.secretAccessKey = hunter2",
+        "kinesisEndpoint = http://user:hunter2@example.org",
+        "AWSCredentialsProvider = MyProvider|AKIA|hunter2",
+    ] {
+        let error = error(line);
+        assert!(error.starts_with("line 5: ") && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
     for (line, expected) in [
         ("failoverTimeMillis = 20_000", "read as 20000; Java reads 0"),
@@ -123,6 +137,7 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
         ("tableName = leases ", "white space"),
         ("initialPositionInStream = latest ", "white space"),
         ("cleanupLeasesUponShardCompletion = false", "Java would delete"),
+        ("maxActiveThreads = -1", "no limit"),
         ("timeoutInSeconds = 0", "0 is the same as leaving it out"),
         ("idleTimeBetweenReadsInMillis = 0", "raised to 200"),
         ("workerId =", "empty"),
@@ -212,7 +227,7 @@ fn a_command_is_split_at_spaces_only() {
 fn every_honoured_key_but_one_takes_some_value_without_an_error() {
     let sample = |takes: &Takes| match takes {
         Takes::Command(_) | Takes::Text(_) | Takes::Region(_) => "xyz",
-        Takes::Count(_) | Takes::MillisFromZero(_) | Takes::Seconds(_) => "300",
+        Takes::Count(_) | Takes::Limit(_) | Takes::MillisFromZero(_) | Takes::Seconds(_) => "300",
         Takes::Millis(_) => "700",
         Takes::EpochSeconds(_) => "1",
         Takes::Flag(_) => "true",

@@ -46,3 +46,26 @@ async fn an_idle_shard_is_asked_once_a_second() {
     let reads = world.stream.reads(0);
     assert!((90..=101).contains(&reads), "{reads}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_child_waits_while_its_parents_row_cannot_be_read() {
+    let world = World::with_shards(1);
+    world.stream.split(0); // into 1 and 2
+    let key = |shard: usize| LeaseKey::new(format!("shardId-{shard:012}")).unwrap();
+    let child =
+        Lease { parents: [key(0).shard()].into(), ..Lease::new(key(1), Checkpoint::TrimHorizon) };
+    world.table.apply(&shardwise_core::row::create(&child));
+    let parent = Lease::new(key(0), Checkpoint::ShardEnd);
+    let Action::Put(row) = shardwise_core::row::create(&parent).action else { panic!() };
+    let mut damaged = row.clone();
+    damaged.insert("leaseCounter".to_owned(), Value::S("seven".to_owned()));
+    world.table.put(key(0).as_str(), damaged);
+    let names = world.put(1, "child", 3);
+
+    let _worker = world.start("a");
+    world.wait("a holds the child", || world.owner(1).is_some()).await;
+    tokio::time::sleep(secs(60)).await;
+    assert!(world.log.told().is_empty(), "{:?}", world.log.told());
+    world.table.put(key(0).as_str(), row);
+    world.wait_for(&names).await;
+}
