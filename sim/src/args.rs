@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use clap::Parser;
+use shardwise_sim::batch;
 use shardwise_sim::plan::{Family, Limits, Plan};
 
 /// Runs real workers in seeded worlds, and judges what they did.
@@ -38,9 +39,12 @@ pub(crate) struct Args {
     /// Prints everything that happened in the one seed's run.
     #[arg(long, requires = "seed")]
     pub(crate) log: bool,
-    /// Lets a worker die at each point of its calls in turn, in runs of three minutes.
+    /// Lets a worker die at each point of its calls in turn, in runs of three minutes; or at one.
+    #[arg(long, value_name = "POINT", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) sweep: Option<String>,
+    /// Stops at the first run that fails, and only names what was broken.
     #[arg(long)]
-    pub(crate) sweep: bool,
+    pub(crate) first: bool,
     /// Runs the seeds that failed once.
     #[arg(long)]
     pub(crate) corpus: bool,
@@ -70,6 +74,23 @@ impl Args {
     /// The plan of a seed.
     pub(crate) fn plan(&self, seed: u64, limits: &Limits) -> Plan {
         if self.sdk { Plan::over_sdk(seed, limits) } else { Plan::new(seed, limits) }
+    }
+
+    /// The plans of some seeds.
+    pub(crate) fn plans(&self, seeds: Range<u64>, limits: &Limits) -> Vec<Plan> {
+        seeds.map(|seed| self.plan(seed, limits)).collect()
+    }
+
+    /// The plans of a sweep: every point's, or the one's that was named.
+    pub(crate) fn swept(&self) -> Result<Vec<Plan>, String> {
+        let mut points = batch::sweep_points();
+        if let Some(name) = self.sweep.as_ref().filter(|name| !name.is_empty()) {
+            points.retain(|point| point.to_string() == *name);
+            if points.is_empty() {
+                return Err(format!("no point of a sweep is called `{name}`"));
+            }
+        }
+        Ok(points.into_iter().map(Plan::sweep).collect())
     }
 
     pub(crate) fn limits(&self) -> Result<Limits, String> {

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use shardwise_referee::Invariant;
+
 use crate::plan::{Family, Limits, Plan};
 use crate::point::{Call, CrashAt};
 use crate::run::{Outcome, run};
@@ -20,6 +22,8 @@ const HITS: u32 = 3;
 pub struct Failure {
     /// What was run.
     pub plan: Plan,
+    /// The invariants that it broke, by their ids; or `panic`.
+    pub broken: Vec<&'static str>,
     /// What was seen, in lines.
     pub report: String,
 }
@@ -47,13 +51,20 @@ pub fn attempt(plan: &Plan) -> Result<Outcome, Box<Failure>> {
     match outcome {
         Ok(outcome) if outcome.is_clean() => Ok(outcome),
         Ok(outcome) => {
-            Err(Box::new(Failure { plan: plan.clone(), report: outcome.verdict.to_string() }))
+            let violations = &outcome.verdict.violations;
+            let broken: BTreeSet<_> = violations.iter().map(|broken| broken.invariant).collect();
+            Err(Box::new(Failure {
+                plan: plan.clone(),
+                broken: broken.into_iter().map(Invariant::id).collect(),
+                report: outcome.verdict.to_string(),
+            }))
         }
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             let text = text.unwrap_or_else(|| "of an unknown kind".to_owned());
-            Err(Box::new(Failure { plan: plan.clone(), report: format!("panic: {text}\n") }))
+            let report = format!("panic: {text}\n");
+            Err(Box::new(Failure { plan: plan.clone(), broken: vec!["panic"], report }))
         }
     }
 }

@@ -47,12 +47,17 @@ fn start(args: &Args) -> Result<bool, String> {
     if args.twice {
         return twice(args);
     }
+    if args.first {
+        let is_sweep = args.sweep.is_some();
+        let plans = if is_sweep { args.swept()? } else { args.plans(args.range(), &limits) };
+        return Ok(first(&plans, args.threads));
+    }
     let mut verdicts = Verdicts::new(args.threads);
     if args.gate {
         verdicts.add("seeds that failed once", &corpus::plans()?, &limits);
-        verdicts.add("crash points", &sweep(), &limits);
-    } else if args.sweep {
-        verdicts.add("crash points", &sweep(), &limits);
+        verdicts.add("crash points", &args.swept()?, &limits);
+    } else if args.sweep.is_some() {
+        verdicts.add("crash points", &args.swept()?, &limits);
         return Ok(verdicts.close());
     } else if args.corpus {
         verdicts.add("seeds that failed once", &corpus::plans()?, &limits);
@@ -60,10 +65,7 @@ fn start(args: &Args) -> Result<bool, String> {
     }
     match args.night {
         Some(minutes) => night(args, minutes, &mut verdicts, &limits),
-        None => {
-            let plans: Vec<Plan> = args.range().map(|seed| args.plan(seed, &limits)).collect();
-            verdicts.add("seeds", &plans, &limits);
-        }
+        None => verdicts.add("seeds", &args.plans(args.range(), &limits), &limits),
     }
     if args.gate {
         let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, &limits)).collect();
@@ -74,8 +76,15 @@ fn start(args: &Args) -> Result<bool, String> {
     Ok(verdicts.close())
 }
 
-fn sweep() -> Vec<Plan> {
-    batch::sweep_points().into_iter().map(Plan::sweep).collect()
+/// Runs plans up to the first that fails, and names what it broke; whether none does.
+fn first(plans: &[Plan], threads: usize) -> bool {
+    plans.chunks(threads.max(1)).all(|plans| {
+        let failures = batch::all(plans, threads, &mut |_, _| {}).failures;
+        if let Some(failure) = failures.first() {
+            println!("{}: {}", report::name_of(&failure.plan), failure.broken.join(", "));
+        }
+        failures.is_empty()
+    })
 }
 
 /// Runs seed after seed until the time is up.
@@ -83,8 +92,7 @@ fn night(args: &Args, minutes: u64, verdicts: &mut Verdicts, limits: &Limits) {
     let start = Instant::now();
     let mut from = args.from;
     while start.elapsed().as_secs() < 60 * minutes {
-        let plans: Vec<Plan> =
-            (from..from + args.seeds).map(|seed| args.plan(seed, limits)).collect();
+        let plans = args.plans(from..from + args.seeds, limits);
         verdicts.add(&format!("seeds {from} to {}", from + args.seeds - 1), &plans, limits);
         from += args.seeds;
     }
