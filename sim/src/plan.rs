@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::dice::Dice;
 use crate::order::Fault;
 use crate::point::{Call, CrashAt};
+use crate::ports::{SILENCE, SLOWEST};
 
 /// A kind of fault that a run may leave out as a whole. Each run leaves some out (swarm testing):
 /// what faults together hide, they show alone.
@@ -254,6 +255,13 @@ pub enum Happening {
     Fault { worker: usize, call: Call, fault: Fault, times: Option<u32> },
     /// Records are put to one open shard. Only in scenarios.
     Put { pick: u32, records: u32 },
+}
+
+impl Knobs {
+    /// How long after the last fault a request of before may be without its answer.
+    pub(crate) fn last_answer(&self) -> Duration {
+        SILENCE.max(SLOWEST * self.failover)
+    }
 }
 
 fn secs(seconds: u64) -> Duration {

@@ -14,7 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a request that nothing answers stays open: longer than any caller waits.
-const SILENCE: Duration = Duration::from_secs(30);
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+
+/// How many failover times an answer of the table may take.
+pub(crate) const SLOWEST: u32 = 3;
 
 /// The ports of a node's worker.
 pub(crate) fn of(world: &Arc<World>, node: &Arc<Node>, config: &Config) -> Ports {

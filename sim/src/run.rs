@@ -117,7 +117,7 @@ fn terms(plan: &Plan) -> Terms {
         audit_interval: micros(knobs.audit),
         call_max: micros(plan.habits.longest.max(plan.habits.usual)),
         clock_drift: micros(knobs.failover) / 1_000 + 2_000,
-        quiet_from: micros(plan.chaos),
+        quiet_from: micros(plan.chaos + knobs.last_answer()),
         quiet_until: micros(plan.chaos + plan.quiet),
     }
 }

@@ -10,7 +10,7 @@ use shardwise::lease_table::{LeaseTable, Outcome, Scan, TableError, TableState};
 use shardwise::row::{Item, Write};
 use tokio::sync::oneshot;
 
-use super::no_answer;
+use super::{SLOWEST, no_answer};
 use crate::node::Node;
 use crate::order::Fault;
 use crate::point::{Call, Edge};
@@ -103,7 +103,7 @@ impl NodeTable {
             (Fate::Broken { is_done: dice.happens(500_000) }, "table: error of the service")
         } else if dice.happens(rates.table_slow) {
             (
-                Fate::Answered { back: dice.between(failover / 2, 3 * failover) },
+                Fate::Answered { back: dice.between(failover / 2, SLOWEST * failover) },
                 "table: slow answer",
             )
         } else {

@@ -10,7 +10,8 @@ use crate::shard::ShardHistory;
 use crate::verdict::Violation;
 use crate::worker::WorkerEvent;
 
-/// When a worker says that it ended in order, no row has its name.
+/// When a worker says that it ended in order, no row has its name; and one that is asked to stop
+/// after a whole phase without faults says so.
 ///
 /// Two rows are excused, since their worker does not hold them: one that it did not write to since
 /// it was started, and one where its only write was not answered for sure, and no tenure began:
@@ -33,8 +34,15 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
                     }
                 }
             }
-            WorkerEvent::Ended { in_order: false, .. }
-            | WorkerEvent::Killed { .. }
+            WorkerEvent::Ended { in_order: false, .. } => {
+                let quiet_until = history.terms.map(|terms| terms.quiet_until);
+                let stop_t = life.stop_t.filter(|stop_t| quiet_until.is_some_and(|t| t <= *stop_t));
+                violations.extend(stop_t.map(|stop_t| {
+                    let text = format!("`{worker}`, asked to stop at t={stop_t}, did not in order");
+                    violation(Invariant::OrderlyExit, "", text)
+                }));
+            }
+            WorkerEvent::Killed { .. }
             | WorkerEvent::Paused { .. }
             | WorkerEvent::Resumed { .. } => {}
         }

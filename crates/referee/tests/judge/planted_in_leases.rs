@@ -306,6 +306,17 @@ fn a_lease_left_behind_by_an_orderly_exit_is_seen() {
 }
 
 #[test]
+fn a_worker_that_stops_out_of_order_though_nothing_is_wrong_is_seen() {
+    let (mut story, tenure) = done();
+    story.begin_quiet();
+    story.end_quiet();
+    story.stop(WORKERS[0], &[tenure]);
+    assert_blamed(&story, []);
+    story.worker_events.last_mut().unwrap()["inOrder"] = json!(false);
+    assert_blamed(&story, [Invariant::OrderlyExit]);
+}
+
+#[test]
 fn a_take_that_came_after_its_worker_stopped_waiting_for_it_is_not_left_behind() {
     let (mut story, _) = done();
     let sent_t = story.now;
