@@ -119,5 +119,6 @@ fn terms(plan: &Plan) -> Terms {
         clock_drift: micros(knobs.failover) / 1_000 + 2_000,
         quiet_from: micros(plan.chaos + knobs.last_answer()),
         quiet_until: micros(plan.chaos + plan.quiet),
+        retries: true,
     }
 }

@@ -25,6 +25,9 @@ pub struct Terms {
     pub quiet_from: u64,
     /// When it ends.
     pub quiet_until: u64,
+    /// Whether a batch with which a processor failed is handed again until it succeeds.
+    #[serde(default)]
+    pub retries: bool,
 }
 
 impl Terms {

@@ -10,7 +10,8 @@ use crate::verdict::Violation;
 
 /// The records handed in a tenure follow each other without a hole, from right after its start on;
 /// and the start is a checkpoint that the row had since the worker took the lease, or, if the
-/// worker had an earlier tenure of it, since the last event of that one.
+/// worker had an earlier tenure of it, since the last event of that one. Where the terms say that
+/// batches are retried, one that failed counts as handed only if it comes again at once.
 ///
 /// Order is not judged here (I3). A tenure that starts at LATEST or AT_TIMESTAMP begins, for this
 /// purpose, with the first record it was handed. Where a processor does not know its worker, any
@@ -23,6 +24,10 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
         for (tenure, since) in history.tenures_of(shard).zip(since) {
             violations.extend(wrong_start(shard, tenure, since).map(|text| (id, text)));
             violations.extend(hole(shard, tenure).map(|text| (id, text)));
+            if history.terms.is_some_and(|terms| terms.retries) && tenure.skips() {
+                let text = format!("tenure `{}` passes over a batch that failed", tenure.id);
+                violations.push((id, text));
+            }
         }
     }
     violations

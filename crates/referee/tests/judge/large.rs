@@ -246,6 +246,7 @@ fn simulated_hour() -> Journals {
         clock_drift: 0,
         quiet_from,
         quiet_until: quiet_from + 20 * SECOND,
+        retries: true,
     });
     journals
 }

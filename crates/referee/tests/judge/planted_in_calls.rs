@@ -55,7 +55,9 @@ fn where_batches_that_failed_are_passed_over_a_checkpoint_covers_them() {
     story.hand(&tenure, 2);
     story.fail_last_call(&tenure);
     story.hand(&tenure, 3);
-    assert_blamed(&checkpoint_over_a_failure(story, &tenure), []);
+    assert_blamed(&checkpoint_over_a_failure(story.clone(), &tenure), []);
+    story.terms["retries"] = json!(true);
+    assert_blamed(&story, [Invariant::NoHoleInTenure]);
 }
 
 #[test]
