@@ -5,8 +5,12 @@ mod table;
 
 use shardwise::{Clock, Config, Ports};
 
-pub(crate) use self::stream::{NodeStream, Obstacle};
-pub(crate) use self::table::{Fate, NodeTable};
+pub(crate) use self::stream::NodeStream;
+#[cfg(feature = "sdk")]
+pub(crate) use self::stream::Obstacle;
+#[cfg(feature = "sdk")]
+pub(crate) use self::table::Fate;
+pub(crate) use self::table::NodeTable;
 use crate::node::{Node, NodeClock};
 use crate::world::World;
 
