@@ -5,7 +5,8 @@ use std::error::Error;
 use async_trait::async_trait;
 use shardwise_core::config::TableConfig;
 use shardwise_core::id::LeaseKey;
-use shardwise_core::row::{Item, Write};
+use shardwise_core::lease::Lease;
+use shardwise_core::row::{self, Item, Row, Write};
 
 /// The lease table. A call makes one request, or one for each page; it retries nothing and has a
 /// deadline of its own.
@@ -53,6 +54,17 @@ pub struct Scan {
     pub items: Vec<Item>,
     /// Read capacity units consumed.
     pub read_units: f64,
+}
+
+impl Scan {
+    /// The leases among the rows.
+    pub(crate) fn leases(&self) -> Vec<Lease> {
+        let lease = |item| match row::read(item) {
+            Row::Lease(lease) => Some(lease),
+            Row::Foreign { .. } | Row::Malformed { .. } => None,
+        };
+        self.items.iter().filter_map(lease).collect()
+    }
 }
 
 /// What became of a conditional write.

@@ -27,8 +27,9 @@ pub(crate) enum UnknownParents {
 
 /// Whether every parent of the shard that `key` binds has ended, by consistent reads.
 ///
-/// A parent without a row is looked for in a fresh list of the stream's shards. If it should have
-/// a lease it is given one, so that its records come before its child's.
+/// A parent without a row is looked for in a fresh list of the stream's shards, and in the table
+/// for shards that came from it. If it should have a lease it is given one, so that its records
+/// come before its child's.
 pub(crate) async fn ended(
     ports: &Ports,
     config: &Config,
@@ -46,9 +47,12 @@ pub(crate) async fn ended(
     }
     if !absent.is_empty() {
         listed = shards::list_all(ports, config).await?;
+        let leases = ports.table.scan().await?.leases();
+        let ended = sync::ended_for_sure(&listed, &leases);
         parents.extend(absent.into_iter().map(|id| {
-            let listed = listed.iter().any(|shard| shard.id == id);
-            (id, Parent::Absent { listed })
+            let is_listed = listed.iter().any(|shard| shard.id == id);
+            let is_due = is_listed && !ended.contains(&id);
+            (id, Parent::Absent { is_due })
         }));
     }
     match sync::parents_ended(&child, &parents) {

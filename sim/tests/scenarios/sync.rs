@@ -72,6 +72,21 @@ fn a_child_whose_parents_row_was_deleted_waits_until_the_parent_is_done() {
     }
 }
 
+/// KCL#150, KCL#572: the ancestors of a shard whose row was gone were made and processed anew, as far
+/// back as the stream keeps them.
+#[test]
+fn a_row_deleted_by_hand_has_no_shard_before_it_processed_again() {
+    let ran = Scenario::new(1, 1)
+        .at(secs(10), SPLIT)
+        .at(secs(20), SPLIT)
+        // Now there are 2, 3 and 4; of 0 and 1, the parent of 3 and 4, no row is left.
+        .at(secs(50), Happening::DeleteRow { pick: 1 })
+        .run();
+    assert_eq!((ran.creations_of(0), ran.creations_of(1)), (1, 1));
+    assert_eq!((ran.creations_of(3), ran.tenures_of(3).len()), (2, 2));
+    assert!(ran.row_at(1, secs(49)).is_none(), "it was cleaned up");
+}
+
 /// A risk in KCL: a merged shard of whose parents one has no row goes from worker to worker.
 #[test]
 fn a_merged_shard_waits_for_the_parent_whose_row_was_deleted_and_stays_where_it_is() {

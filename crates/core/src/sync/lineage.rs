@@ -1,11 +1,11 @@
 //! The end of a shard: the leases of its children, what they wait for, and when its own may go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{LeaseKey, ShardId};
 use crate::lease::Lease;
 use crate::sequence::Checkpoint;
-use crate::shard::ChildShard;
+use crate::shard::{ChildShard, Shard};
 
 /// The leases that `children` need.
 #[must_use]
@@ -28,8 +28,9 @@ pub enum Parent {
     Lease(Lease),
     /// A consistent read found no lease.
     Absent {
-        /// Whether a listing made after that read still has the shard.
-        listed: bool,
+        /// Whether it may have records that nobody has processed: a listing made after that read
+        /// still has the shard, and it is not [`ended_for_sure`].
+        is_due: bool,
     },
 }
 
@@ -46,9 +47,9 @@ pub enum Parents {
 
 /// Whether the shard of `child` may start, by what is known of its parents.
 ///
-/// A shard that was begun goes on. A parent without a lease is no reason to wait if the stream no
-/// longer has it, or if `child` itself is where the application began. Otherwise its lease was
-/// lost, and to start would hand a child's records before its parent's.
+/// A shard that was begun goes on. A parent without a lease is no reason to wait if it is not due,
+/// or if `child` itself is where the application began. Otherwise its lease was lost, and to start
+/// would hand a child's records before its parent's.
 #[must_use]
 pub fn parents_ended(child: &Lease, parents: &[(ShardId, Parent)]) -> Parents {
     let began_here = match child.checkpoint {
@@ -62,7 +63,7 @@ pub fn parents_ended(child: &Lease, parents: &[(ShardId, Parent)]) -> Parents {
     for (id, parent) in parents {
         match parent {
             Parent::Lease(lease) => running |= !lease.is_finished(),
-            Parent::Absent { listed: true } if !began_here => missing.push(id.clone()),
+            Parent::Absent { is_due: true } if !began_here => missing.push(id.clone()),
             Parent::Absent { .. } => {}
         }
     }
@@ -71,6 +72,25 @@ pub fn parents_ended(child: &Lease, parents: &[(ShardId, Parent)]) -> Parents {
         (true, true) => Parents::Running,
         (true, false) => Parents::Ended,
     }
+}
+
+/// The listed shards from which one has come that has begun.
+///
+/// A shard begins once its parents have ended, so these have ended, though no row may be left to
+/// say so. Without this a row that was deleted by hand would have all of its shard's ancestors
+/// processed anew, as far back as the stream keeps them.
+#[must_use]
+pub fn ended_for_sure<'a>(shards: &'a [Shard], leases: &[Lease]) -> BTreeSet<&'a ShardId> {
+    let listed: BTreeMap<&ShardId, &'a Shard> =
+        shards.iter().map(|shard| (&shard.id, shard)).collect();
+    let begun = leases.iter().filter(|lease| has_begun(lease)).map(|lease| lease.key.shard());
+    let mut open: Vec<&'a Shard> = begun.filter_map(|id| listed.get(&id).copied()).collect();
+    let mut ended = BTreeSet::new();
+    while let Some(shard) = open.pop() {
+        let parents = shard.parents().filter_map(|parent| listed.get(parent).copied());
+        open.extend(parents.filter(|parent| ended.insert(&parent.id)));
+    }
+    ended
 }
 
 /// Whether the row of a finished shard may be deleted without its being processed once more.

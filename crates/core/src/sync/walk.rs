@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{SyncError, by_id, in_order};
+use super::{SyncError, by_id, ended_for_sure, in_order};
 use crate::config::InitialPosition;
 use crate::id::ShardId;
 use crate::lease::Lease;
@@ -16,9 +16,11 @@ use crate::shard::Shard;
 /// at once. `shards` is the whole listing, in any order; a shard listed twice counts once. A
 /// parent that is no longer listed is trimmed, and nobody waits for it.
 ///
-/// KCL follows the same rules but for one case: a shard without a lease whose parents have all
-/// ended. It had one, since a shard's end is written after its children's leases, so somebody has
-/// deleted it. KCL waits for ever; here it is made anew.
+/// KCL follows the same rules but for two cases. A shard without a lease whose parents have all
+/// ended had one, since a shard's end is written after its children's leases, so somebody has
+/// deleted it: KCL waits for ever; here it is made anew. And a shard without a lease that is
+/// [`ended_for_sure`] is begun anew by KCL; here it counts as ended. Not at LATEST, where a shard
+/// that was open at first may have an ancestor that was never processed.
 pub fn missing_leases(
     shards: &[Shard],
     leases: &[Lease],
@@ -40,8 +42,14 @@ pub fn missing_leases(
         }
     }
     let leased = leases.iter().map(|lease| (lease.key.shard(), lease.is_finished())).collect();
-    let mut walk =
-        Walk { listed, leased, position, lineage: BTreeMap::new(), made: BTreeMap::new() };
+    let ended = match position {
+        InitialPosition::TrimHorizon | InitialPosition::AtTimestamp(_) => {
+            ended_for_sure(shards, leases)
+        }
+        InitialPosition::Latest => BTreeSet::new(),
+    };
+    let (lineage, made) = (BTreeMap::new(), BTreeMap::new());
+    let mut walk = Walk { listed, leased, ended, position, lineage, made };
     for shard in open {
         walk.visit(shard);
         match walk.lineage_of(&shard.id) {
@@ -61,7 +69,7 @@ fn open_parent<'a>(shard: &'a Shard, listed: &BTreeMap<&ShardId, &Shard>) -> Opt
 /// How a shard stands to the shards that are or will be processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lineage {
-    /// It has a lease, which says that it is done.
+    /// It is done: its lease says so, or a shard that came from it has begun.
     Finished,
     /// It has or gets a lease, or descends from a shard that has or gets one.
     Descendant,
@@ -75,6 +83,8 @@ struct Walk<'a> {
     listed: BTreeMap<&'a ShardId, &'a Shard>,
     /// The shards that have a lease, and whether they are done.
     leased: BTreeMap<ShardId, bool>,
+    /// The shards that are done whether they have a lease or not.
+    ended: BTreeSet<&'a ShardId>,
     position: InitialPosition,
     lineage: BTreeMap<&'a ShardId, Lineage>,
     made: BTreeMap<&'a ShardId, (&'a Shard, Checkpoint)>,
@@ -92,7 +102,7 @@ impl<'a> Walk<'a> {
                 self.settle(shard);
             } else if !self.lineage.contains_key(&shard.id) && seen.insert(&shard.id) {
                 stack.push((shard, true));
-                if !self.leased.contains_key(&shard.id) {
+                if !self.leased.contains_key(&shard.id) && !self.ended.contains(&shard.id) {
                     stack.extend(self.listed_parents(shard).map(|parent| (parent, false)));
                 }
             }
@@ -105,6 +115,7 @@ impl<'a> Walk<'a> {
         let settled = match self.leased.get(&shard.id) {
             Some(true) => Lineage::Finished,
             Some(false) => Lineage::Descendant,
+            None if self.ended.contains(&shard.id) => Lineage::Finished,
             None => self.settle_by_parents(shard),
         };
         self.lineage.insert(&shard.id, settled);

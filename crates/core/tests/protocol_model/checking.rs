@@ -21,7 +21,7 @@ where
 {
     assert!(model.properties().iter().any(|property| property.name == name), "unknown: {name}");
     let found = HasDiscoveries::AllOf(BTreeSet::from([name]));
-    let checker = model.checker().threads(2).finish_when(found).spawn_bfs().join();
+    let checker = model.checker().threads(2).finish_when(found).spawn_dfs().join();
     checker.discovery(name).is_some()
 }
 

@@ -6,7 +6,7 @@ use shardwise_core::row;
 use shardwise_core::sync::{self, Audit, Auditor};
 use tracing::{info, warn};
 
-use super::{rounds, start};
+use super::start;
 use crate::consumer::Shared;
 use crate::shards;
 
@@ -19,7 +19,7 @@ pub(super) async fn audit(shared: Shared, mut auditor: Auditor) -> Auditor {
             return auditor;
         }
     };
-    let mut leases = rounds::leases_of(&scan);
+    let mut leases = scan.leases();
     // This is where another way of choosing a leader goes.
     if !leader::leads(&shared.config.worker_id, &leases) {
         return auditor;

@@ -9,7 +9,6 @@ use shardwise_core::shard::Shard;
 use shardwise_core::sync;
 use tracing::{info, warn};
 
-use super::rounds;
 use crate::consumer::Shared;
 use crate::lease_table::{Outcome, TableError};
 use crate::shards;
@@ -24,7 +23,7 @@ pub(super) async fn cleanup(shared: Shared, finished: Vec<LeaseKey>) -> Vec<Leas
             return deleted;
         }
     };
-    let leases = rounds::leases_of(&scan);
+    let leases = scan.leases();
     let leases = leases.into_iter().map(|lease| (lease.key.clone(), lease)).collect();
     let listed = match shards::list_all(&shared.ports, &shared.config).await {
         Ok(listed) => listed,

@@ -40,7 +40,7 @@ impl Running {
             }
         };
         self.next.light_round = now + config.lease.light_scan_interval(scan.read_units);
-        let leases = leases_of(&scan);
+        let leases = scan.leases();
         let may_steal = self.look_at_odd_rows(&scan);
         self.sightings.observe(&leases, now);
         let finished = leases.iter().filter(|lease| lease.is_finished()).count();
@@ -182,15 +182,6 @@ async fn take(shared: &Shared, seen: &Lease) -> Take {
             Take::Unknown
         }
     }
-}
-
-/// The leases among the rows.
-pub(super) fn leases_of(scan: &Scan) -> Vec<Lease> {
-    let lease = |item| match row::read(item) {
-        Row::Lease(lease) => Some(lease),
-        Row::Foreign { .. } | Row::Malformed { .. } => None,
-    };
-    scan.items.iter().filter_map(lease).collect()
 }
 
 /// Whether the row is, by a consistent read, what a write without an answer would have made it.

@@ -9,7 +9,6 @@ use shardwise_core::sequence::Checkpoint;
 use shardwise_core::sync;
 use tracing::{info, warn};
 
-use super::rounds;
 use crate::consumer::Shared;
 use crate::error::{WorkerError, with_causes};
 use crate::kinesis::{KinesisError, StreamState};
@@ -56,7 +55,7 @@ async fn try_once(shared: &Shared, is_new: &mut bool) -> Result<(), WorkerError>
 /// Whether no lease has gone on from where a first sync leaves it. Else others are at work by now,
 /// and some of those shards may be done and deleted again.
 fn is_untouched(scan: &Scan) -> bool {
-    let leases = rounds::leases_of(scan);
+    let leases = scan.leases();
     let has_begun = |lease: &Lease| {
         matches!(lease.checkpoint, Checkpoint::At { .. } | Checkpoint::ShardEnd)
             || !lease.children.is_empty()

@@ -25,8 +25,8 @@ fn parent(number: usize, checkpoint: Checkpoint) -> (ShardId, Parent) {
     (shard_id(number), Parent::Lease(lease_of(&merged().shard(number), checkpoint)))
 }
 
-fn absent(number: usize, listed: bool) -> (ShardId, Parent) {
-    (shard_id(number), Parent::Absent { listed })
+fn absent(number: usize, is_due: bool) -> (ShardId, Parent) {
+    (shard_id(number), Parent::Absent { is_due })
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::rng::Rng;
 use crate::sequence::Checkpoint;
 use crate::shard::{HashKeyRange, Shard};
 use crate::sync::{
-    Parent, Parents, SyncError, child_leases, lease_of, missing_leases, parents_ended,
+    Parent, Parents, SyncError, child_leases, ended_for_sure, lease_of, missing_leases,
+    parents_ended,
 };
 use crate::time::Timestamp;
 
@@ -81,6 +82,23 @@ fn a_lease_that_was_deleted_though_its_parents_had_ended_is_made_anew() {
 }
 
 #[test]
+fn a_deleted_lease_is_made_anew_without_those_before_it_if_a_shard_beside_it_has_begun() {
+    let mut stream = Stream::new(1);
+    stream.split(0);
+    stream.split(1);
+    // Of shard 0, split into 1 and 2, and of 1, split into 3 and 4, no row is left.
+    let mut known = leases(&stream, &[2, 4]);
+    let sync = |known: &[Lease]| {
+        missing_leases(&stream.shards, known, InitialPosition::TrimHorizon, false).unwrap()
+    };
+    assert_eq!(keys(&sync(&known)), ["shardId-000000000000"]);
+    known[0].checkpoint = Checkpoint::parse("20", 0).unwrap();
+    assert_eq!(keys(&sync(&known)), ["shardId-000000000001"]);
+    known[1].checkpoint = Checkpoint::parse("40", 0).unwrap();
+    assert_eq!(keys(&sync(&known)), ["shardId-000000000003"]);
+}
+
+#[test]
 fn a_lineage_of_ten_thousand_generations_is_walked() {
     let mut stream = Stream::new(1);
     for _ in 0..10_000 {
@@ -110,24 +128,39 @@ impl Facts<'_> {
         self.listed.iter().filter(is_parent).collect()
     }
 
-    /// Something before it, or it itself, is processed or going to be.
+    /// Something before it, or it itself, is processed or going to be, or is done.
     fn is_covered(&self, shard: &Shard) -> bool {
         let begins =
             |parent: &&Shard| self.is_covered(parent) || self.position != InitialPosition::Latest;
-        self.lease(shard).is_some() || self.parents(shard).iter().any(begins)
+        let is_known = self.lease(shard).is_some() || self.has_ended_for_sure(shard);
+        is_known || self.parents(shard).iter().any(begins)
     }
 
-    /// It stands before an open shard without a lease, with no lease in between.
+    /// A shard that came from it has begun.
+    fn has_ended_for_sure(&self, shard: &Shard) -> bool {
+        let has_begun = |lease: &Lease| lease.checkpoint != Checkpoint::TrimHorizon;
+        let mut children = self.listed.iter().filter(|other| {
+            other.parents().any(|parent| *parent == shard.id)
+                && (self.lease(other).is_some_and(has_begun) || self.has_ended_for_sure(other))
+        });
+        self.position != InitialPosition::Latest && children.next().is_some()
+    }
+
+    /// It stands before an open shard without a lease, with nothing in between that is known.
     fn is_in_question(&self, shard: &Shard) -> bool {
         let children = self.listed.iter().filter(|other| {
             other.parents().any(|parent| *parent == shard.id) && self.is_in_question(other)
         });
-        self.lease(shard).is_none() && (shard.is_open() || children.count() > 0)
+        let is_known = self.lease(shard).is_some() || self.has_ended_for_sure(shard);
+        !is_known && (shard.is_open() || children.count() > 0)
     }
 
     fn was_lost(&self, shard: &Shard) -> bool {
         let parents = self.parents(shard);
-        let ended = |parent: &&Shard| self.lease(parent).is_some_and(Lease::is_finished);
+        let ended = |parent: &&Shard| match self.lease(parent) {
+            Some(lease) => lease.is_finished(),
+            None => self.has_ended_for_sure(parent),
+        };
         !parents.is_empty() && parents.iter().all(ended)
     }
 
@@ -196,9 +229,14 @@ fn begin(
         return;
     }
     let listed = |id: &ShardId| stream.shards.iter().find(|shard| shard.id == *id);
+    let known: Vec<Lease> = table.values().cloned().collect();
+    let ended = ended_for_sure(&stream.shards, &known);
     let look = |parent: &ShardId| match table.get(parent) {
         Some(lease) => (parent.clone(), Parent::Lease(lease.clone())),
-        None => (parent.clone(), Parent::Absent { listed: listed(parent).is_some() }),
+        None => {
+            let is_due = listed(parent).is_some() && !ended.contains(parent);
+            (parent.clone(), Parent::Absent { is_due })
+        }
     };
     let parents: Vec<(ShardId, Parent)> = lease.parents.iter().map(look).collect();
     match parents_ended(&lease, &parents) {

@@ -104,9 +104,13 @@ fn first_missing(seen: &Seen<'_>, rules: &Rules) -> Option<ShardId> {
 }
 
 fn parents_ended(seen: &Seen<'_>, shard: Shard, rules: &Rules) -> Parents {
+    let (listed, leases) = (seen.listed(rules), seen.leases());
+    let ended = sync::ended_for_sure(&listed, &leases);
     let parents = seen.lineage.parents(shard).map(|parent| {
-        let listed = seen.state.is_listed(parent, rules);
-        (id(parent), seen.lease(parent).map_or(Parent::Absent { listed }, Parent::Lease))
+        let parent_id = id(parent);
+        let is_listed = listed.iter().any(|shard| shard.id == parent_id);
+        let is_due = is_listed && !ended.contains(&parent_id);
+        (parent_id, seen.lease(parent).map_or(Parent::Absent { is_due }, Parent::Lease))
     });
     sync::parents_ended(
         &seen.lease(shard).expect("it is well formed"),

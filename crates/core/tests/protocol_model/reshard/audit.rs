@@ -7,6 +7,7 @@ use super::state::State;
 /// How a shard stands to those that are or will be processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kin {
+    /// Its row says so, or one that came from it has begun.
     Finished,
     /// It has a row, or descends from one that has or gets one.
     Descendant,
@@ -42,6 +43,7 @@ fn kin(shard: Shard, state: &State, rules: &Rules, made: &mut Set) -> Kin {
     match state.row(shard) {
         Some(row) if row.is_finished() => return Kin::Finished,
         Some(_) => return Kin::Descendant,
+        None if state.has_begun_after(shard, rules) => return Kin::Finished,
         None => {}
     }
     let parents = rules.lineage.parents(shard).filter(|parent| state.is_listed(*parent, rules));

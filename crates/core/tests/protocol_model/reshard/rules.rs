@@ -15,7 +15,8 @@ pub(crate) enum Children {
 /// What a shard whose turn has not come makes of a parent without a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AbsentParent {
-    /// If the stream still has it its lease was lost, and is made anew.
+    /// If the stream still has it, and no shard that came from it has begun, its lease was lost,
+    /// and is made anew.
     IsMadeAnew,
     /// It has ended. Java's.
     HasEnded,

@@ -285,6 +285,16 @@ impl State {
         self.expect(begun || !is_listed, Invariant::OnlyFinishedIsDeleted);
     }
 
+    /// Whether a shard has begun that came from this one.
+    pub(crate) fn has_begun_after(&self, shard: Shard, rules: &Rules) -> bool {
+        let has_begun = |row: Row| row.checkpoint != Place::Horizon;
+        let mut children =
+            rules.lineage.children(shard).filter(|child| self.is_listed(*child, rules));
+        children.any(|child| {
+            self.row(child).is_some_and(has_begun) || self.has_begun_after(child, rules)
+        })
+    }
+
     /// What a shard's parents say of its beginning: whether it may begin, and which of their rows
     /// have to be made first.
     pub(crate) fn parents_ended(&self, shard: Shard, rules: &Rules) -> (bool, Set) {
@@ -296,7 +306,9 @@ impl State {
         for parent in rules.lineage.parents(shard) {
             match (self.row(parent), rules.absent_parent) {
                 (Some(row), _) => ended &= row.is_finished(),
-                (None, AbsentParent::IsMadeAnew) if self.is_listed(parent, rules) => {
+                (None, AbsentParent::IsMadeAnew)
+                    if self.is_listed(parent, rules) && !self.has_begun_after(parent, rules) =>
+                {
                     missing.add(parent);
                 }
                 (None, AbsentParent::IsMadeAnew | AbsentParent::HasEnded) => {}
