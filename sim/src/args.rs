@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Prints everything that happened in the one seed's run.
     #[arg(long, requires = "seed")]
     pub(crate) log: bool,
+    /// Draws the one seed's run into an SVG file, and tells it in words.
+    #[arg(long, requires = "seed", value_name = "FILE")]
+    pub(crate) timeline: Option<PathBuf>,
     /// Lets a worker die at each point of its calls in turn, in runs of three minutes; or at one.
     #[arg(long, value_name = "POINT", num_args = 0..=1, default_missing_value = "")]
     pub(crate) sweep: Option<String>,

@@ -28,4 +28,5 @@ pub mod run;
 #[cfg(feature = "sdk")]
 mod sdk;
 pub mod tally;
+pub mod timeline;
 mod world;

@@ -5,6 +5,7 @@ mod args;
 mod corpus;
 mod report;
 
+use std::fs;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use clap::Parser;
 use shardwise_sim::batch;
 use shardwise_sim::plan::{Limits, Plan};
 use shardwise_sim::run::run;
+use shardwise_sim::timeline;
 
 use crate::args::Args;
 use crate::report::{Verdicts, tell_one};
@@ -36,6 +38,12 @@ fn start(args: &Args) -> Result<bool, String> {
     if let Some(seed) = args.seed {
         let outcome = run(args.plan(seed, &limits), args.log);
         tell_one(&outcome);
+        if let Some(file) = &args.timeline {
+            timeline::story(&outcome).iter().for_each(|line| println!("{line}"));
+            fs::write(file, timeline::draw(&outcome))
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+            println!("\nthe picture of it: {}", file.display());
+        }
         return Ok(outcome.is_clean());
     }
     if args.hashes {

@@ -189,12 +189,13 @@ impl Nemesis {
         match happening {
             Happening::Kill { worker, down } => {
                 if self.kill(*worker, *down) {
-                    self.world.count("node: killed");
+                    self.world.mark(&self.slots[*worker].node.name, "node: killed");
                 }
             }
             Happening::KillTwice { worker, down } => {
                 if self.kill(*worker, *down) {
-                    self.world.count("node: killed twice in a row");
+                    let name = &self.slots[*worker].node.name;
+                    self.world.mark(name, "node: killed twice in a row");
                     let soon = self.dice.between(Duration::ZERO, Duration::from_millis(300));
                     self.slots[*worker].dies_again_after = Some(soon);
                 }
@@ -203,15 +204,16 @@ impl Nemesis {
             Happening::Stop { worker, down } => self.stop(*worker, *down),
             Happening::Partition { worker, table, stream, lasts } => {
                 self.slots[*worker].node.cut(*table, *stream, now + *lasts);
-                self.world.count(match (table, stream) {
+                let what = match (table, stream) {
                     (true, true) => "node: loses table and stream",
                     (true, false) => "node: loses the table",
                     _ => "node: loses the stream",
-                });
+                };
+                self.world.mark(&self.slots[*worker].node.name, what);
             }
             Happening::Jump { worker, millis } => {
                 self.slots[*worker].node.jump(*millis);
-                self.world.count("node: date jumps");
+                self.world.mark(&self.slots[*worker].node.name, "node: date jumps");
             }
             Happening::Split { pick } => self.split(*pick),
             Happening::Merge { pick } => self.merge(*pick),
@@ -276,7 +278,7 @@ impl Nemesis {
         slot.node.pause();
         slot.resumes_at = Some(until);
         let (t, worker) = (self.world.t(), slot.node.name.clone());
-        self.world.count("node: paused");
+        self.world.mark(&worker, "node: paused");
         self.world.state().journal.worker(WorkerEvent::Paused { t, worker });
     }
 
@@ -297,7 +299,7 @@ impl Nemesis {
         slot.stopper.stop();
         slot.down = down;
         let (t, worker) = (self.world.t(), slot.node.name.clone());
-        self.world.count("node: asked to stop");
+        self.world.mark(&worker, "node: asked to stop");
         self.world.trace(&slot.node.name, format_args!("asked to stop"));
         self.world.state().journal.worker(WorkerEvent::StopAsked { t, worker });
     }
@@ -376,7 +378,7 @@ impl Nemesis {
         let mut state = self.world.state();
         if state.streams.split_shard(STREAM, shard.id, middle, date).is_ok() {
             state.before_reshard = Some((date, before));
-            state.tally.count("reshard: split");
+            state.mark(self.world.now(), &shard.id.to_string(), "reshard: split");
         }
     }
 
@@ -393,7 +395,7 @@ impl Nemesis {
         let (left, right) = (open[left].id, open[left + 1].id);
         if state.streams.merge_shards(STREAM, left, right, date).is_ok() {
             state.before_reshard = Some((date, before));
-            state.tally.count("reshard: merge");
+            state.mark(self.world.now(), &format!("{left} {right}"), "reshard: merge");
         }
     }
 
@@ -415,7 +417,7 @@ impl Nemesis {
         let write = state.rows.set(key, change(item), now);
         state.trace.note(now, "hand", format_args!("{what}: {key}"));
         state.journal.write(write);
-        state.tally.count(what);
+        state.mark(now, key, what);
     }
 
     /// Rows of a fleet of KCL 3.5: a worker's metrics, and an entity that nobody here knows.
@@ -433,6 +435,6 @@ impl Nemesis {
             let write = state.rows.set(key, Some(item), now);
             state.journal.write(write);
         }
-        state.tally.count("hand: rows of other kinds");
+        state.mark(now, "", "hand: rows of other kinds");
     }
 }

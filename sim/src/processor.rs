@@ -111,7 +111,7 @@ impl Processor {
         let ordered = self.world.ordered(&self.node, call);
         let is_slow = self.happens(habits.slow);
         if is_slow {
-            self.world.count("processor: slow call");
+            self.world.mark(&self.node.name, "processor: slow call");
         }
         let most = if is_slow { habits.longest } else { habits.usual };
         let time = match ordered {
@@ -132,7 +132,7 @@ impl Processor {
         } else {
             return End::Well;
         };
-        self.world.count(name);
+        self.world.mark(&self.node.name, name);
         end
     }
 
@@ -199,7 +199,7 @@ impl Processor {
         let error = prepared.as_ref().err().map(|error| error.java_name().to_owned());
         let (t, tenure) = (self.world.t(), self.tenure.clone());
         self.note(Event::Prepared { t, tenure, place, error });
-        self.world.count("processor: prepared checkpoint");
+        self.world.mark(&self.node.name, "processor: prepared checkpoint");
         prepared?.checkpoint().await
     }
 
@@ -209,7 +209,7 @@ impl Processor {
         let number = shardwise::SequenceNumber::parse(&far).expect("a number");
         let refused = checkpointer.checkpoint_at(Checkpoint::at(number)).await;
         assert!(refused.is_err(), "a checkpoint beyond all records was made");
-        self.world.count("processor: checkpoint out of range");
+        self.world.mark(&self.node.name, "processor: checkpoint out of range");
     }
 
     fn end(&self, why: Why) {
@@ -288,7 +288,7 @@ impl RecordProcessor for Processor {
             return self.finish(end);
         }
         let made = if self.happens(self.habits().forget) {
-            self.world.count("processor: forgets the shard's end");
+            self.world.mark(&self.node.name, "processor: forgets the shard's end");
             Ok(())
         } else {
             self.checkpoint(checkpointer, None).await

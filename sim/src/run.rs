@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::nemesis::Nemesis;
 use crate::plan::Plan;
 use crate::producer::produce;
-use crate::tally::Tally;
+use crate::tally::{Mark, Tally};
 use crate::world::{STREAM, World, date_at, micros};
 
 /// How long before the quiet's end the last record is put.
@@ -31,6 +31,8 @@ pub struct Outcome {
     pub orders_left: u64,
     /// What happened, in numbers.
     pub tally: Tally,
+    /// When it happened, and to whom.
+    pub marks: Vec<Mark>,
     /// The hash of everything that happened, in order.
     pub trace_hash: u64,
     /// Everything that happened, if it was asked for.
@@ -103,7 +105,8 @@ fn finish(world: Arc<World>) -> Outcome {
     let verdict = judge(&journals);
     let trace_hash = state.trace.hash();
     let lines = state.trace.into_lines();
-    Outcome { plan, verdict, journals, orders_left, tally: state.tally, trace_hash, lines }
+    let (tally, marks) = (state.tally, state.marks);
+    Outcome { plan, verdict, journals, orders_left, tally, marks, trace_hash, lines }
 }
 
 fn terms(plan: &Plan) -> Terms {

@@ -38,6 +38,17 @@ impl Tally {
     }
 }
 
+/// Something that went wrong, or that was done to the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When, in microseconds, as in journals.
+    pub t: u64,
+    /// To which worker, or to which shards or row.
+    pub whom: String,
+    /// Its name among the counts.
+    pub what: &'static str,
+}
+
 /// Everything that happened, line by line: as a hash, and as text if it is wanted.
 pub struct Trace {
     hasher: DefaultHasher,

@@ -14,7 +14,7 @@ use crate::order::{Fault, Orders};
 use crate::plan::{Family, Plan};
 use crate::point::{Call, Edge};
 use crate::rows::Rows;
-use crate::tally::{Tally, Trace};
+use crate::tally::{Mark, Tally, Trace};
 
 /// The name of the one stream.
 pub(crate) const STREAM: &str = "orders";
@@ -41,6 +41,7 @@ pub(crate) struct State {
     pub(crate) streams: Streams,
     pub(crate) journal: Journal,
     pub(crate) tally: Tally,
+    pub(crate) marks: Vec<Mark>,
     pub(crate) trace: Trace,
     pub(crate) is_chaos: bool,
     pub(crate) is_table_made: bool,
@@ -82,6 +83,7 @@ impl World {
             streams,
             journal: Journal::default(),
             tally: Tally::default(),
+            marks: Vec::new(),
             trace: Trace::new(keeps_lines),
             is_chaos: true,
             is_table_made: false,
@@ -175,7 +177,7 @@ impl World {
                 && state.is_chaos
                 && state.dice.crash.happens(self.plan.rates.crash);
             if is_hit || by_chance {
-                state.tally.count("node: crash at an edge");
+                state.mark(self.now(), &node.name, "node: crash at an edge");
             }
             is_hit || by_chance
         };
@@ -188,8 +190,10 @@ impl World {
         dies
     }
 
-    pub(crate) fn count(&self, what: &'static str) {
-        self.state().tally.count(what);
+    /// Counts what happened to somebody, and keeps when.
+    pub(crate) fn mark(&self, whom: &str, what: &'static str) {
+        let now = self.now();
+        self.state().mark(now, whom, what);
     }
 }
 
@@ -200,6 +204,12 @@ pub(crate) const SWEPT: &str = "sweep: died at the point";
 const OLD_LIST_MILLIS: u64 = 30_000;
 
 impl State {
+    /// Counts what happened to somebody, and keeps when.
+    pub(crate) fn mark(&mut self, now: Duration, whom: &str, what: &'static str) {
+        self.tally.count(what);
+        self.marks.push(Mark { t: micros(now), whom: whom.to_owned(), what });
+    }
+
     /// The list as it was before the last reshard, if that was a moment ago.
     pub(crate) fn shards_of_old(&self, now: Timestamp) -> Option<&[Shard]> {
         let (at, shards) = self.before_reshard.as_ref()?;

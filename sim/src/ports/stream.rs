@@ -97,7 +97,7 @@ impl NodeStream {
         } else {
             return None;
         };
-        state.tally.count(name);
+        state.mark(self.world.now(), &self.node.name, name);
         Some(obstacle)
     }
 
@@ -123,7 +123,7 @@ impl NodeStream {
     fn happens(&self, per_million: u32, name: &'static str) -> bool {
         let happens = self.world.happens(|dice| &mut dice.stream, per_million);
         if happens {
-            self.world.count(name);
+            self.world.mark(&self.node.name, name);
         }
         happens
     }

@@ -110,7 +110,7 @@ impl NodeTable {
             (Fate::Answered { back }, "")
         };
         if !name.is_empty() {
-            state.tally.count(name);
+            state.mark(self.world.now(), &self.node.name, name);
         }
         fate
     }
@@ -214,7 +214,7 @@ impl LeaseTable for NodeTable {
         let rate = self.world.plan.rates.stale_scan;
         let age = self.world.happens(|dice| &mut dice.table, rate).then(|| {
             let mut state = self.world.state();
-            state.tally.count("table: stale scan");
+            state.mark(self.world.now(), &self.node.name, "table: stale scan");
             state.dice.table.between(Duration::from_millis(100), Duration::from_secs(30))
         });
         self.ask(Call::Scan, |world| {

@@ -113,12 +113,15 @@ impl Wire {
         let kinesis = Kinesis::of(std::mem::replace(&mut state.streams, nothing));
         let answer = kinesis.call_at(&asked.target, &asked.body, date);
         state.streams = kinesis.into_streams();
-        match answer.error.as_deref() {
-            Some("ExpiredIteratorException") => state.tally.count("sdk: iterator expired"),
+        let refusal = match answer.error.as_deref() {
+            Some("ExpiredIteratorException") => Some("sdk: iterator expired"),
             Some("ProvisionedThroughputExceededException") => {
-                state.tally.count("sdk: beyond the limits of a shard");
+                Some("sdk: beyond the limits of a shard")
             }
-            Some(_) | None => {}
+            Some(_) | None => None,
+        };
+        if let Some(refusal) = refusal {
+            state.mark(self.world.now(), &self.node.name, refusal);
         }
         answer
     }
@@ -158,7 +161,7 @@ impl Wire {
             }
             // It was carried out, and what comes back of its answer is half of it.
             Fate::Broken { is_done: true } => {
-                self.world.count("sdk: answer cut off");
+                self.world.mark(&self.node.name, "sdk: answer cut off");
                 let answer = self.send(&asked, call, there).await.map_err(|_| reset());
                 answer.map(|answer| {
                     let half = answer.body.len() / 2;
