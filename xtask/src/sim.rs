@@ -6,9 +6,12 @@ use crate::counts::Counts;
 use crate::step::{Failure, run_tests, succeed};
 use crate::tree::Tree;
 
-/// Runs the simulation with these arguments.
+/// Runs the simulation with these arguments; in a night the protocol model's larger sizes as well.
 pub(crate) fn sim(tree: &Tree, arguments: &[String]) -> Result<ExitCode, String> {
     build(tree)?;
+    if arguments.iter().any(|argument| argument.starts_with("--night")) {
+        succeed(&mut tree.cargo(&MODEL_AT_NIGHT))?;
+    }
     let status = tree.command(tree.built("debug", "shardwise-sim")).args(arguments).status();
     let status = status.map_err(|error| format!("shardwise-sim does not start: {error}"))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -22,6 +25,18 @@ pub(crate) fn gate(tree: &Tree) -> Result<Counts, Failure> {
 
 /// Seeds of the gate. A hand that deletes rows is left out: see docs/correctness.md.
 const GATE: [&str; 7] = ["--gate", "--from", "100", "--seeds", "100", "--without", "hands"];
+
+/// The sizes of the protocol model that take too long for each run.
+const MODEL_AT_NIGHT: [&str; 8] = [
+    "test",
+    "--workspace",
+    "--locked",
+    "--test",
+    "protocol_model",
+    "--",
+    "--ignored",
+    "--nocapture",
+];
 
 fn build(tree: &Tree) -> Result<(), String> {
     succeed(&mut tree.cargo(&["build", "--workspace", "--locked", "--bin", "shardwise-sim"]))
