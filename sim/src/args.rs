@@ -55,6 +55,9 @@ pub(crate) struct Args {
     /// Runs seeds twice, in two processes, and compares all that happened.
     #[arg(long)]
     pub(crate) twice: bool,
+    /// How long takeovers take and how many records they repeat, when nothing else goes wrong.
+    #[arg(long)]
+    pub(crate) figures: bool,
     /// Everything that CI asks for: corpus, sweep, seeds, and some of them twice.
     #[arg(long)]
     pub(crate) gate: bool,

@@ -14,6 +14,7 @@
 
 pub mod batch;
 pub mod dice;
+pub mod figures;
 mod journal;
 mod nemesis;
 mod node;

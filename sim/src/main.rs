@@ -21,6 +21,9 @@ use crate::report::{Verdicts, tell_one};
 /// How many runs of the gate are over the SDK.
 const SDK_SEEDS: u64 = 40;
 
+/// How many hours the figures are of.
+const FIGURES_SEEDS: u64 = 10;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     match start(&args) {
@@ -55,6 +58,11 @@ fn start(args: &Args) -> Result<bool, String> {
     if args.twice {
         return twice(args);
     }
+    if args.figures {
+        let mut verdicts = Verdicts::new(args.threads);
+        verdicts.require_figures(args.seeds);
+        return Ok(verdicts.close());
+    }
     if args.first {
         let is_sweep = args.sweep.is_some();
         let plans = if is_sweep { args.swept()? } else { args.plans(args.range(), &limits) };
@@ -78,6 +86,7 @@ fn start(args: &Args) -> Result<bool, String> {
     if args.gate {
         let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, &limits)).collect();
         verdicts.add("seeds over the SDK", &plans, &limits);
+        verdicts.require_figures(FIGURES_SEEDS);
         verdicts.require_every_fault(&limits);
         verdicts.count("a seed is a run", twice(args)?);
     }

@@ -320,6 +320,34 @@ impl Plan {
         Self { over_sdk: true, ..Self::new(seed, &limits) }
     }
 
+    /// An hour in which nothing goes wrong but that workers are killed and stopped in turn, at the
+    /// default settings: what users may expect.
+    #[must_use]
+    pub fn figures(seed: u64) -> Self {
+        let limits = Limits {
+            without: Family::ALL.into_iter().collect(),
+            workers: Some(3),
+            shards: Some(8),
+            ..Limits::default()
+        };
+        let mut plan = Self::new(seed, &limits);
+        let mut dice = Dice::new(seed, "figures");
+        plan.happenings = (1..18)
+            .map(|number| {
+                let at = 200 * secs(1) * number + dice.between(Duration::ZERO, secs(60));
+                let (worker, down) = (dice.below(3), dice.between(secs(60), secs(90)));
+                let is_kill = number % 2 == 0;
+                let happening = match is_kill {
+                    true => Happening::Kill { worker, down },
+                    false => Happening::Stop { worker, down },
+                };
+                (at, happening)
+            })
+            .collect();
+        plan.knobs.keeps_name = false;
+        plan
+    }
+
     /// Three minutes in which every call of a worker is made, and in which one dies at `crash`.
     #[must_use]
     pub fn sweep(crash: CrashAt) -> Self {

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use shardwise_sim::batch::{self, Failure, Summary};
+use shardwise_sim::figures::Figures;
 use shardwise_sim::plan::{Family, Limits, Plan};
-use shardwise_sim::run::Outcome;
+use shardwise_sim::run::{Outcome, run};
 use shardwise_sim::tally::Tally;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
@@ -49,6 +50,10 @@ const FAULTS: [&str; 39] = [
     "table: stale scan",
     "table: write applied late",
 ];
+/// The goals of a takeover and of a planned stop (R11, R12).
+const TAKEOVER_MAX: Duration = Duration::from_secs(40);
+const TAKEOVER_MEAN: Duration = Duration::from_secs(22);
+const HANDOVER_MAX: Duration = Duration::from_secs(2);
 /// How many points of a sweep must have been died at.
 const POINTS_MIN: u64 = 60;
 
@@ -124,6 +129,27 @@ impl Verdicts {
         }
     }
 
+    /// Runs hours of kills and stops, and holds what they came to against the goals R11 to R13.
+    pub(crate) fn require_figures(&mut self, seeds: u64) {
+        let mut figures = Figures::default();
+        for seed in 1..=seeds {
+            let outcome = run(Plan::figures(seed), false);
+            self.count("a run of the figures is clean", outcome.is_clean());
+            figures.merge(Figures::of(&outcome.journals));
+        }
+        println!("\nfigures of {seeds} simulated hours");
+        let takeovers = tell_times("until a killed worker's lease is taken", &figures.takeovers);
+        let handovers = tell_times("from a release until another works", &figures.handovers);
+        let most = |repeated: &[u64]| repeated.iter().copied().max().unwrap_or_default();
+        let (killed, in_order) = (most(&figures.repeated), most(&figures.repeated_in_order));
+        println!("records again after a kill: {killed} at most; after a stop: {in_order}");
+        self.count("takeovers within 40 s, 22 s in the mean", {
+            takeovers.most <= TAKEOVER_MAX && takeovers.mean <= TAKEOVER_MEAN
+        });
+        self.count("a released lease is worked on within 2 s", handovers.most <= HANDOVER_MAX);
+        self.count("nothing comes again after a stop in order", in_order == 0);
+    }
+
     fn tell(&self, name: &str, summary: &Summary, took: Duration) {
         println!("\n{name}");
         tell_counts(&summary.tally);
@@ -152,6 +178,18 @@ pub(crate) fn name_of(plan: &Plan) -> String {
         None if plan.over_sdk => format!("seed {} over the SDK", plan.seed),
         None => format!("seed {}", plan.seed),
     }
+}
+
+struct Times {
+    most: Duration,
+    mean: Duration,
+}
+
+fn tell_times(what: &str, times: &[Duration]) -> Times {
+    let most = times.iter().copied().max().unwrap_or_default();
+    let mean = times.iter().sum::<Duration>() / u32::try_from(times.len().max(1)).unwrap_or(1);
+    println!("{what:<44}{:>6} times, {mean:.1?} in the mean, {most:.1?} at most", times.len());
+    Times { most, mean }
 }
 
 fn explain(failure: &Failure, limits: &Limits) {
