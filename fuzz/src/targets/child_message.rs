@@ -30,6 +30,8 @@ pub(super) const TARGET: Target = Target {
         "-1.5e3",
         "\\ud83d\\ude00",
         "\\u000a",
+        "\u{2028}",
+        "\u{2029}",
         "{}",
         "[[",
         ",",

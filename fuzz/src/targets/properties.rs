@@ -47,6 +47,8 @@ pub(super) const TARGET: Target = Target {
 
 /// The date of every check.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+/// In a longer file settings are not looked at.
+const ENTRIES_MAX: usize = 16;
 
 fn check(input: &[u8]) {
     let ours = parse(input);
@@ -58,7 +60,10 @@ fn check(input: &[u8]) {
     }
     let Ok(entries) = ours else { return };
     check_written_again(&entries);
-    check_settings(input, &entries);
+    // For each key that is unknown the nearest one is sought, which takes its time.
+    if entries.len() <= ENTRIES_MAX {
+        check_settings(input, &entries);
+    }
 }
 
 /// As the daemon decodes a file: UTF-8 without its mark, or else ISO-8859-1.
