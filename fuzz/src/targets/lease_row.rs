@@ -139,7 +139,7 @@ fn check_writes(item: &Item, lease: &Lease) {
     let mut table = Table::default();
     table.set(lease.key.as_str(), Some(item.clone()));
     let untouched = table.clone();
-    let mut is_made = |write: &Write, after: &Lease| {
+    let mut row_after = |write: &Write, after: &Lease| -> Item {
         table.clone_from(&untouched);
         apply(&mut table, write);
         assert_eq!(lease_of(&table, &lease.key), *after);
@@ -149,10 +149,12 @@ fn check_writes(item: &Item, lease: &Lease) {
             item.clone().into_iter().filter(|(name, _)| !is_ours(name)).collect()
         };
         assert_eq!(others(row), others(item));
+        let row = row.clone();
         // A second one finds another counter.
         assert!(!table.apply(write));
+        row
     };
-    is_made(&row::take(lease, &me), &lease.taken_by(&me));
+    row_after(&row::take(lease, &me), &lease.taken_by(&me));
     for change in [
         Change::Renew,
         Change::Checkpoint(place),
@@ -160,7 +162,14 @@ fn check_writes(item: &Item, lease: &Lease) {
         Change::Prepare(prepared),
         Change::Release,
     ] {
-        is_made(&row::change(lease, &change), &lease.after(&change));
+        let after = lease.after(&change);
+        let row = row_after(&row::change(lease, &change), &after);
+        let is_progress = matches!(change, Change::Checkpoint(_) | Change::Prepare(_));
+        let Action::Put(anew) = row::create(&after).action else { panic!("a row is put") };
+        // Nothing is left of what was prepared before.
+        for name in OURS.into_iter().filter(|name| is_progress && name.starts_with("pending")) {
+            assert_eq!(row.get(name), anew.get(name), "{name}");
+        }
     }
     if lease.is_finished() {
         table.clone_from(&untouched);
