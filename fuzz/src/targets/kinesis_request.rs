@@ -1,5 +1,5 @@
 //! Requests to the local Kinesis: any calls in a row leave open shards that cover every hash key
-//! once, and each record that was put can be read, in order.
+//! once, and each record that was put can be read, in order, from the shard that its key is in.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,8 @@ pub(super) const TARGET: Target = Target {
         "\"Limit\":",
         "\"MaxResults\":1",
         "\"ShardFilter\":{\"Type\":\"AT_LATEST\"}",
-        "\"ExplicitHashKey\":\"340282366920938463463374607431768211455\"",
+        "\"ExplicitHashKey\":\"340282366920938463463374607431768211455\",",
+        "\"ExplicitHashKey\":\"170141183460469231731687303715884105728\",",
         "\"Timestamp\":1e300",
         "AT_SEQUENCE_NUMBER",
         "AT_TIMESTAMP",
@@ -67,8 +68,8 @@ struct Account {
     token: String,
     /// Whether any stream was: then what was put may be gone.
     is_deleted: bool,
-    /// The sequence numbers that were put into `s`, by shard.
-    put: BTreeMap<String, Vec<String>>,
+    /// What was put into `s`, by shard: sequence numbers, and the hash keys that were asked for.
+    put: BTreeMap<String, Vec<(String, Option<u128>)>>,
 }
 
 impl Account {
@@ -103,22 +104,28 @@ impl Account {
         }
         match operation {
             "DeleteStream" => self.is_deleted = true,
-            "PutRecord" => self.note_put(body, &answer),
-            "PutRecords" => {
-                let results = answer["Records"].as_array().expect("each record has a result");
-                results.iter().for_each(|result| self.note_put(body, result));
-            }
+            "PutRecord" | "PutRecords" => self.note_puts(operation, body, &answer),
             _ => {}
         }
         Some(answer)
     }
 
-    fn note_put(&mut self, body: &str, result: &Value) {
+    fn note_puts(&mut self, operation: &str, body: &str, answer: &Value) {
         let asked: Value = serde_json::from_str(body).expect("it was read already");
         let arn = asked["StreamARN"].as_str().is_some_and(|arn| arn.ends_with("/s"));
-        if arn || asked["StreamName"] == "s" {
+        if !arn && asked["StreamName"] != "s" {
+            return;
+        }
+        let each = |value: &Value| match operation {
+            "PutRecords" => value["Records"].as_array().cloned().unwrap_or_default(),
+            _ => vec![value.clone()],
+        };
+        let (records, results) = (each(&asked), each(answer));
+        assert_eq!(records.len(), results.len(), "each record has a result");
+        for (record, result) in records.iter().zip(&results) {
+            let key = record["ExplicitHashKey"].as_str().map(|key| key.parse().expect("a number"));
             let number = text(&result["SequenceNumber"]).to_owned();
-            self.put.entry(text(&result["ShardId"]).to_owned()).or_default().push(number);
+            self.put.entry(text(&result["ShardId"]).to_owned()).or_default().push((number, key));
         }
     }
 
@@ -134,7 +141,11 @@ impl Account {
             }
             let id = text(&shard["ShardId"]);
             let put = self.put.remove(id).unwrap_or_default();
-            assert_eq!(self.read(id), put, "{id}");
+            let keys = bound("StartingHashKey")..=bound("EndingHashKey");
+            let is_inside = |key: &u128| keys.contains(key);
+            assert!(put.iter().filter_map(|(_, key)| key.as_ref()).all(is_inside), "{id}: {put:?}");
+            let numbers: Vec<String> = put.into_iter().map(|(number, _)| number).collect();
+            assert_eq!(self.read(id), numbers, "{id}");
         }
         assert!(self.put.is_empty(), "records lie in shards that are not listed: {:?}", self.put);
         open.sort_unstable();
