@@ -72,7 +72,7 @@ impl LogicalLines<'_> {
             if logical.is_empty() {
                 first = self.line;
             }
-            let (text, ended) = self.natural_line()?;
+            let (text, end) = self.natural_line()?;
             let text = text.trim_start_matches(is_blank);
             if logical.is_empty() && (text.is_empty() || text.starts_with(['#', '!'])) {
                 continue;
@@ -82,34 +82,48 @@ impl LogicalLines<'_> {
                 return Some((logical, first));
             }
             logical.pop();
-            // Behind the last backslash there is no line, so this one is at its end.
-            if !ended || self.rest.as_str().is_empty() {
+            // Nothing is left to join. Java looks behind the first character of the end, and sees
+            // more there if it has two.
+            let is_last = self.rest.as_str().is_empty();
+            if is_last && (end != End::Two || !logical.is_empty()) {
                 return Some((logical, first));
             }
         }
     }
 
-    /// The text up to the next line end, and whether there was one; nothing at the file's end.
-    fn natural_line(&mut self) -> Option<(String, bool)> {
+    /// The text up to the next line end, and that end; nothing at the file's end.
+    fn natural_line(&mut self) -> Option<(String, End)> {
         let mut text = String::new();
         for c in self.rest.by_ref() {
             match c {
                 '\n' => {
                     self.line += 1;
-                    return Some((text, true));
+                    return Some((text, End::One));
                 }
                 '\r' => {
                     self.line += 1;
-                    if let Some(rest) = self.rest.as_str().strip_prefix('\n') {
-                        self.rest = rest.chars();
-                    }
-                    return Some((text, true));
+                    let Some(rest) = self.rest.as_str().strip_prefix('\n') else {
+                        return Some((text, End::One));
+                    };
+                    self.rest = rest.chars();
+                    return Some((text, End::Two));
                 }
                 c => text.push(c),
             }
         }
-        (!text.is_empty()).then_some((text, false))
+        (!text.is_empty()).then_some((text, End::OfFile))
     }
+}
+
+/// What a line ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// CR or LF.
+    One,
+    /// CR and LF.
+    Two,
+    /// Nothing: the file ends.
+    OfFile,
 }
 
 /// Whether an odd number of backslashes stands at the end.
@@ -242,12 +256,13 @@ mod tests {
     fn a_line_of_a_backslash_alone_joins_nothing_to_the_next() {
         // As OpenJDK 17 reads them: what follows may be a comment, and a file may end in it.
         assert_eq!(pairs("a\n\\\n# x=1\nb=2"), [pair("a"), pair("b=2")]);
-        for file in ["\\", "\\\n", "\\\r", "\\\r\n", "\\\n\\\n", "\\\n  \\"] {
+        for file in ["\\", "\\\n", "\\\r", "\\\n\\\n", "\\\n  \\"] {
             assert_eq!(pair(file), (String::new(), String::new()), "{file:?}");
         }
-        for file in ["\\\n\n", "\\\n ", "\\\n#"] {
+        for file in ["\\\n\n", "\\\n ", "\\\n#", "\\\r\n"] {
             assert_eq!(pairs(file), [], "{file:?}");
         }
+        assert_eq!(pair("a=b\\\r\n").1, "b");
         assert_eq!(parse(b"\\\nb=2").unwrap()[0].line, 2);
     }
 
