@@ -90,14 +90,17 @@ pub enum Position {
 impl Position {
     /// Where reading begins for a lease with `checkpoint`; nowhere at the shard's end.
     ///
-    /// A number is read *at*, not after: it may be inside an aggregated record.
+    /// A number is read *at*, not after: it may be inside an aggregated record. Where the
+    /// application begins at a date, TRIM_HORIZON means that date too: the shard of a lease that
+    /// was made anew may be older, and that of any other is younger.
     #[must_use]
     pub fn of(checkpoint: &Checkpoint, initial: InitialPosition) -> Option<Self> {
         match (checkpoint, initial) {
             (Checkpoint::At { sequence, .. }, _) => Some(Self::At(sequence.clone())),
-            (Checkpoint::AtTimestamp, InitialPosition::AtTimestamp(date)) => {
-                Some(Self::AtTimestamp(date))
-            }
+            (
+                Checkpoint::AtTimestamp | Checkpoint::TrimHorizon,
+                InitialPosition::AtTimestamp(date),
+            ) => Some(Self::AtTimestamp(date)),
             // The date is not stored with the lease, and this worker was configured without one.
             (Checkpoint::AtTimestamp | Checkpoint::TrimHorizon, _) => Some(Self::TrimHorizon),
             (Checkpoint::Latest, _) => Some(Self::Latest),
