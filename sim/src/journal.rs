@@ -1,9 +1,16 @@
 //! What the referee will read: what was put, handed, written, and how the workers fared.
 
-use shardwise_local::stream::{NewRecord, Placement, Shard};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use shardwise::InitialPosition;
+use shardwise_local::stream::{NewRecord, Placement, Shard, Timestamp};
 use shardwise_referee::{
     Event, Journals, LeaseWrite, Place, Put, Shard as JudgedShard, Terms, WorkerEvent,
 };
+
+use crate::plan::{Plan, START_AT};
+use crate::world::{date_at, micros};
 
 /// The journals of a run in the making.
 #[derive(Debug, Default)]
@@ -49,16 +56,39 @@ impl Journal {
         self.puts.len()
     }
 
-    pub(crate) fn close(self, shards: &[Shard], terms: Terms) -> Journals {
+    /// Closes the journals. `shards` come with the moments at which they were closed.
+    pub(crate) fn close(
+        self,
+        shards: &[(Shard, Option<Timestamp>)],
+        plan: &Plan,
+        terms: Terms,
+    ) -> Journals {
         let parents = |shard: &Shard| {
             let parents = [shard.parent, shard.adjacent_parent];
             parents.into_iter().flatten().map(|id| id.to_string()).collect()
         };
+        let retention = micros(plan.knobs.retention);
+        let delisted = shards.iter().filter_map(|(shard, closed)| {
+            let closed_t = closed.as_ref()?.millis_since(date_at(Duration::ZERO)) * 1_000;
+            Some((shard.id.to_string(), closed_t + retention))
+        });
+        let owed_from = match plan.knobs.start {
+            InitialPosition::TrimHorizon => None,
+            InitialPosition::Latest => self.writes.first().map(|write| write.t),
+            InitialPosition::AtTimestamp(_) => Some(micros(START_AT)),
+        };
         Journals {
+            trimmed: trimmed(&self.puts, &self.events, retention, terms.quiet_until),
+            retention: Some(retention),
+            delisted: delisted.collect(),
+            owed_from,
             puts: self.puts,
             shards: shards
                 .iter()
-                .map(|shard| JudgedShard { shard: shard.id.to_string(), parents: parents(shard) })
+                .map(|(shard, _)| JudgedShard {
+                    shard: shard.id.to_string(),
+                    parents: parents(shard),
+                })
                 .collect(),
             hand_overs: vec![self.events],
             lease_writes: self.writes,
@@ -67,4 +97,42 @@ impl Journal {
             ..Journals::default()
         }
     }
+}
+
+/// The records that nobody was handed, and that were gone when something behind them in their shard
+/// was handed, or at the end if nothing was: skipped while they were there, they would be lost.
+fn trimmed(puts: &[Put], events: &[Event], retention: u64, end: u64) -> Vec<(String, Place)> {
+    let mut shards: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut handed: BTreeMap<&str, BTreeMap<&Place, u64>> = BTreeMap::new();
+    for event in events {
+        match event {
+            Event::Start { tenure, shard, .. } => drop(shards.insert(tenure, shard)),
+            Event::Hand { t, tenure, records } => {
+                let shard = shards.get(tenure.as_str()).expect("a tenure starts first");
+                for record in records {
+                    handed.entry(*shard).or_default().entry(&record.place).or_insert(*t);
+                }
+            }
+            Event::Ask { .. }
+            | Event::Answer { .. }
+            | Event::Prepare { .. }
+            | Event::Prepared { .. }
+            | Event::End { .. }
+            | Event::Done { .. } => {}
+        }
+    }
+    let none = BTreeMap::new();
+    // The earliest hand-over of anything behind, from the last record back.
+    let mut passed_t: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut trimmed = Vec::new();
+    let order: BTreeSet<_> = puts.iter().map(|put| (&put.place, &put.shard, put.t)).collect();
+    for (place, shard, t) in order.into_iter().rev() {
+        let passed_t = passed_t.entry(shard).or_insert(end);
+        match handed.get(shard.as_str()).unwrap_or(&none).get(place) {
+            Some(handed_t) => *passed_t = (*handed_t).min(*passed_t),
+            None if t + retention <= *passed_t => trimmed.push((shard.clone(), place.clone())),
+            None => {}
+        }
+    }
+    trimmed
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shardwise::row::{Item, Value};
-use shardwise::{
-    Config, InitialPosition, Stopped, Stopper, StreamName, Worker, WorkerError, WorkerId,
-};
+use shardwise::{Config, Stopped, Stopper, StreamName, Worker, WorkerError, WorkerId};
 use shardwise_local::stream::{Shard, ShardFilter};
 use shardwise_referee::WorkerEvent;
 use tokio::sync::mpsc;
@@ -92,6 +90,7 @@ impl Nemesis {
         let worker = Worker::new(config, ports, seed);
         let worker = worker.expect("a plan's settings are allowed");
         let stopper = worker.stopper();
+        node.show(worker.board());
         let (world, living) = (Arc::clone(&self.world), Arc::clone(&node));
         let run = worker.run(move |shard| Box::new(Processor::new(&world, &living, shard)));
         let run = self.runs.spawn(async move { (slot, life, run.await) });
@@ -116,7 +115,7 @@ impl Nemesis {
         let knobs = &self.world.plan.knobs;
         let stream = StreamName::new(STREAM).expect("it is not empty");
         let mut config = Config::new("app", stream, WorkerId::new(name).expect("not empty"));
-        config.initial_position = InitialPosition::TrimHorizon;
+        config.initial_position = knobs.start;
         config.lease.failover_time = knobs.failover;
         config.lease.cleanup_interval = knobs.cleanup;
         config.sync.audit_interval = knobs.audit;
@@ -214,6 +213,11 @@ impl Nemesis {
             Happening::Jump { worker, millis } => {
                 self.slots[*worker].node.jump(*millis);
                 self.world.mark(&self.slots[*worker].node.name, "node: date jumps");
+            }
+            Happening::TableGone { lasts } => {
+                let mut state = self.world.state();
+                state.table_gone_until = now + *lasts;
+                state.mark(now, "all", "table: gone");
             }
             Happening::Split { pick } => self.split(*pick),
             Happening::Merge { pick } => self.merge(*pick),
@@ -327,7 +331,11 @@ impl Nemesis {
 
     /// Ends all that goes wrong: clocks are right, nobody is cut off, everybody is up.
     pub(crate) fn heal(&mut self) {
-        self.world.state().is_chaos = false;
+        {
+            let mut state = self.world.state();
+            state.is_chaos = false;
+            state.table_gone_until = Duration::ZERO;
+        }
         self.world.trace("plan", format_args!("heal"));
         let now = self.world.now();
         for slot in 0..self.slots.len() {
@@ -379,6 +387,7 @@ impl Nemesis {
         if state.streams.split_shard(STREAM, shard.id, middle, date).is_ok() {
             state.before_reshard = Some((date, before));
             state.mark(self.world.now(), &shard.id.to_string(), "reshard: split");
+            state.note_shards(date);
         }
     }
 
@@ -396,6 +405,7 @@ impl Nemesis {
         if state.streams.merge_shards(STREAM, left, right, date).is_ok() {
             state.before_reshard = Some((date, before));
             state.mark(self.world.now(), &format!("{left} {right}"), "reshard: merge");
+            state.note_shards(date);
         }
     }
 

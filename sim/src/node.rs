@@ -1,10 +1,10 @@
 //! One worker of the world: its clock, its gate, and whether it lives.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shardwise::{Clock, Time, Timestamp};
+use shardwise::{Board, Clock, LeaseKey, ShardId, Time, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -37,6 +37,8 @@ pub(crate) struct Node {
     /// By how much its date is off.
     date_off_millis: Mutex<i64>,
     cut: Mutex<Cut>,
+    /// What its worker says of itself.
+    board: OnceLock<Board>,
 }
 
 /// Until when a node is cut off.
@@ -61,6 +63,7 @@ impl Node {
             fast_ppm,
             date_off_millis: Mutex::new(0),
             cut: Mutex::default(),
+            board: OnceLock::new(),
         })
     }
 
@@ -131,6 +134,16 @@ impl Node {
 
     pub(crate) fn has_stream(&self) -> bool {
         lock(&self.cut).stream <= self.start.elapsed()
+    }
+
+    pub(crate) fn show(&self, board: Board) {
+        self.board.get_or_init(|| board);
+    }
+
+    /// Whether its worker says that a shard's processor is busy with one call.
+    pub(crate) fn says_busy(&self, shard: &ShardId) -> bool {
+        let status = self.board.get().and_then(|board| board.shards().remove(&LeaseKey::of(shard)));
+        status.is_some_and(|status| status.busy_since.is_some())
     }
 
     /// The node's own time at a moment of the world.

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use shardwise::InitialPosition;
+
 use crate::dice::Dice;
 use crate::order::Fault;
 use crate::point::{Call, CrashAt};
@@ -53,11 +55,19 @@ pub enum Family {
     Hands,
     /// Unusual settings: tiny batches, short intervals, one shard to a page.
     Knobs,
+    /// Record processors do not return for minutes.
+    Hangs,
+    /// The lease table is away for a while: deleted, and made again with its rows.
+    TableGone,
+    /// The stream forgets records and shards while nobody reads them.
+    Retention,
+    /// The application begins at LATEST or AT_TIMESTAMP, when the stream has records already.
+    Starts,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::Kills,
         Self::Crashes,
         Self::Pauses,
@@ -77,7 +87,16 @@ impl Family {
         Self::Processors,
         Self::Hands,
         Self::Knobs,
+        Self::Hangs,
+        Self::TableGone,
+        Self::Retention,
+        Self::Starts,
     ];
+
+    /// Whether only a quarter of the runs has it, and not all but a quarter.
+    fn is_rare(self) -> bool {
+        matches!(self, Self::Hangs | Self::TableGone | Self::Retention | Self::Starts)
+    }
 
     /// The family that the command line calls so.
     #[must_use]
@@ -159,6 +178,10 @@ pub struct Knobs {
     pub iterator_lifetime: Duration,
     /// Whether a worker that starts again keeps its name.
     pub keeps_name: bool,
+    /// How long the stream keeps records.
+    pub retention: Duration,
+    /// Where the application begins.
+    pub start: InitialPosition,
 }
 
 /// How often requests go wrong, in a million.
@@ -240,6 +263,8 @@ pub enum Happening {
     Jump { worker: usize, millis: i64 },
     /// A shard is split.
     Split { pick: u32 },
+    /// The lease table is away.
+    TableGone { lasts: Duration },
     /// Two adjacent shards are merged.
     Merge { pick: u32 },
     /// Somebody deletes a row.
@@ -256,6 +281,11 @@ pub enum Happening {
     /// Records are put to one open shard. Only in scenarios.
     Put { pick: u32, records: u32 },
 }
+
+/// When the workers come to a stream that has records already.
+const BEGIN: Duration = Duration::from_secs(60);
+/// Where AT_TIMESTAMP begins, by the world's time: while nobody reads yet.
+pub(crate) const START_AT: Duration = Duration::from_secs(30);
 
 impl Knobs {
     /// How long after the last fault a request of before may be without its answer.
@@ -277,18 +307,22 @@ impl Plan {
     #[must_use]
     pub fn new(seed: u64, limits: &Limits) -> Self {
         let mut dice = Dice::new(seed, "plan");
+        let mut rare = Dice::new(seed, "rare families");
         let mut families: BTreeSet<Family> = Family::ALL.into_iter().collect();
         families.retain(|family| {
             let left_out = if *family == Family::Reshards { 100_000 } else { 250_000 };
-            !dice.happens(left_out)
+            if family.is_rare() { rare.happens(250_000) } else { !dice.happens(left_out) }
         });
         families.retain(|family| !limits.without.contains(family));
-        let has = |family| families.contains(&family);
-        let knobs = Knobs::draw(seed, has(Family::Knobs), has(Family::Expiry));
+        let knobs = Knobs::draw(seed, &families);
+        if knobs.start == InitialPosition::Latest {
+            // A row that is deleted by hand is made anew at the tip: that loss is the hand's.
+            families.remove(&Family::Hands);
+        }
         let chaos = limits.chaos.unwrap_or(secs(3_600));
         let workers = limits.workers.unwrap_or(*dice.pick(&[2, 2, 3, 3, 3, 4, 5]));
         let rates = Rates::draw(seed, &families);
-        let habits = Habits::draw(seed, has(Family::Processors), knobs.failover);
+        let habits = Habits::draw(seed, &families, knobs.failover);
         let mut plan = Self {
             seed,
             shards: limits.shards.unwrap_or(*dice.pick(&[1, 2, 4, 4, 6, 8])),
@@ -312,8 +346,13 @@ impl Plan {
     /// simulation can bring about.
     #[must_use]
     pub fn over_sdk(seed: u64, limits: &Limits) -> Self {
-        const AT_PORTS: [Family; 4] =
-            [Family::Hands, Family::StaleScans, Family::Malformed, Family::Lists];
+        const AT_PORTS: [Family; 5] = [
+            Family::Hands,
+            Family::StaleScans,
+            Family::Malformed,
+            Family::Lists,
+            Family::TableGone,
+        ];
         let mut limits = limits.clone();
         limits.without.extend(AT_PORTS);
         limits.chaos.get_or_insert(secs(900));
@@ -447,6 +486,9 @@ impl Plan {
                 Happening::Merge { pick }
             }
         });
+        draw(Family::TableGone, 2, &mut |dice| Happening::TableGone {
+            lasts: dice.between(f / 2, 6 * f),
+        });
         draw(Family::Hands, 6, &mut |dice| {
             let pick = dice.below(1 << 20) as u32;
             match dice.below(4) {
@@ -457,8 +499,15 @@ impl Plan {
             }
         });
         all.extend(self.draw_storm(latest));
+        all.extend(self.late_workers());
         all.sort_by_key(|(at, _)| *at);
         self.happenings = all;
+    }
+
+    /// Where the application begins somewhere else, the stream is older than its workers.
+    fn late_workers(&self) -> impl Iterator<Item = (Duration, Happening)> + use<> {
+        let late = if self.has(Family::Starts) { self.workers } else { 0 };
+        (0..late).map(|worker| (Duration::ZERO, Happening::Kill { worker, down: BEGIN }))
     }
 
     /// Now and then eight splits and merges, one every five seconds.

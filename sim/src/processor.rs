@@ -16,6 +16,11 @@ use crate::plan::Habits;
 use crate::point::{Call, Edge};
 use crate::world::World;
 
+/// From when on a call that has not returned is to be reported.
+const BUSY_AFTER: Duration = Duration::from_secs(60);
+/// Counts that one was not.
+pub(crate) const UNREPORTED: &str = "processor: hangs, and is not reported";
+
 /// One processor.
 pub(crate) struct Processor {
     world: Arc<World>,
@@ -118,7 +123,7 @@ impl Processor {
             Some(Fault::Slow(time)) => time,
             Some(_) | None => self.world.state().dice.processor.between(Duration::ZERO, most),
         };
-        tokio::time::sleep(time).await;
+        self.hang(time).await;
         self.node.passes().await;
         if let Some(fault) = ordered {
             return End::ordered(fault);
@@ -134,6 +139,22 @@ impl Processor {
         };
         self.world.mark(&self.node.name, name);
         end
+    }
+
+    /// Does not return for so long; from a minute on the worker must say so.
+    async fn hang(&self, time: Duration) {
+        let before = time.min(BUSY_AFTER);
+        tokio::time::sleep(before).await;
+        if time > BUSY_AFTER && !self.node.is_dead() {
+            self.world.mark(
+                &self.node.name,
+                match self.node.says_busy(&self.shard) {
+                    true => "processor: hangs, and is reported",
+                    false => UNREPORTED,
+                },
+            );
+        }
+        tokio::time::sleep(time - before).await;
     }
 
     /// Ends a call as it is to end.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shardwise_local::stream::{Capacity, Limits, Settings, ShardFilter, Streams};
+use shardwise::InitialPosition;
+use shardwise_local::stream::{Capacity, Limits, Settings, Streams};
 use shardwise_referee::{Journals, Terms, Verdict, judge};
 use tokio::sync::mpsc;
 
 use crate::nemesis::Nemesis;
 use crate::plan::Plan;
+use crate::processor::UNREPORTED;
 use crate::producer::produce;
 use crate::tally::{Mark, Tally};
-use crate::world::{STREAM, World, date_at, micros};
+use crate::world::{STREAM, World, micros};
 
 /// How long before the quiet's end the last record is put.
 const LAST_PUT: Duration = Duration::from_secs(120);
@@ -43,7 +45,7 @@ impl Outcome {
     /// Whether nothing was broken.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.verdict.is_clean()
+        self.verdict.is_clean() && self.tally.of(UNREPORTED) == 0
     }
 }
 
@@ -72,6 +74,7 @@ async fn live(plan: Plan, keeps_lines: bool) -> Arc<World> {
         iterator_lifetime: plan.knobs.iterator_lifetime,
         // Over the SDK the service's own refusals are to be met as well.
         limits: Limits { reads: plan.over_sdk, ..Limits::default() },
+        retention: plan.knobs.retention,
         ..Settings::default()
     };
     let (deaths, dead) = mpsc::unbounded_channel();
@@ -80,6 +83,7 @@ async fn live(plan: Plan, keeps_lines: bool) -> Arc<World> {
     let date = world.date();
     let made = world.state().streams.create_stream(STREAM, Capacity::Provisioned(shards), date);
     made.expect("an account without streams has room for one");
+    world.state().note_shards(date);
     let end = chaos + quiet;
     let producer = tokio::spawn(produce(Arc::clone(&world), end.saturating_sub(LAST_PUT)));
     let mut nemesis = Nemesis::new(Arc::clone(&world), dead);
@@ -93,15 +97,20 @@ async fn live(plan: Plan, keeps_lines: bool) -> Arc<World> {
 }
 
 fn finish(world: Arc<World>) -> Outcome {
-    let date = date_at(world.plan.chaos + world.plan.quiet + STOPPING);
     let plan = world.plan.clone();
     let mut state = world.into_state().expect("nothing of a run outlives its runtime");
-    let listed =
-        state.streams.list_shards(STREAM, ShardFilter::FromTrimHorizon, None, usize::MAX, date);
-    let shards = listed.expect("the stream is there").shards;
     state.tally.add("records", state.journal.puts() as u64);
     let orders_left = state.orders.left();
-    let journals = state.journal.close(&shards, terms(&plan));
+    let shards: Vec<_> = state.shards.into_values().collect();
+    let journals = state.journal.close(&shards, &plan, terms(&plan));
+    let lost = journals.trimmed.len() as u64;
+    state.tally.add("retention: records lost unread", lost);
+    let begun = match plan.knobs.start {
+        InitialPosition::TrimHorizon => "start: TRIM_HORIZON",
+        InitialPosition::Latest => "start: LATEST",
+        InitialPosition::AtTimestamp(_) => "start: AT_TIMESTAMP",
+    };
+    state.tally.count(begun);
     let verdict = judge(&journals);
     let trace_hash = state.trace.hash();
     let lines = state.trace.into_lines();
@@ -118,7 +127,8 @@ fn terms(plan: &Plan) -> Terms {
         light_interval_max: micros(take_interval.min(Duration::from_secs(20))),
         poll_interval: micros(knobs.idle),
         audit_interval: micros(knobs.audit),
-        call_max: micros(plan.habits.longest.max(plan.habits.usual)),
+        // A checkpoint waits until its lease has expired, and for one last answer.
+        call_max: micros(plan.habits.longest.max(plan.habits.usual) + 2 * knobs.failover),
         clock_drift: micros(knobs.failover) / 1_000 + 2_000,
         quiet_from: micros(plan.chaos + knobs.last_answer()),
         quiet_until: micros(plan.chaos + plan.quiet),

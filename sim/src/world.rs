@@ -1,9 +1,10 @@
 //! What all nodes of a run share: the services, the journals, chance, and what is switched on.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shardwise_local::stream::{Shard, Streams, Timestamp};
+use shardwise_local::stream::{Shard, ShardFilter, ShardId, Streams, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -49,6 +50,10 @@ pub(crate) struct State {
     pub(crate) orders: Orders,
     /// How the list of shards was before the last reshard, and when that was.
     pub(crate) before_reshard: Option<(Timestamp, Vec<Shard>)>,
+    /// Every shard that ever was, as it was listed last, and when it was seen to be closed.
+    pub(crate) shards: BTreeMap<ShardId, (Shard, Option<Timestamp>)>,
+    /// Until when there is no lease table.
+    pub(crate) table_gone_until: Duration,
     /// How often the edge where a sweep's worker is to die was reached.
     hits: u32,
 }
@@ -90,6 +95,8 @@ impl World {
             dice,
             orders: Orders::default(),
             before_reshard: None,
+            shards: BTreeMap::new(),
+            table_gone_until: Duration::ZERO,
             hits: 0,
         };
         Arc::new(Self {
@@ -208,6 +215,19 @@ impl State {
     pub(crate) fn mark(&mut self, now: Duration, whom: &str, what: &'static str) {
         self.tally.count(what);
         self.marks.push(Mark { t: micros(now), whom: whom.to_owned(), what });
+    }
+
+    /// Notes which shards there are: the stream itself forgets them.
+    pub(crate) fn note_shards(&mut self, now: Timestamp) {
+        let filter = ShardFilter::FromTrimHorizon;
+        let listed = self.streams.list_shards(STREAM, filter, None, usize::MAX, now);
+        for shard in listed.expect("the stream is there").shards {
+            let is_closed = shard.ending_sequence_number.is_some();
+            let known = self.shards.entry(shard.id).or_insert((shard, None));
+            if is_closed {
+                known.1.get_or_insert(now);
+            }
+        }
     }
 
     /// The list as it was before the last reshard, if that was a moment ago.

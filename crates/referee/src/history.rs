@@ -30,6 +30,8 @@ pub(crate) struct History<'a> {
     pub(crate) knows_returns: bool,
     /// Whether a batch that failed was passed over somewhere.
     pub(crate) skips: bool,
+    /// How long the stream keeps a record.
+    pub(crate) retention: Option<u64>,
     /// How many records the application says it lost to retention.
     pub(crate) lost_counted: Option<usize>,
     /// Where the journals contradict themselves.
@@ -56,10 +58,12 @@ impl<'a> History<'a> {
             terms: journals.terms.as_ref(),
             fleet: Fleet::new(&journals.workers),
             knows_senders: journals.lease_writes.iter().any(|write| write.by.is_some()),
+            retention: journals.retention,
             lost_counted: journals.lost_counted,
             ..Self::default()
         };
         history.link_shards(journals);
+        history.link_delisted(journals);
         history.link_puts(journals);
         history.link_writes(journals);
         for events in &journals.hand_overs {
@@ -69,7 +73,7 @@ impl<'a> History<'a> {
         history.order_tenures();
         history.look_for_unlisted_shards(journals);
         for shard in history.shards.values_mut() {
-            shard.link_hands(&history.tenures);
+            shard.link_hands(&history.tenures, journals.owed_from);
         }
         history
     }
@@ -114,6 +118,12 @@ impl<'a> History<'a> {
             for parent in parents {
                 self.shards.entry(parent).or_default().children.push(&shard.shard);
             }
+        }
+    }
+
+    fn link_delisted(&mut self, journals: &'a Journals) {
+        for (shard, t) in &journals.delisted {
+            self.shards.entry(shard).or_default().delisted_t = Some(*t);
         }
     }
 

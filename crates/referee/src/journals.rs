@@ -38,6 +38,13 @@ pub struct Journals {
     /// Shard and place of each record that retention removed before anyone had read it. In no
     /// file: only a stream that is part of the run can tell.
     pub trimmed: Vec<(String, Place)>,
+    /// How long the stream keeps a record, in microseconds. In no file.
+    pub retention: Option<u64>,
+    /// Shards that the stream no longer lists, and since when. In no file.
+    pub delisted: Vec<(String, u64)>,
+    /// Records put before then lie before the application's start, where that is LATEST or
+    /// AT_TIMESTAMP: its date, or when its first lease was made. In no file.
+    pub owed_from: Option<u64>,
     /// How many records the application says it lost to retention. In no file.
     pub lost_counted: Option<usize>,
 }

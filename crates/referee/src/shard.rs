@@ -21,6 +21,10 @@ pub(crate) struct ShardHistory<'a> {
     /// Indices into `History::tenures`, in the order of their starts.
     pub(crate) tenures: Vec<usize>,
     pub(crate) lease: LeaseHistory<'a>,
+    /// Since when the stream no longer lists it.
+    pub(crate) delisted_t: Option<u64>,
+    /// The first of `puts` that does not lie before the application's date.
+    pub(crate) first_wanted: usize,
     /// The first of `puts` that the application had to process.
     pub(crate) first_due: usize,
 }
@@ -54,7 +58,7 @@ impl<'a> ShardHistory<'a> {
     }
 
     /// Links the records to what became of them in `tenures`, all of the run's.
-    pub(crate) fn link_hands(&mut self, tenures: &[Tenure<'a>]) {
+    pub(crate) fn link_hands(&mut self, tenures: &[Tenure<'a>], owed_from: Option<u64>) {
         self.first_hands = vec![None; self.puts.len()];
         self.first_returns = vec![None; self.puts.len()];
         for batch in self.tenures.iter().flat_map(|tenure| &tenures[*tenure].batches) {
@@ -70,24 +74,32 @@ impl<'a> ShardHistory<'a> {
                 }
             }
         }
-        self.first_due = self.find_first_due(tenures);
+        let owed_from = owed_from.unwrap_or(0);
+        self.first_wanted = self.puts.partition_point(|put| put.t < owed_from);
+        self.first_due = self.find_first_due(tenures, owed_from > 0).max(self.first_wanted);
     }
 
     /// Where the application had to begin: at the first checkpoint that the row or, without rows,
     /// a tenure had.
     ///
-    /// Which record LATEST and AT_TIMESTAMP meant is in no journal, so there it is the first one
-    /// that was handed at all.
-    fn find_first_due(&self, tenures: &[Tenure<'a>]) -> usize {
+    /// Which record LATEST meant is in no journal: until the first checkpoint each tenure begins at
+    /// the tip of its own moment, so there it is the first one that was handed in the last such
+    /// tenure. So it is with AT_TIMESTAMP, where the date is not known.
+    fn find_first_due(&self, tenures: &[Tenure<'a>], knows_date: bool) -> usize {
         let first_row = self.lease.writes.first().and_then(|write| write.before.or(write.after));
         let first_tenure = self.tenures.first().map(|tenure| tenures[*tenure].start);
         let start = first_row.map(|row| &row.checkpoint).or(first_tenure);
         match start {
             None | Some(Place::TrimHorizon) => 0,
             Some(place @ (Place::At(..) | Place::ShardEnd)) => self.first_after(place),
-            Some(Place::Latest | Place::AtTimestamp) => {
-                let handed = self.first_hands.iter().position(Option::is_some);
-                handed.unwrap_or(self.puts.len())
+            Some(Place::AtTimestamp) if knows_date => 0,
+            Some(start @ (Place::Latest | Place::AtTimestamp)) => {
+                let at_tip = self.tenures.iter().map(|tenure| &tenures[*tenure]);
+                let mut first =
+                    at_tip.filter(|tenure| tenure.start == start).filter_map(|tenure| {
+                        tenure.batches.iter().flat_map(|batch| &batch.records).find_map(|r| r.put)
+                    });
+                first.next_back().unwrap_or(self.puts.len())
             }
         }
     }

@@ -3,11 +3,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Family, Habits, Knobs, Rates, millis, secs};
+use shardwise::{InitialPosition, Timestamp};
+
+use super::{Family, Habits, Knobs, Rates, START_AT, millis, secs};
 use crate::dice::Dice;
+use crate::node::FIRST_DATE_MILLIS;
 
 impl Knobs {
-    pub(super) fn draw(seed: u64, unusual: bool, short_iterators: bool) -> Self {
+    pub(super) fn draw(seed: u64, families: &BTreeSet<Family>) -> Self {
+        let unusual = families.contains(&Family::Knobs);
+        let short_iterators = families.contains(&Family::Expiry);
+        let mut whole_run = Dice::new(seed, "whole run");
+        let retention = *whole_run.pick(&[secs(150), secs(300), secs(900)]);
+        let date = Timestamp::from_millis(FIRST_DATE_MILLIS + START_AT.as_millis() as i64);
+        let start = *whole_run.pick(&[InitialPosition::Latest, InitialPosition::AtTimestamp(date)]);
         let mut dice = Dice::new(seed, "knobs");
         let mut rare = |usual: Duration, others: &[Duration]| {
             if unusual && dice.happens(300_000) { *dice.pick(others) } else { usual }
@@ -41,6 +50,14 @@ impl Knobs {
             page_shards,
             iterator_lifetime,
             keeps_name: dice.happens(200_000),
+            retention: match families.contains(&Family::Retention) {
+                true => retention,
+                false => secs(24 * 3_600),
+            },
+            start: match families.contains(&Family::Starts) {
+                true => start,
+                false => InitialPosition::TrimHorizon,
+            },
         }
     }
 }
@@ -72,7 +89,9 @@ impl Rates {
 }
 
 impl Habits {
-    pub(super) fn draw(seed: u64, faulty: bool, failover: Duration) -> Self {
+    pub(super) fn draw(seed: u64, families: &BTreeSet<Family>, failover: Duration) -> Self {
+        let faulty = families.contains(&Family::Processors);
+        let hangs = families.contains(&Family::Hangs);
         let mut dice = Dice::new(seed, "habits");
         let mut rate = |rates: &[u32]| {
             let rate = *dice.pick(rates);
@@ -93,7 +112,11 @@ impl Habits {
             prepare: rate(&[0, 0, 200_000]),
             wrong: rate(&[0, 0, 20_000]),
             usual: *dice.pick(&[millis(5), millis(50), millis(400)]),
-            longest: (2 * failover).max(secs(20)).min(secs(60)),
+            longest: match hangs {
+                true => secs(180),
+                false => (2 * failover).max(secs(20)).min(secs(60)),
+            },
+            slow: if hangs { habits.slow.max(1_000) } else { habits.slow },
             ..habits
         }
     }

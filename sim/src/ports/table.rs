@@ -43,6 +43,8 @@ pub(crate) enum Fate {
         is_reset: bool,
     },
     Throttled,
+    /// There is no table.
+    Gone,
     /// An error of the service, before or after it did what was asked.
     Broken {
         is_done: bool,
@@ -85,6 +87,9 @@ impl NodeTable {
         let is_cut = !self.node.has_table();
         let mut state = self.world.state();
         let is_chaos = state.is_chaos;
+        if self.world.now() < state.table_gone_until {
+            return Fate::Gone;
+        }
         let dice = &mut state.dice.table;
         let (fate, name) = if is_cut {
             (Fate::Lost { is_reset: dice.happens(500_000) }, "table: cut off")
@@ -140,6 +145,10 @@ impl NodeTable {
             Fate::Throttled => {
                 tokio::time::sleep(there).await;
                 Err(TableError::Throttled)
+            }
+            Fate::Gone => {
+                tokio::time::sleep(there).await;
+                Err(TableError::Missing)
             }
             Fate::Broken { .. } => {
                 tokio::time::sleep(there).await;
@@ -264,6 +273,10 @@ impl LeaseTable for NodeTable {
             Fate::Throttled => {
                 tokio::time::sleep(there).await;
                 Err(TableError::Throttled)
+            }
+            Fate::Gone => {
+                tokio::time::sleep(there).await;
+                Err(TableError::Missing)
             }
             Fate::Broken { is_done } => {
                 if is_done {

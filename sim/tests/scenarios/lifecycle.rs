@@ -135,6 +135,20 @@ fn a_worker_that_dies_in_the_middle_of_a_split_loses_no_child() {
     }
 }
 
+/// beam#20563: a reader with an old checkpoint was stuck, since the shards after its own had
+/// expired as well.
+#[test]
+fn a_checkpoint_whose_shard_and_child_have_expired_leads_to_what_is_left() {
+    let ran = Scenario::new(1, 1)
+        .with(|plan| (plan.chaos, plan.knobs.retention) = (secs(230), secs(150)))
+        .at(secs(20), Happening::Kill { worker: 0, down: secs(200) })
+        .at(secs(30), SPLIT)
+        .at(secs(40), SPLIT)
+        .run();
+    assert!(ran.tenures_of(1).is_empty() && ran.outcome().verdict.counts.trimmed > 0);
+    assert!((2..5).all(|left| !ran.tenures_of(left)[0].hands.is_empty()));
+}
+
 /// KCL#1464: the leases of new children waited long for a worker.
 #[test]
 fn children_start_within_seconds_of_their_parents_end() {

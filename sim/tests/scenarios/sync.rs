@@ -1,5 +1,6 @@
 //! From shards to leases: shards that nobody found, or that were processed twice.
 
+use shardwise::{InitialPosition, Timestamp};
 use shardwise_sim::order::Fault::{Doubled, Lost, Slow};
 use shardwise_sim::plan::Happening;
 use shardwise_sim::point::Call;
@@ -72,8 +73,8 @@ fn a_child_whose_parents_row_was_deleted_waits_until_the_parent_is_done() {
     }
 }
 
-/// KCL#150, KCL#572: the ancestors of a shard whose row was gone were made and processed anew, as far
-/// back as the stream keeps them.
+/// KCL#150, KCL#572: the ancestors of a shard whose row was gone were made and processed anew, as
+/// far back as the stream keeps them.
 #[test]
 fn a_row_deleted_by_hand_has_no_shard_before_it_processed_again() {
     let ran = Scenario::new(1, 1)
@@ -85,6 +86,26 @@ fn a_row_deleted_by_hand_has_no_shard_before_it_processed_again() {
     assert_eq!((ran.creations_of(0), ran.creations_of(1)), (1, 1));
     assert_eq!((ran.creations_of(3), ran.tenures_of(3).len()), (2, 2));
     assert!(ran.row_at(1, secs(49)).is_none(), "it was cleaned up");
+}
+
+/// A lease that was made anew was read from the oldest record on, though the application begins at
+/// a date.
+#[test]
+fn a_lease_that_is_made_anew_has_no_records_from_before_the_applications_date() {
+    // Half a minute after the world began.
+    let date = InitialPosition::AtTimestamp(Timestamp::from_millis(1_700_000_030_000));
+    let ran = Scenario::new(1, 1)
+        .with(|plan| (plan.knobs.start, plan.chaos) = (date, secs(120)))
+        .joins(secs(60), 0)
+        .at(secs(80), SPLIT)
+        .fault(secs(80), 0, Call::ShardEnded, Slow(secs(10)), 1)
+        .at(secs(84), Happening::DeleteRow { pick: 0 })
+        .run();
+    assert_eq!((ran.creations_of(0), ran.tenures_of(0).len()), (2, 2));
+    let puts = &ran.outcome().journals.puts;
+    let first = puts.iter().find(|put| put.t >= 30_000_000).expect("records flow").place.clone();
+    let tenures = ran.tenures_of(0);
+    assert!(tenures.iter().all(|tenure| *tenure.hands[0].1[0] == first), "{tenures:?}");
 }
 
 /// A risk in KCL: a merged shard of whose parents one has no row goes from worker to worker.

@@ -15,8 +15,7 @@ use crate::verdict::Violation;
 /// A hand that deletes the lease of a descendant takes away all that told of this shard's end:
 /// then it is made anew, and its records come again rather than being lost.
 ///
-/// Whether the stream still lists a shard is in no journal: where it forgets shards, their leases
-/// may go earlier, and such a run is not for this check.
+/// The lease of a shard that the stream no longer lists may go as soon as it is marked as ended.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
@@ -33,6 +32,9 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
                 }
                 Kind::Delete => {
                     is_done = true;
+                    if shard.delisted_t.is_some_and(|t| t <= write.sent_t) {
+                        continue;
+                    }
                     let waiting = shard
                         .children
                         .iter()

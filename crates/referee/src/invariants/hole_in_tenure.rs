@@ -16,14 +16,15 @@ use crate::verdict::Violation;
 /// Order is not judged here (I3). A tenure that starts at LATEST or AT_TIMESTAMP begins, for this
 /// purpose, with the first record it was handed. Where a processor does not know its worker, any
 /// checkpoint that the row ever had by then is accepted. Records put without an answer to the
-/// producer are in no journal; those that retention removed are excused.
+/// producer are in no journal; those that retention removed before the tenure came to what is
+/// behind them are excused, and so are those before the application's date.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
         let since = history.reads_since(shard);
         for (tenure, since) in history.tenures_of(shard).zip(since) {
             violations.extend(wrong_start(shard, tenure, since).map(|text| (id, text)));
-            violations.extend(hole(shard, tenure).map(|text| (id, text)));
+            violations.extend(hole(history, shard, tenure).map(|text| (id, text)));
             if history.terms.is_some_and(|terms| terms.retries) && tenure.skips() {
                 let text = format!("tenure `{}` passes over a batch that failed", tenure.id);
                 violations.push((id, text));
@@ -36,20 +37,26 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
         .collect()
 }
 
-fn hole(shard: &ShardHistory<'_>, tenure: &Tenure<'_>) -> Option<String> {
-    let mut handed: Vec<usize> =
-        tenure.batches.iter().flat_map(|batch| &batch.records).filter_map(|r| r.put).collect();
+fn hole(history: &History<'_>, shard: &ShardHistory<'_>, tenure: &Tenure<'_>) -> Option<String> {
+    let mut handed: Vec<(usize, u64)> = Vec::new();
+    for batch in &tenure.batches {
+        handed.extend(batch.records.iter().filter_map(|record| Some((record.put?, batch.t))));
+    }
     handed.sort_unstable();
     let mut expected = match tenure.start {
-        Place::Latest | Place::AtTimestamp => *handed.first()?,
-        Place::TrimHorizon | Place::At(..) | Place::ShardEnd => shard.first_after(tenure.start),
+        Place::Latest | Place::AtTimestamp => handed.first()?.0,
+        Place::TrimHorizon => shard.first_wanted,
+        Place::At(..) | Place::ShardEnd => shard.first_after(tenure.start),
     };
     let mut holes = Vec::new();
-    for put in handed {
-        holes.extend(expected..put);
+    for (put, t) in handed {
+        let is_gone = |put: &usize| {
+            let removed_t = history.retention.map(|retention| shard.puts[*put].t + retention);
+            shard.trimmed[*put] || removed_t.is_some_and(|removed_t| removed_t <= t)
+        };
+        holes.extend((expected..put).filter(|put| !is_gone(put)));
         expected = expected.max(put + 1);
     }
-    holes.retain(|put| !shard.trimmed[*put]);
     let records = some_records(&shard.puts, holes.into_iter())?;
     Some(format!("tenure `{}` from {} on leaves out {records}", tenure.id, tenure.start))
 }

@@ -257,3 +257,29 @@ fn an_application_that_miscounts_what_it_lost_to_retention_is_seen() {
     story.lost_counted = Some(0);
     assert_blamed(&story, [Invariant::EverythingDelivered]);
 }
+
+fn blamed(journals: &shardwise_referee::Journals) -> Vec<Invariant> {
+    let verdict = shardwise_referee::judge(journals);
+    verdict.violations.into_iter().map(|violation| violation.invariant).collect()
+}
+
+#[test]
+fn a_tenure_may_leave_out_what_was_gone_when_it_came_there_though_others_had_read_it() {
+    let (story, _) = with_a_hole();
+    let mut journals = story.journals();
+    journals.retention = Some(0);
+    assert!(!blamed(&journals).contains(&Invariant::NoHoleInTenure));
+    journals.retention = Some(1_000_000_000);
+    assert!(blamed(&journals).contains(&Invariant::NoHoleInTenure));
+}
+
+#[test]
+fn what_was_put_before_the_applications_date_is_not_owed() {
+    let (story, _) = with_a_hole();
+    let mut journals = story.journals();
+    let last_t = journals.puts.iter().map(|put| put.t).max();
+    journals.owed_from = last_t.map(|t| t + 1);
+    assert_eq!(blamed(&journals), []);
+    journals.owed_from = Some(1);
+    assert!(blamed(&journals).contains(&Invariant::EverythingDelivered));
+}

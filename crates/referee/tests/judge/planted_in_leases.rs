@@ -260,6 +260,18 @@ fn a_lease_that_is_deleted_before_a_child_has_begun_is_seen() {
 }
 
 #[test]
+fn the_lease_of_a_finished_shard_that_the_stream_forgot_may_go_at_once() {
+    let (mut story, [_, other]) = ended();
+    story.delete(Some(WORKERS[0]), FIRST);
+    begin(&mut story, &other);
+    let mut journals = story.journals();
+    journals.delisted = vec![(FIRST.to_owned(), 0)];
+    assert!(shardwise_referee::judge(&journals).is_clean());
+    journals.delisted = vec![(FIRST.to_owned(), u64::MAX)];
+    assert!(!shardwise_referee::judge(&journals).is_clean());
+}
+
+#[test]
 fn a_lease_that_is_deleted_before_its_shard_has_ended_is_seen_unless_an_operator_did_it() {
     let (mut story, _) = done();
     story.delete(None, FIRST);
