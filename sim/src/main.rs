@@ -87,7 +87,7 @@ fn start(args: &Args) -> Result<bool, String> {
         let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, &limits)).collect();
         verdicts.add("seeds over the SDK", &plans, &limits);
         verdicts.require_figures(FIGURES_SEEDS);
-        verdicts.require_every_fault(&limits);
+        verdicts.require_every_fault();
         verdicts.count("a seed is a run", twice(args)?);
     }
     Ok(verdicts.close())

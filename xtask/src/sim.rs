@@ -23,8 +23,7 @@ pub(crate) fn gate(tree: &Tree) -> Result<Counts, Failure> {
     run_tests(tree.command(tree.built("debug", "shardwise-sim")).args(GATE))
 }
 
-/// Seeds of the gate. A hand that deletes rows is left out: see docs/correctness.md.
-const GATE: [&str; 7] = ["--gate", "--from", "100", "--seeds", "100", "--without", "hands"];
+const GATE: [&str; 5] = ["--gate", "--from", "100", "--seeds", "100"];
 
 /// The sizes of the protocol model that take too long for each run.
 const MODEL_AT_NIGHT: [&str; 8] = [
