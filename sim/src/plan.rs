@@ -346,13 +346,8 @@ impl Plan {
     /// simulation can bring about.
     #[must_use]
     pub fn over_sdk(seed: u64, limits: &Limits) -> Self {
-        const AT_PORTS: [Family; 5] = [
-            Family::Hands,
-            Family::StaleScans,
-            Family::Malformed,
-            Family::Lists,
-            Family::TableGone,
-        ];
+        const AT_PORTS: [Family; 4] =
+            [Family::Hands, Family::StaleScans, Family::Malformed, Family::Lists];
         let mut limits = limits.clone();
         limits.without.extend(AT_PORTS);
         limits.chaos.get_or_insert(secs(900));

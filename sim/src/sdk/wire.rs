@@ -155,6 +155,10 @@ impl Wire {
                 tokio::time::sleep(there).await;
                 Ok(throttled())
             }
+            Fate::Gone => {
+                tokio::time::sleep(there).await;
+                Ok(Answer::error(400, "ResourceNotFoundException", "no such table"))
+            }
             Fate::Broken { is_done: false } => {
                 tokio::time::sleep(2 * there).await;
                 Ok(Answer::error(500, "InternalServerError", "try again"))
