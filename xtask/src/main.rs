@@ -8,6 +8,7 @@ mod counts;
 mod demo;
 mod endpoints;
 mod fuzz;
+mod mutants;
 mod npm;
 mod python;
 mod record_java;
@@ -34,6 +35,8 @@ cargo xtask COMMAND
   bench [...]   the figures: records a second, CPU, memory, time to the first record
   sim [...]     simulated workers under seeded faults (sim --help)
   fuzz [...]    what reads bytes from outside, under inputs by chance (fuzz --help)
+  mutants [...] the code with one rule broken, in many ways: the simulation must notice each;
+                 NAME..., or --three as CI does, or --list
   tidy          what no lint knows: imports, links, licences, long files
   fix           formats, and applies what clippy suggests
   record-java   records lease rows from the real Java KCL again (JDK 17 and Maven)
@@ -72,6 +75,7 @@ fn run(command: &str, rest: &[String]) -> Result<ExitCode, String> {
         ("bench", rest) => demo::bench(&tree, rest),
         ("sim", rest) => sim::sim(&tree, rest),
         ("fuzz", rest) => fuzz::fuzz(&tree, rest),
+        ("mutants", rest) => mutants::mutants(&tree, rest),
         ("record-java", []) => record_java::record(&tree),
         _ => Err(format!("no such command: {command} {}\n\n{USAGE}", rest.join(" "))),
     }

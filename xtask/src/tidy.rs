@@ -9,6 +9,7 @@ mod source;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::mutants;
 use crate::tree::Tree;
 
 /// What tidy found: findings fail the gate, notes do not.
@@ -48,6 +49,7 @@ pub(crate) fn tidy(tree: &Tree) -> Result<Report, String> {
     });
     imports::check(&tree.metadata, &mut report.findings);
     licences::check(tree, &mut report)?;
+    mutants::check(tree, &mut report.findings)?;
     Ok(report)
 }
 
