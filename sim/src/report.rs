@@ -192,7 +192,7 @@ struct Times {
 fn tell_times(what: &str, times: &[Duration]) -> Times {
     let most = times.iter().copied().max().unwrap_or_default();
     let mean = times.iter().sum::<Duration>() / u32::try_from(times.len().max(1)).unwrap_or(1);
-    println!("{what:<44}{:>6} times, {mean:.1?} in the mean, {most:.1?} at most", times.len());
+    println!("{what:<44}{:>6} times, {mean:.2?} in the mean, {most:.2?} at most", times.len());
     Times { most, mean }
 }
 

@@ -189,8 +189,6 @@ impl Keeper {
             let answered = match written {
                 Ok(()) => Ok(()),
                 Err(Failure::Behind(place)) => Err(WriteError::Behind(place)),
-                // Without a table nobody's name stands anywhere.
-                Err(Failure::Table(TableError::Missing)) if change == Change::Release => Ok(()),
                 Err(Failure::Table(error)) => {
                     self.report(&change, &error);
                     Err(WriteError::Table(error))

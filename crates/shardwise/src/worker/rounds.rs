@@ -17,6 +17,8 @@ use crate::lease_table::{Outcome, Scan, TableError};
 
 /// How many leases are taken at the same time.
 const TAKES_AT_ONCE: usize = 32;
+/// When the next look is after another worker was first: what else is free may be wanted by nobody.
+const BEATEN_INTERVAL: Duration = Duration::from_millis(250);
 /// When a scan that failed is made again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -57,18 +59,22 @@ impl Running {
             wanted.retain(|lease| lease.owner.as_ref() == me && lease.holder() == me);
         }
         wanted.extend(plan.take);
-        self.take_all(wanted, plan.is_theft).await;
+        if self.take_all(wanted, plan.is_theft).await == Race::Lost {
+            let soon = self.shared.ports.clock.now() + BEATEN_INTERVAL;
+            self.next.light_round = self.next.light_round.min(soon);
+        }
     }
 
     /// Takes what can be taken, several at a time. A stop begins no more of them, and waits for
     /// those under way: a lease that is taken is there to be released. A second one does not wait.
-    async fn take_all(&mut self, mut wanted: Vec<Lease>, is_theft: bool) {
+    async fn take_all(&mut self, mut wanted: Vec<Lease>, is_theft: bool) -> Race {
         wanted.retain(|lease| {
             !self.held.contains_key(&lease.key) && !self.consumed.contains(&lease.key)
         });
         let stopper = self.stopper.clone();
         let mut wanted = wanted.into_iter();
         let mut takes = JoinSet::new();
+        let mut race = Race::Won;
         loop {
             let is_stopping = stopper.is_asked();
             let room = if is_stopping { 0 } else { TAKES_AT_ONCE - takes.len() };
@@ -87,7 +93,7 @@ impl Running {
                 biased;
                 () = stopper.asked(if is_stopping { 2 } else { 1 }) => {
                     if is_stopping {
-                        return;
+                        return race;
                     }
                     continue;
                 }
@@ -96,8 +102,9 @@ impl Running {
             match taken {
                 Some(Ok((_, Take::Taken(lease, sent_at)))) => self.hold(*lease, sent_at),
                 Some(Ok((key, Take::Unknown))) => drop(self.left.insert(key)),
+                Some(Ok((_, Take::Not))) if !is_theft => race = Race::Lost,
                 Some(Ok((_, Take::Not)) | Err(_)) => {}
-                None => return,
+                None => return race,
             }
         }
     }
@@ -132,6 +139,13 @@ impl Running {
         }
         sign.is_none()
     }
+}
+
+/// Whether another worker was first with a lease that was free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Race {
+    Won,
+    Lost,
 }
 
 /// What came of taking a lease.

@@ -173,10 +173,7 @@ pub(super) fn release(shared: &Shared, tenure: &Arc<Tenure>) -> impl Future<Outp
 
 /// Releases a lease that nobody keeps, if its row names this worker.
 async fn release_row(shared: &Shared, key: &LeaseKey) -> Result<(), TableError> {
-    let item = match shared.ports.table.read(key).await {
-        Err(TableError::Missing) => None,
-        item => item?,
-    };
+    let item = shared.ports.table.read(key).await?;
     let Some(Row::Lease(lease)) = item.as_ref().map(row::read) else { return Ok(()) };
     if lease.owner.as_ref() != Some(&shared.config.worker_id) {
         return Ok(());

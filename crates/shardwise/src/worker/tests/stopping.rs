@@ -50,14 +50,3 @@ async fn a_second_stop_does_not_wait_for_leases_that_expired() {
     let stopped = tokio::time::timeout(secs(1), ended(worker)).await;
     assert_eq!(stopped, Ok(Stopped { in_order: false }));
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_stop_without_a_table_has_nothing_to_release() {
-    let world = World::with_shards(1);
-    let worker = world.start("a");
-    world.wait("a holds it", || world.owner(0).is_some()).await;
-    world.table.fate([Fate::Missing; 1_000]);
-    worker.stopper.stop();
-    let stopped = tokio::time::timeout(secs(5), ended(worker)).await;
-    assert_eq!(stopped, Ok(Stopped { in_order: true }));
-}
