@@ -5,6 +5,7 @@ mod chaos;
 mod check;
 mod conformance;
 mod counts;
+mod coverage;
 mod demo;
 mod endpoints;
 mod fuzz;
@@ -37,6 +38,7 @@ cargo xtask COMMAND
   fuzz [...]    what reads bytes from outside, under inputs by chance (fuzz --help)
   mutants [...] the code with one rule broken, in many ways: the simulation must notice each;
                  NAME..., or --three as CI does, or --list
+  coverage      which lines tests and simulation never reach; installs cargo-tarpaulin
   tidy          what no lint knows: imports, links, licences, long files
   fix           formats, and applies what clippy suggests
   record-java   records lease rows from the real Java KCL again (JDK 17 and Maven)
@@ -76,6 +78,7 @@ fn run(command: &str, rest: &[String]) -> Result<ExitCode, String> {
         ("sim", rest) => sim::sim(&tree, rest),
         ("fuzz", rest) => fuzz::fuzz(&tree, rest),
         ("mutants", rest) => mutants::mutants(&tree, rest),
+        ("coverage", []) => coverage::coverage(&tree),
         ("record-java", []) => record_java::record(&tree),
         _ => Err(format!("no such command: {command} {}\n\n{USAGE}", rest.join(" "))),
     }
