@@ -1,6 +1,7 @@
 //! From a seed to everything that a run does: who, how long, which settings, which faults, when.
 
 mod draws;
+mod kinds;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -339,85 +340,6 @@ impl Plan {
             families,
         };
         plan.draw_happenings();
-        plan
-    }
-
-    /// A quarter of an hour through the SDK's clients, without the faults that only a port of the
-    /// simulation can bring about.
-    #[must_use]
-    pub fn over_sdk(seed: u64, limits: &Limits) -> Self {
-        const AT_PORTS: [Family; 4] =
-            [Family::Hands, Family::StaleScans, Family::Malformed, Family::Lists];
-        let mut limits = limits.clone();
-        limits.without.extend(AT_PORTS);
-        limits.chaos.get_or_insert(secs(900));
-        Self { over_sdk: true, ..Self::new(seed, &limits) }
-    }
-
-    /// An hour in which nothing goes wrong but that workers are killed and stopped in turn, at the
-    /// default settings: what users may expect.
-    #[must_use]
-    pub fn figures(seed: u64) -> Self {
-        let limits = Limits {
-            without: Family::ALL.into_iter().collect(),
-            workers: Some(3),
-            shards: Some(8),
-            ..Limits::default()
-        };
-        let mut plan = Self::new(seed, &limits);
-        let mut dice = Dice::new(seed, "figures");
-        plan.happenings = (1..18)
-            .map(|number| {
-                let at = 200 * secs(1) * number + dice.between(Duration::ZERO, secs(60));
-                let (worker, down) = (dice.below(3), dice.between(secs(60), secs(90)));
-                let is_kill = number % 2 == 0;
-                let happening = match is_kill {
-                    true => Happening::Kill { worker, down },
-                    false => Happening::Stop { worker, down },
-                };
-                (at, happening)
-            })
-            .collect();
-        plan.knobs.keeps_name = false;
-        plan
-    }
-
-    /// Three minutes in which every call of a worker is made, and in which one dies at `crash`.
-    #[must_use]
-    pub fn sweep(crash: CrashAt) -> Self {
-        let limits = Limits {
-            without: Family::ALL.into_iter().collect(),
-            chaos: Some(secs(180)),
-            workers: Some(2),
-            shards: Some(2),
-        };
-        let mut plan = Self::new(0, &limits);
-        plan.knobs = Knobs {
-            failover: secs(2),
-            idle: millis(500),
-            audit: secs(5),
-            cleanup: secs(5),
-            parent_poll: millis(500),
-            ..plan.knobs
-        };
-        plan.quiet = secs(240);
-        plan.habits =
-            Habits { prepare: 300_000, usual: millis(20), longest: secs(20), ..Habits::default() };
-        let split = |at, pick| (secs(at), Happening::Split { pick });
-        let stop = |at, worker| (secs(at), Happening::Stop { worker, down: secs(3) });
-        plan.happenings = vec![
-            (secs(8), Happening::OldRow { pick: 0 }),
-            split(20, 0),
-            split(30, 1),
-            (secs(50), Happening::Merge { pick: 0 }),
-            stop(70, 0),
-            (secs(90), Happening::OldRow { pick: 1 }),
-            stop(100, 1),
-            split(110, 2),
-            (secs(130), Happening::Merge { pick: 1 }),
-            stop(150, 0),
-        ];
-        plan.crash = Some(crash);
         plan
     }
 
