@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_bare_level_keeps_what_is_below_at_warnings() {
-        assert!(directives("TRACE").starts_with("warn,shardwise=trace"));
+        assert!(directives("TRACE").starts_with("warn,aws_config=error,shardwise=trace"));
         assert!(directives("error").starts_with("error,"));
         assert_eq!(directives("info,hyper=debug"), "info,hyper=debug");
         assert!(EnvFilter::try_new(directives("debug")).is_ok());
