@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use shardwise_referee::{Event, Journals, LeaseWrite, Place, WorkerEvent};
+use shardwise_referee::{Event, Journals, LeaseWrite, Place, Why, WorkerEvent};
 
 /// What the runs of a kind came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,29 @@ pub struct Figures {
     pub repeated: Vec<u64>,
     /// For each lease that was released in order: how many records came again.
     pub repeated_in_order: Vec<u64>,
+}
+
+/// How many leases were lost from a moment on, in a run in which nobody has a reason to take one.
+#[must_use]
+pub fn needless_losses(journals: &Journals, from: Duration) -> usize {
+    let ends = |wanted: Why| {
+        let events = journals.hand_overs.iter().flatten();
+        events.filter_map(move |event| match event {
+            Event::End { t, tenure, why } if *why == wanted => Some((*t, tenure)),
+            Event::End { .. }
+            | Event::Start { .. }
+            | Event::Hand { .. }
+            | Event::Ask { .. }
+            | Event::Answer { .. }
+            | Event::Prepare { .. }
+            | Event::Prepared { .. }
+            | Event::Done { .. } => None,
+        })
+    };
+    // A processor is told that the lease goes at a stop as well.
+    let stopped: BTreeSet<_> = ends(Why::ShutdownRequested).map(|(_, tenure)| tenure).collect();
+    let lost = ends(Why::LeaseLost).filter(|(t, _)| u128::from(*t) >= from.as_micros());
+    lost.filter(|(_, tenure)| !stopped.contains(tenure)).count()
 }
 
 /// How a tenure ended that another one followed.

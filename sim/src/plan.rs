@@ -192,6 +192,8 @@ pub struct Rates {
     pub table_lost: u32,
     /// The table's answer is lost.
     pub table_answer_lost: u32,
+    /// Of the requests without an answer: those whose sender hears so at once.
+    pub table_reset: u32,
     /// A write arrives late.
     pub table_late: u32,
     /// The table throttles.

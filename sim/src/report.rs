@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shardwise_sim::batch::{self, Failure, Summary};
-use shardwise_sim::figures::Figures;
+use shardwise_sim::figures::{Figures, needless_losses};
 use shardwise_sim::plan::{Limits, Plan};
 use shardwise_sim::run::{Outcome, run};
 use shardwise_sim::tally::Tally;
@@ -55,6 +55,8 @@ const FAULTS: [&str; 44] = [
     "table: stale scan",
     "table: write applied late",
 ];
+/// From when on a fleet that nothing happens to moves no lease.
+const BALANCED_AFTER: Duration = Duration::from_secs(300);
 /// The goals of a takeover and of a planned stop (R11, R12).
 const TAKEOVER_MAX: Duration = Duration::from_secs(40);
 const TAKEOVER_MEAN: Duration = Duration::from_secs(22);
@@ -133,7 +135,8 @@ impl Verdicts {
         }
     }
 
-    /// Runs hours of kills and stops, and holds what they came to against the goals R11 to R13.
+    /// Runs hours of kills and stops, and hours of lost requests, and holds what they came to
+    /// against the goals R11 to R14.
     pub(crate) fn require_figures(&mut self, seeds: u64) {
         let mut figures = Figures::default();
         for seed in 1..=seeds {
@@ -147,6 +150,16 @@ impl Verdicts {
         let most = |repeated: &[u64]| repeated.iter().copied().max().unwrap_or_default();
         let (killed, in_order) = (most(&figures.repeated), most(&figures.repeated_in_order));
         println!("records again after a kill: {killed} at most; after a stop: {in_order}");
+        let (mut ambiguous, mut lost) = (0, 0);
+        for seed in 1..=seeds {
+            let outcome = run(Plan::lossy(seed), false);
+            self.count("a run that loses requests is clean", outcome.is_clean());
+            ambiguous += outcome.tally.of("table: answer lost");
+            ambiguous += outcome.tally.of("table: request lost");
+            lost += needless_losses(&outcome.journals, BALANCED_AFTER);
+        }
+        println!("leases lost of {ambiguous} requests to the table without an answer: {lost}");
+        self.count("no lease is lost of a lost request", lost == 0);
         self.count("takeovers within 40 s, 22 s in the mean", {
             takeovers.most <= TAKEOVER_MAX && takeovers.mean <= TAKEOVER_MEAN
         });

@@ -71,6 +71,7 @@ impl Rates {
         };
         Self {
             table_lost: rate(Family::TableLoss, &[2_000, 10_000, 50_000]),
+            table_reset: 500_000,
             table_answer_lost: rate(Family::TableLoss, &[2_000, 10_000, 50_000]),
             table_late: rate(Family::TableLate, &[2_000, 10_000, 30_000]),
             table_throttled: rate(Family::TableErrors, &[2_000, 10_000, 50_000]),

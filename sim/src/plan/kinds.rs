@@ -47,6 +47,25 @@ impl Plan {
         plan
     }
 
+    /// An hour in which one request to the table in twenty is lost, or its answer is, with a broken
+    /// connection, and nothing else goes wrong: no lease may be lost of it.
+    #[must_use]
+    pub fn lossy(seed: u64) -> Self {
+        let mut plan = Self::new(
+            seed,
+            &Limits {
+                without: Family::ALL.into_iter().collect(),
+                workers: Some(3),
+                shards: Some(8),
+                ..Limits::default()
+            },
+        );
+        plan.rates.table_reset = 1_000_000;
+        plan.rates.table_lost = 25_000;
+        plan.rates.table_answer_lost = 25_000;
+        plan
+    }
+
     /// Three minutes in which every call of a worker is made, and in which one dies at `crash`.
     #[must_use]
     pub fn sweep(crash: CrashAt) -> Self {

@@ -92,16 +92,19 @@ impl NodeTable {
         }
         let dice = &mut state.dice.table;
         let (fate, name) = if is_cut {
-            (Fate::Lost { is_reset: dice.happens(500_000) }, "table: cut off")
+            (Fate::Lost { is_reset: dice.happens(rates.table_reset) }, "table: cut off")
         } else if !is_chaos {
             (Fate::Answered { back }, "")
         } else if dice.happens(rates.table_lost) {
-            (Fate::Lost { is_reset: dice.happens(500_000) }, "table: request lost")
+            (Fate::Lost { is_reset: dice.happens(rates.table_reset) }, "table: request lost")
         } else if dice.happens(rates.table_answer_lost) {
-            (Fate::AnswerLost { is_reset: dice.happens(500_000) }, "table: answer lost")
+            (Fate::AnswerLost { is_reset: dice.happens(rates.table_reset) }, "table: answer lost")
         } else if call.edges().len() == 4 && dice.happens(rates.table_late) {
             let after = dice.between(Duration::from_millis(500), Duration::from_secs(30));
-            (Fate::Late { after, is_reset: dice.happens(500_000) }, "table: write applied late")
+            (
+                Fate::Late { after, is_reset: dice.happens(rates.table_reset) },
+                "table: write applied late",
+            )
         } else if dice.happens(rates.table_throttled) {
             (Fate::Throttled, "table: throttled")
         } else if dice.happens(rates.table_broken) {
