@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shardwise_core::id::LeaseKey;
-use shardwise_core::lease::Lease;
+use shardwise_core::lease::{Change, Lease};
 use shardwise_core::row::{self, Row};
 use shardwise_core::take::{self, Plan, Round};
 use shardwise_core::time::Time;
@@ -177,22 +177,40 @@ async fn take(shared: &Shared, seen: &Lease) -> Take {
     let sent_at = clock.now();
     let taken = seen.taken_by(me);
     let answer = within(&**clock, limit, table.write(&row::take(seen, me))).await;
-    let written = match answer {
-        Some(Ok(outcome)) => Ok(outcome == Outcome::Written),
+    let proven = match answer {
+        Some(Ok(Outcome::Written)) => return Take::Taken(Box::new(taken), sent_at),
+        Some(Ok(Outcome::Refused)) => Ok(false),
         Some(Err(error)) if !error.is_ambiguous() => {
             warn!(lease = %seen.key, %error, "lease not taken");
             return Take::Not;
         }
         Some(Err(_)) | None => is_proven(shared, &taken).await,
     };
-    match written {
-        Ok(true) => Take::Taken(Box::new(taken), sent_at),
+    match proven {
+        Ok(true) => confirm(shared, &taken).await,
         Ok(false) => {
             debug!(lease = %seen.key, "somebody else was first");
             Take::Not
         }
         Err(error) => {
             warn!(lease = %seen.key, %error, "not known whether the lease is taken");
+            Take::Unknown
+        }
+    }
+}
+
+/// Renews a lease that a read has proven to be taken. An earlier take of the same row, late, may
+/// have made it so: only a write whose sending is known says from when on the lease is held.
+async fn confirm(shared: &Shared, taken: &Lease) -> Take {
+    let (table, clock) = (&shared.ports.table, &shared.ports.clock);
+    let limit = shared.config.lease.write_timeout();
+    let sent_at = clock.now();
+    let renew = row::change(taken, &Change::Renew);
+    match within(&**clock, limit, table.write(&renew)).await {
+        Some(Ok(Outcome::Written)) => Take::Taken(Box::new(taken.after(&Change::Renew)), sent_at),
+        Some(Ok(Outcome::Refused)) => Take::Not,
+        Some(Err(_)) | None => {
+            warn!(lease = %taken.key, "lease taken, and not confirmed");
             Take::Unknown
         }
     }

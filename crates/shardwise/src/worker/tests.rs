@@ -16,7 +16,7 @@ use std::time::Duration;
 use shardwise_core::config::{Config, InitialPosition, OnFailure};
 use shardwise_core::id::{LeaseKey, ShardId, StreamName, WorkerId};
 use shardwise_core::lease::Lease;
-use shardwise_core::row::{Action, Value};
+use shardwise_core::row::{Action, Item, Value};
 use shardwise_core::sequence::Checkpoint;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;

@@ -291,3 +291,18 @@ async fn a_shard_that_stays_away_is_taken_as_ended() {
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_take_that_only_a_read_proves_is_renewed_before_it_counts() {
+    let world = World::with_shards(1);
+    // The first take arrives with the second, which then is refused and not answered either.
+    world.table.fate([Fate::Answered, Fate::Late, Fate::AnswerLost]);
+    let names = world.put(0, "r", 1);
+    let _worker = world.start("a");
+    world.wait_for(&names).await;
+    let sent: Vec<_> = world.table.writes().into_iter().map(|write| write.values).collect();
+    let counter = |values: &Item| values.get(":leaseCounter").cloned();
+    assert_eq!(counter(&sent[1]), counter(&sent[2]), "the same take twice");
+    assert_eq!(counter(&sent[3]), Some(Value::N("2".to_owned())), "and a renewal on top");
+    assert!(!sent[3].contains_key(":leaseOwner"), "{:?}", sent[3]);
+}
