@@ -62,7 +62,7 @@ fn fault(
 }
 
 /// Whether a processor was just asking for the checkpoint that the row had: that, too, ends a
-/// prepared one.
+/// prepared one. Told of its shard's end, it means that.
 fn is_asked_again<'a>(
     history: &History<'a>,
     shard: &ShardHistory<'a>,
@@ -73,7 +73,9 @@ fn is_asked_again<'a>(
         let answered = tenure.answers.iter().map(|answer| answer.t).chain([u64::MAX]);
         tenure.asks.iter().zip(answered).any(|(ask, answered_t)| {
             let is_out = ask.t <= write.sent_t && write.sent_t <= answered_t;
-            is_out && ask.wish.meant(tenure.start).any(|place| place == checkpoint)
+            let has_ended = tenure.shard_ended_t.is_some_and(|ended_t| ended_t <= ask.t);
+            let is_end = has_ended && ask.wish.place.is_none() && *checkpoint == Place::ShardEnd;
+            is_out && (is_end || ask.wish.meant(tenure.start).any(|place| place == checkpoint))
         })
     })
 }

@@ -200,6 +200,18 @@ fn a_child_that_starts_though_its_parent_never_ends_is_early() {
 }
 
 #[test]
+fn a_child_waits_for_no_parent_whose_row_and_records_are_gone() {
+    let (mut story, _, child) = split();
+    story.delete(None, FIRST);
+    hand_child(&mut story, &child);
+    assert_blamed(&story, [Invariant::ParentsFirst]);
+    let mut journals = story.journals();
+    journals.retention = Some(1);
+    let blamed = shardwise_referee::judge(&journals).violations;
+    assert!(blamed.iter().all(|violation| violation.invariant != Invariant::ParentsFirst));
+}
+
+#[test]
 fn a_key_that_comes_from_the_child_before_the_parent_is_out_of_order() {
     let (mut story, tenure) = half_done();
     story.put(FIRST, "both");

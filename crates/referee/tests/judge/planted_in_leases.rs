@@ -133,6 +133,24 @@ fn a_checkpoint_made_once_more_ends_a_prepared_one() {
 }
 
 #[test]
+fn the_end_of_a_shard_made_once_more_ends_a_prepared_one() {
+    let (mut story, tenure, child) = split_watched();
+    story.end(&tenure);
+    let next = story.take(WORKERS[1], &child);
+    story.hand(&next, 1);
+    story.tell_end(&tenure, "shardEnded");
+    story.write(FIRST, "UpdateItem", |row| row.pending = Some("SHARD_END".to_owned()));
+    let mut dropped = story.clone();
+    story.ask(&tenure, &Value::Null);
+    for story in [&mut story, &mut dropped] {
+        story.write(FIRST, "UpdateItem", |row| row.pending = None);
+    }
+    story.answer(&tenure, &Value::Null, None);
+    assert_blamed(&story, []);
+    assert_blamed(&dropped, [Invariant::PendingKept]);
+}
+
+#[test]
 fn a_state_that_changed_with_a_take_is_not_kept() {
     let (mut story, tenure) = done();
     story.prepare(&tenure);
