@@ -29,7 +29,8 @@ pub(crate) struct ShardHistory<'a> {
     pub(crate) first_due: usize,
 }
 
-/// The first time that a record was handed; ordered by time, then by position in a batch.
+/// The first time that a record was handed; ordered by time, then by position in its tenure: a call
+/// may take no time at all.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FirstHand {
     pub(crate) t: u64,
@@ -44,6 +45,11 @@ impl<'a> ShardHistory<'a> {
     /// The index of the first record after `place`.
     pub(crate) fn first_after(&self, place: &Place) -> usize {
         self.puts.partition_point(|put| put.place <= *place)
+    }
+
+    /// Whether all its records, if there are any, lie before the application's date.
+    pub(crate) fn is_before_date(&self) -> bool {
+        self.first_wanted > 0 && self.first_wanted == self.puts.len()
     }
 
     /// Whether a record was handed by a time.
@@ -61,9 +67,11 @@ impl<'a> ShardHistory<'a> {
     pub(crate) fn link_hands(&mut self, tenures: &[Tenure<'a>], owed_from: Option<u64>) {
         self.first_hands = vec![None; self.puts.len()];
         self.first_returns = vec![None; self.puts.len()];
-        for batch in self.tenures.iter().flat_map(|tenure| &tenures[*tenure].batches) {
-            let returned = batch.done.filter(|done| !done.failed).map(|done| done.t);
-            for (position, record) in batch.records.iter().enumerate() {
+        for tenure in &self.tenures {
+            let batches = tenures[*tenure].batches.iter();
+            let records = batches.flat_map(|batch| batch.records.iter().map(move |r| (batch, r)));
+            for (position, (batch, record)) in records.enumerate() {
+                let returned = batch.done.filter(|done| !done.failed).map(|done| done.t);
                 let Some(put) = record.put else { continue };
                 let hand = FirstHand { t: batch.t, position };
                 let first = self.first_hands[put].get_or_insert(hand);

@@ -10,7 +10,8 @@ use crate::verdict::Violation;
 ///
 /// A parent whose lease no write ever named is excused: whether it had been trimmed, or lay before
 /// the application's start, is in no journal. So is one whose row was deleted, and whose records
-/// retention has removed since: nothing of it could be processed any more.
+/// retention has removed since; and one whose records all lie before the application's date: of
+/// neither there was anything to process.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
@@ -21,6 +22,7 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
             let text = match lease.ended_t() {
                 _ if lease.writes.is_empty() => continue,
                 _ if is_gone(history, parent_shard, first_t) => continue,
+                _ if parent_shard.is_before_date() => continue,
                 Some(ended_t) if ended_t <= first_t => continue,
                 Some(ended_t) => format!("parent `{parent}` ended later, at t={ended_t}"),
                 None => format!("parent `{parent}` has not ended"),
