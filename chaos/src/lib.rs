@@ -8,6 +8,7 @@ pub mod args;
 pub mod canary;
 pub mod fleet;
 pub mod journal;
+pub mod memory;
 pub mod mischief;
 pub mod plan;
 pub mod processes;

@@ -127,6 +127,22 @@ impl Mischiefs {
         self.wanted.push(Wanted { mischief, victim });
     }
 
+    /// Lets those go on that were stopped for good: one that is handed nothing more would stay as it
+    /// is until its daemon ends.
+    pub fn calm(&self, processes: &Processes) {
+        for process in processes.all.iter().filter(|process| process.worker.is_some()) {
+            if process.state == 'T' {
+                signal(process.pid, Signal::CONT);
+            }
+        }
+    }
+
+    /// Whether a child is still there that does not answer any more.
+    #[must_use]
+    pub fn is_hanging(&self, processes: &Processes) -> bool {
+        processes.all.iter().any(|process| self.has_done(process.pid, Mischief::Hang))
+    }
+
     /// Sees what was done, and asks others for what was not. `daemons` are the pids of those whose
     /// children may be victims.
     ///
@@ -135,10 +151,9 @@ impl Mischiefs {
     /// When a file cannot be written.
     pub fn poll(&mut self, processes: &Processes, daemons: &[i32]) -> Result<(), Error> {
         let mut open = Vec::new();
-        for asked in self.open.drain(..) {
+        for asked in std::mem::take(&mut self.open) {
             let mischief = asked.wanted.mischief;
-            let name = mischief.name();
-            if self.directory.join(format!("did-{}-{name}", asked.pid)).exists() {
+            if self.has_done(asked.pid, mischief) {
                 *self.done.entry(mischief).or_default() += 1;
                 continue;
             }
@@ -201,6 +216,11 @@ impl Mischiefs {
         Ok(())
     }
 
+    /// Whether a child has told that it did it.
+    fn has_done(&self, pid: i32, mischief: Mischief) -> bool {
+        self.directory.join(format!("did-{pid}-{}", mischief.name())).exists()
+    }
+
     /// Whether it has come so far that it keeps a journal.
     fn is_child(&self, process: &Process) -> bool {
         let worker = process.worker.as_deref().unwrap_or_default();
@@ -261,6 +281,17 @@ mod tests {
         mischiefs.poll(&others, &[1_000_000]).unwrap();
         assert_eq!((mischiefs.count(), mischiefs.is_open()), (1, false));
         assert!(!mischiefs.is_wanted(Mischief::Hang));
+    }
+
+    #[test]
+    fn a_child_hangs_until_it_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let mischiefs = Mischiefs::new(directory.path());
+        let processes = world(directory.path(), &[2_000_001]);
+        assert!(!mischiefs.is_hanging(&processes));
+        fs::write(directory.path().join("did-2000001-hang"), "").unwrap();
+        assert!(mischiefs.is_hanging(&processes));
+        assert!(!mischiefs.is_hanging(&world(directory.path(), &[])));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use crate::args::Arguments;
 use crate::fleet::{Fleet, Place};
 use crate::journal::Journal;
+use crate::memory::Memory;
 use crate::mischief::{Mischief, Mischiefs};
 use crate::plan::{self, Act, Amounts, CutFrom, Moment};
 use crate::processes::{self, Processes, own_session};
@@ -103,6 +104,7 @@ struct Run {
     processes: Processes,
     mischiefs: Mischiefs,
     remains: Remains,
+    memory: Memory,
     done: Done,
     journal: Journal,
     producer: Option<JoinHandle<Result<(), Error>>>,
@@ -142,6 +144,7 @@ impl Run {
             processes: Processes::of_run(&directory),
             mischiefs: Mischiefs::new(&directory),
             remains: Remains::default(),
+            memory: Memory::default(),
             done: Done::default(),
             journal,
             producer: None,
@@ -160,6 +163,7 @@ impl Run {
         self.event("all faults are over");
         let calm = Instant::now();
         self.fleet.calm();
+        self.mischiefs.calm(&self.processes);
         self.until("everything is done", QUIET, async |run| run.unfinished().await).await?;
         let quiet = calm.elapsed();
         let leaks = self.leaks().await?;
@@ -178,6 +182,7 @@ impl Run {
             mischiefs: &self.mischiefs,
             requests: &self.journal.counts(),
             remains: &self.remains,
+            memory: &self.memory,
             leaks: &leaks,
             quiet,
         };
@@ -247,6 +252,7 @@ impl Run {
         self.processes.look();
         let daemons: Vec<i32> = self.fleet.up().map(|(_, pid)| pid).collect();
         self.remains.look(&self.fleet.deaths, &self.processes, &daemons);
+        self.memory.look(&self.processes, &daemons);
         self.mischiefs.poll(&self.processes, &daemons)?;
         let now = Instant::now();
         for (daemon, service, _) in self.cuts.extract_if(.., |(_, _, until)| *until <= now) {
@@ -381,6 +387,9 @@ impl Run {
         let up = self.fleet.up().count();
         if up < DAEMONS {
             return Ok(Some(format!("{up} daemons are up")));
+        }
+        if self.mischiefs.is_hanging(&self.processes) {
+            return Ok(Some("a child that does not answer is replaced".to_owned()));
         }
         if self.remains.is_something_left() {
             return Ok(Some("the children of daemons that ended are gone".to_owned()));

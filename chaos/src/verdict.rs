@@ -10,6 +10,7 @@ use shardwise_referee::Verdict;
 use crate::canary;
 use crate::fleet::{Death, How};
 use crate::journal::Counts;
+use crate::memory::Memory;
 use crate::mischief::{Mischief, Mischiefs};
 use crate::plan::Amounts;
 use crate::proxy::fault::Fault;
@@ -36,6 +37,8 @@ pub struct Evidence<'a> {
     pub requests: &'a Counts,
     /// What daemons left behind.
     pub remains: &'a Remains,
+    /// What daemons took of the machine.
+    pub memory: &'a Memory,
     /// Daemons with more descriptors than their children need, at the end of the quiet phase.
     pub leaks: &'a [String],
     /// How long the quiet phase took.
@@ -134,7 +137,7 @@ fn daemons(
     Ok(())
 }
 
-/// I32, and descriptors.
+/// I32, I33, and descriptors.
 fn remains(evidence: &Evidence<'_>, report: &mut Report, notes: &mut Vec<String>) {
     let remains = evidence.remains;
     let longest = format!("{:.1} s at most", remains.longest.as_secs_f64());
@@ -147,6 +150,10 @@ fn remains(evidence: &Evidence<'_>, report: &mut Report, notes: &mut Vec<String>
     let leaks = evidence.leaks;
     report.check("no descriptor leaked", leaks.is_empty(), format!("{}", leaks.len()));
     notes.extend(leaks.iter().map(|it| format!("descriptors: {it}")));
+    let excesses = evidence.memory.excesses();
+    let peak = format!("{} MiB at most", evidence.memory.peak() >> 20);
+    report.check("no more memory than children need (I33)", excesses.is_empty(), peak);
+    notes.extend(excesses.iter().map(|it| format!("memory of daemon {it}")));
 }
 
 /// A run in which little happened shows little.
