@@ -67,7 +67,10 @@ mod tests {
 
     #[test]
     fn the_peak_is_read_of_what_the_kernel_says() {
-        assert_eq!(peak("Name:\tshardwise\nVmHWM:\t   45996 kB\nVmRSS:\t 40000 kB\n"), 45_996 * 1_024);
+        assert_eq!(
+            peak("Name:\tshardwise\nVmHWM:\t   45996 kB\nVmRSS:\t 40000 kB\n"),
+            45_996 * 1_024
+        );
         assert_eq!(peak(""), 0);
         let mut memory = Memory::default();
         memory.look(&Processes::default(), &[i32::try_from(std::process::id()).unwrap()]);

@@ -127,8 +127,8 @@ impl Mischiefs {
         self.wanted.push(Wanted { mischief, victim });
     }
 
-    /// Lets those go on that were stopped for good: one that is handed nothing more would stay as it
-    /// is until its daemon ends.
+    /// Lets those go on that were stopped for good: one that is handed nothing more would stay as
+    /// it is until its daemon ends.
     pub fn calm(&self, processes: &Processes) {
         for process in processes.all.iter().filter(|process| process.worker.is_some()) {
             if process.state == 'T' {

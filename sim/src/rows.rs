@@ -3,31 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use shardwise_core::row::{Item, Value, Write};
+use shardwise_core::row::{self, Item, Value, Write};
 use shardwise_referee::{LeaseWrite, Place, Row};
 use shardwise_table_model::Table;
 
 /// How far back a scan may look.
 const PAST: Duration = Duration::from_secs(30);
-/// The attributes that a row of a KCL lease may have.
-const KNOWN: [&str; 15] = [
-    "leaseKey",
-    "leaseOwner",
-    "leaseCounter",
-    "ownerSwitchesSinceCheckpoint",
-    "checkpoint",
-    "checkpointSubSequenceNumber",
-    "pendingCheckpoint",
-    "pendingCheckpointSubSequenceNumber",
-    "pendingCheckpointState",
-    "parentShardId",
-    "childShardIds",
-    "startingHashKey",
-    "endingHashKey",
-    "checkpointOwner",
-    "throughputKBps",
-];
-
 /// Who wrote, and when it was sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender<'a> {
@@ -146,7 +127,9 @@ fn judged(item: &Item) -> Option<Row> {
         Some(Value::Ss(ids)) => ids.iter().cloned().collect(),
         _ => Vec::new(),
     };
-    let others = item.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str()));
+    // KCL 3.x counts a shard's bytes there.
+    let is_known = |name: &str| row::ATTRIBUTES.contains(&name) || name == "throughputKBps";
+    let others = item.iter().filter(|(name, _)| !is_known(name.as_str()));
     Some(Row {
         holder: text("checkpointOwner").or_else(|| owner.clone()),
         owner,

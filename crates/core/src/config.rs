@@ -24,7 +24,8 @@ pub struct Config {
     pub stream_name: StreamName,
     /// This worker; unique among live workers. Property: `workerId`.
     pub worker_id: WorkerId,
-    /// Where a shard without a checkpoint starts. Default: LATEST, as KCL.
+    /// Where a shard without a checkpoint starts. Default: LATEST, as KCL. That is the tip at which
+    /// the shard's lease was made, whoever has it when.
     /// Property: `initialPositionInStream`.
     pub initial_position: InitialPosition,
     /// The lease table.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::id::{LeaseKey, ShardId, WorkerId};
 use crate::sequence::Checkpoint;
 use crate::shard::HashKeyRange;
+use crate::time::Timestamp;
 
 /// The row that binds a shard to a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Lease {
     pub children: BTreeSet<ShardId>,
     /// The hash keys of the shard, where known.
     pub hash_range: Option<HashKeyRange>,
+    /// Since when the lease is at LATEST, while it is: the date that LATEST stands for.
+    pub latest_since: Option<Timestamp>,
     /// The worker that still processes while the lease is handed to its owner (KCL 3.x).
     pub checkpoint_owner: Option<WorkerId>,
 }
@@ -67,6 +70,7 @@ impl Lease {
             parents: BTreeSet::new(),
             children: BTreeSet::new(),
             hash_range: None,
+            latest_since: None,
             checkpoint_owner: None,
         }
     }
@@ -83,6 +87,15 @@ impl Lease {
         self.checkpoint.is_shard_end()
     }
 
+    /// The same lease, with a date if it is at LATEST and has none.
+    #[must_use]
+    pub fn dated(mut self, now: Timestamp) -> Self {
+        if self.checkpoint == Checkpoint::Latest {
+            self.latest_since.get_or_insert(now);
+        }
+        self
+    }
+
     /// The row once `change` is applied.
     #[must_use]
     pub fn after(&self, change: &Change) -> Self {
@@ -93,6 +106,8 @@ impl Lease {
                 after.checkpoint = checkpoint.clone();
                 after.pending = None;
                 after.owner_switches = 0;
+                after.latest_since =
+                    after.latest_since.filter(|_| after.checkpoint == Checkpoint::Latest);
             }
             Change::Prepare(pending) => after.pending = Some(pending.clone()),
             Change::Release => after.owner = None,
@@ -100,9 +115,9 @@ impl Lease {
         after
     }
 
-    /// The row once `worker` has taken it.
+    /// The row once `worker` has taken it, at `now` by its date.
     #[must_use]
-    pub fn taken_by(&self, worker: &WorkerId) -> Self {
+    pub fn taken_by(&self, worker: &WorkerId, now: Timestamp) -> Self {
         // As KCL 3.x counts; before it there is no checkpoint owner.
         let changes_hands = self.owner.as_ref().is_some_and(|owner| owner != worker)
             || self.checkpoint_owner.as_ref() == Some(worker);
@@ -111,7 +126,7 @@ impl Lease {
             owner_switches: self.owner_switches + u64::from(changes_hands),
             owner: Some(worker.clone()),
             checkpoint_owner: None,
-            ..self.clone()
+            ..self.clone().dated(now)
         }
     }
 

@@ -14,6 +14,7 @@ use crate::id::{LeaseKey, ShardId, WorkerId};
 use crate::lease::{Change, Lease};
 use crate::sequence::Checkpoint;
 use crate::shard::HashKeyRange;
+use crate::time::Timestamp;
 
 /// One item of the lease table: its attributes by name.
 pub type Item = BTreeMap<String, Value>;
@@ -71,8 +72,29 @@ const CHILDREN: &str = "childShardIds";
 const STARTING_HASH_KEY: &str = "startingHashKey";
 const ENDING_HASH_KEY: &str = "endingHashKey";
 const CHECKPOINT_OWNER: &str = "checkpointOwner";
+/// Ours; KCL neither reads nor changes it.
+const LATEST_SINCE: &str = "shardwiseLatestSince";
 const ENTITY_TYPE: &str = "entityType";
 const STREAM_NAME: &str = "streamName";
+
+/// Every attribute of a row that says something of its lease. All others are somebody else's.
+pub const ATTRIBUTES: [&str; 15] = [
+    LEASE_KEY,
+    LEASE_OWNER,
+    LEASE_COUNTER,
+    OWNER_SWITCHES,
+    CHECKPOINT,
+    CHECKPOINT_SUB_SEQUENCE,
+    PENDING,
+    PENDING_SUB_SEQUENCE,
+    PENDING_STATE,
+    PARENTS,
+    CHILDREN,
+    STARTING_HASH_KEY,
+    ENDING_HASH_KEY,
+    CHECKPOINT_OWNER,
+    LATEST_SINCE,
+];
 
 /// Makes `lease`'s row, unless there is one.
 #[must_use]
@@ -85,16 +107,19 @@ pub fn create(lease: &Lease) -> Write {
     }
 }
 
-/// Makes `me` the owner of the row, unless it has changed since it was `seen`.
+/// Makes `me` the owner of the row at `now`, unless it has changed since it was `seen`.
 #[must_use]
-pub fn take(seen: &Lease, me: &WorkerId) -> Write {
-    let after = seen.taken_by(me);
+pub fn take(seen: &Lease, me: &WorkerId, now: Timestamp) -> Write {
+    let after = seen.taken_by(me, now);
     let mut update = Update::default();
     update.set(LEASE_OWNER, text(me.as_str()));
     update.set(LEASE_COUNTER, number(after.counter));
     update.remove(CHECKPOINT_OWNER);
     if after.owner_switches > seen.owner_switches {
         update.add(OWNER_SWITCHES, number(after.owner_switches - seen.owner_switches));
+    }
+    if after.latest_since != seen.latest_since {
+        update.set_latest_since(after.latest_since);
     }
     update.on(&seen.key, AsSeen::of(seen))
 }
@@ -112,6 +137,9 @@ pub fn change(mine: &Lease, change: &Change) -> Write {
         Change::Renew => {}
         Change::Checkpoint(_) | Change::Prepare(_) => set_progress(&mut update, &after),
         Change::Release => update.remove(LEASE_OWNER),
+    }
+    if after.latest_since != mine.latest_since {
+        update.set_latest_since(after.latest_since);
     }
     update.on(&mine.key, AsSeen::of(mine))
 }
@@ -176,6 +204,7 @@ fn item(lease: &Lease) -> Item {
         put(STARTING_HASH_KEY, Some(text(&range.start().to_string())));
         put(ENDING_HASH_KEY, Some(text(&range.end().to_string())));
     }
+    put(LATEST_SINCE, lease.latest_since.map(date));
     put(CHECKPOINT_OWNER, lease.checkpoint_owner.as_ref().map(|owner| text(owner.as_str())));
     item
 }
@@ -221,6 +250,13 @@ impl Update {
     fn set_range(&mut self, range: HashKeyRange) {
         self.set(STARTING_HASH_KEY, text(&range.start().to_string()));
         self.set(ENDING_HASH_KEY, text(&range.end().to_string()));
+    }
+
+    fn set_latest_since(&mut self, since: Option<Timestamp>) {
+        match since {
+            Some(since) => self.set(LATEST_SINCE, date(since)),
+            None => self.remove(LATEST_SINCE),
+        }
     }
 
     fn remove(&mut self, name: &'static str) {
@@ -300,6 +336,10 @@ fn text(text: &str) -> Value {
 
 fn number(number: u64) -> Value {
     Value::N(number.to_string())
+}
+
+fn date(date: Timestamp) -> Value {
+    Value::N(date.as_millis().to_string())
 }
 
 fn ids(ids: &BTreeSet<ShardId>) -> Option<Value> {

@@ -7,7 +7,9 @@ mod walk;
 use std::collections::BTreeMap;
 
 pub use audit::{Audit, Auditor, without_hash_range};
-pub use lineage::{Parent, Parents, child_leases, ended_for_sure, may_delete, parents_ended};
+pub use lineage::{
+    Parent, Parents, child_leases, ended_for_sure, may_delete, parents_ended, still_wanted,
+};
 pub use walk::missing_leases;
 
 use crate::config::InitialPosition;

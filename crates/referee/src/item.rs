@@ -30,8 +30,8 @@ pub(crate) struct WriteLine {
 #[serde(transparent)]
 pub(crate) struct Item(BTreeMap<String, Value>);
 
-/// The attributes of a lease in KCL, all versions.
-const OF_A_LEASE: [&str; 18] = [
+/// The attributes of a lease in KCL, all versions, and our own.
+const OF_A_LEASE: [&str; 19] = [
     "checkpoint",
     "checkpointOwner",
     "checkpointSubSequenceNumber",
@@ -47,6 +47,7 @@ const OF_A_LEASE: [&str; 18] = [
     "pendingCheckpointState",
     "pendingCheckpointSubSequenceNumber",
     "shardId",
+    "shardwiseLatestSince",
     "startingHashKey",
     "streamName",
     "throughputKBps",

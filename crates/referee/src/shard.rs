@@ -90,9 +90,9 @@ impl<'a> ShardHistory<'a> {
     /// Where the application had to begin: at the first checkpoint that the row or, without rows,
     /// a tenure had.
     ///
-    /// Which record LATEST meant is in no journal: until the first checkpoint each tenure begins at
-    /// the tip of its own moment, so there it is the first one that was handed in the last such
-    /// tenure. So it is with AT_TIMESTAMP, where the date is not known.
+    /// Where the application's date is known, LATEST means the tip at which the row was made. Else
+    /// each tenure at LATEST begins at the tip of its own moment until the first checkpoint, as in
+    /// KCL: so it is the first record that was handed in the last such tenure.
     fn find_first_due(&self, tenures: &[Tenure<'a>], knows_date: bool) -> usize {
         let first_row = self.lease.writes.first().and_then(|write| write.before.or(write.after));
         let first_tenure = self.tenures.first().map(|tenure| tenures[*tenure].start);
@@ -101,6 +101,10 @@ impl<'a> ShardHistory<'a> {
             None | Some(Place::TrimHorizon) => 0,
             Some(place @ (Place::At(..) | Place::ShardEnd)) => self.first_after(place),
             Some(Place::AtTimestamp) if knows_date => 0,
+            Some(Place::Latest) if knows_date => {
+                let made_t = self.lease.writes.first().map_or(0, |write| write.t);
+                self.puts.partition_point(|put| put.t < made_t)
+            }
             Some(start @ (Place::Latest | Place::AtTimestamp)) => {
                 let at_tip = self.tenures.iter().map(|tenure| &tenures[*tenure]);
                 let mut first =

@@ -12,7 +12,7 @@ use shardwise_core::config::{Config, OnFailure};
 use shardwise_core::consumer::{Call, ConsumerState, Event, Failure};
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::row::{self, Row};
-use shardwise_core::sequence::{Checkpoint, SequenceNumber};
+use shardwise_core::time::Timestamp;
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
@@ -61,15 +61,14 @@ pub(crate) struct Consumer {
     work: Option<Work>,
     /// Calls that failed since records were last processed.
     failures: u32,
-    /// The first record that was delivered of a shard whose lease started at LATEST: where a new
-    /// processor goes on as long as nothing is checkpointed. The tip is elsewhere by then.
-    began_at: Option<SequenceNumber>,
 }
 
 /// A processor, and the records on their way to it.
 struct Work {
     processor: Box<dyn RecordProcessor>,
     checkpointer: Checkpointer,
+    /// The date that LATEST stands for, while that is the checkpoint.
+    latest_since: Option<Timestamp>,
     reader: Option<Reader>,
     /// The batch that failed, to be handed over again, and how often it was.
     again: Option<(Batch, u32)>,
@@ -91,7 +90,6 @@ impl Consumer {
             state: ConsumerState::WaitingOnParentShards,
             work: None,
             failures: 0,
-            began_at: None,
         }
     }
 
@@ -190,8 +188,7 @@ impl Consumer {
 
     /// Makes a new processor and tells it where to start: at the checkpoint in the row as it is.
     async fn initialize(&mut self) -> Result<(), ProcessorError> {
-        let before = self.work.take();
-        if let Some(work) = &before {
+        if let Some(work) = self.work.take() {
             work.checkpointer.revoke();
         }
         let Shared { ports, config, .. } = &self.shared;
@@ -209,13 +206,10 @@ impl Consumer {
             pending: lease.pending,
         };
         info!(shard = %self.shard, checkpoint = %input.checkpoint, "processor starts");
-        // At the tip, and nothing was handed over yet: the tip is elsewhere by now, and only the
-        // reader that began there knows where it was.
-        let is_at_first_tip = lease.checkpoint == Checkpoint::Latest && self.began_at.is_none();
-        let reader = before.filter(|_| is_at_first_tip).and_then(|work| work.reader);
         let checkpointer = Checkpointer::new(Arc::clone(&self.tenure), lease.checkpoint);
         let processor = (self.shared.factory)(&self.shard);
-        self.work = Some(Work { processor, checkpointer, reader, again: None });
+        let latest_since = lease.latest_since;
+        self.work = Some(Work { processor, checkpointer, latest_since, reader: None, again: None });
         let work = self.work.as_mut().expect("it was set on the line above");
         let call = work.processor.initialize(&input);
         supervised(&self.shared, &self.key, call, &work.checkpointer).await
@@ -267,13 +261,8 @@ impl Consumer {
             None => {
                 let Shared { ports, config, board, .. } = &self.shared;
                 let from = work.checkpointer.last();
-                let position = match (&from, &self.began_at) {
-                    (Checkpoint::Latest, Some(first)) => Position::At(first.clone()),
-                    _ => match Position::of(&from, config.initial_position) {
-                        Some(position) => position,
-                        None => return Event::ShardEnded,
-                    },
-                };
+                let position = Position::of(&from, work.latest_since, config.initial_position);
+                let Some(position) = position else { return Event::ShardEnded };
                 let reader = Reader::start(ports, config, board, &self.shard, &from, position);
                 work.reader.insert(reader)
             }
@@ -300,8 +289,7 @@ impl Consumer {
         if !self.tenure.is_held() {
             return Event::LeaseLost;
         }
-        if let (Some(first), Some(last)) = (batch.records.first(), batch.records.last()) {
-            self.began_at.get_or_insert_with(|| first.sequence_number.clone());
+        if let Some(last) = batch.records.last() {
             work.checkpointer.deliver(last.place());
         }
         let input = ProcessRecords {

@@ -88,13 +88,18 @@ pub enum Position {
 }
 
 impl Position {
-    /// Where reading begins for a lease with `checkpoint`; nowhere at the shard's end.
+    /// Where reading begins for a lease with `checkpoint`; nowhere at the shard's end. LATEST is
+    /// the tip as it was at the date `latest_since`: whoever has the lease next skips nothing.
     ///
     /// A number is read *at*, not after: it may be inside an aggregated record. Where the
     /// application begins at a date, TRIM_HORIZON means that date too: the shard of a lease that
     /// was made anew may be older, and that of any other is younger.
     #[must_use]
-    pub fn of(checkpoint: &Checkpoint, initial: InitialPosition) -> Option<Self> {
+    pub fn of(
+        checkpoint: &Checkpoint,
+        latest_since: Option<Timestamp>,
+        initial: InitialPosition,
+    ) -> Option<Self> {
         match (checkpoint, initial) {
             (Checkpoint::At { sequence, .. }, _) => Some(Self::At(sequence.clone())),
             (
@@ -103,7 +108,7 @@ impl Position {
             ) => Some(Self::AtTimestamp(date)),
             // The date is not stored with the lease, and this worker was configured without one.
             (Checkpoint::AtTimestamp | Checkpoint::TrimHorizon, _) => Some(Self::TrimHorizon),
-            (Checkpoint::Latest, _) => Some(Self::Latest),
+            (Checkpoint::Latest, _) => Some(latest_since.map_or(Self::Latest, Self::AtTimestamp)),
             (Checkpoint::ShardEnd, _) => None,
         }
     }

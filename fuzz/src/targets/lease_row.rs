@@ -6,6 +6,7 @@ use shardwise_core::id::{LeaseKey, WorkerId};
 use shardwise_core::lease::{Change, Lease, PendingCheckpoint};
 use shardwise_core::row::{self, Action, Item, Row, Value, Write};
 use shardwise_core::sequence::Checkpoint;
+use shardwise_core::time::Timestamp;
 use shardwise_table_model::Table;
 
 use super::Target;
@@ -40,23 +41,8 @@ pub(super) const TARGET: Target = Target {
     check,
 };
 
-/// What a lease is made of; everything else in a row is somebody else's.
-const OURS: [&str; 14] = [
-    "leaseKey",
-    "leaseOwner",
-    "leaseCounter",
-    "ownerSwitchesSinceCheckpoint",
-    "checkpoint",
-    "checkpointSubSequenceNumber",
-    "pendingCheckpoint",
-    "pendingCheckpointSubSequenceNumber",
-    "pendingCheckpointState",
-    "parentShardId",
-    "childShardIds",
-    "startingHashKey",
-    "endingHashKey",
-    "checkpointOwner",
-];
+/// When leases are taken.
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 
 /// The highest number of Java's.
 const LAST: u64 = i64::MAX.unsigned_abs();
@@ -145,7 +131,7 @@ fn check_writes(item: &Item, lease: &Lease) {
         assert_eq!(lease_of(&table, &lease.key), *after);
         let row = table.row(lease.key.as_str()).expect("the row is there");
         let others = |item: &Item| -> Item {
-            let is_ours = |name: &str| OURS.contains(&name);
+            let is_ours = |name: &str| row::ATTRIBUTES.contains(&name);
             item.clone().into_iter().filter(|(name, _)| !is_ours(name)).collect()
         };
         assert_eq!(others(row), others(item));
@@ -154,7 +140,7 @@ fn check_writes(item: &Item, lease: &Lease) {
         assert!(!table.apply(write));
         row
     };
-    row_after(&row::take(lease, &me), &lease.taken_by(&me));
+    row_after(&row::take(lease, &me, NOW), &lease.taken_by(&me, NOW));
     for change in [
         Change::Renew,
         Change::Checkpoint(place),
@@ -167,7 +153,8 @@ fn check_writes(item: &Item, lease: &Lease) {
         let is_progress = matches!(change, Change::Checkpoint(_) | Change::Prepare(_));
         let Action::Put(anew) = row::create(&after).action else { panic!("a row is put") };
         // Nothing is left of what was prepared before.
-        for name in OURS.into_iter().filter(|name| is_progress && name.starts_with("pending")) {
+        let pending = row::ATTRIBUTES.into_iter().filter(|name| name.starts_with("pending"));
+        for name in pending.filter(|_| is_progress) {
             assert_eq!(row.get(name), anew.get(name), "{name}");
         }
     }

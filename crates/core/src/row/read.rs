@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{
     CHECKPOINT, CHECKPOINT_OWNER, CHECKPOINT_SUB_SEQUENCE, CHILDREN, ENDING_HASH_KEY, ENTITY_TYPE,
-    Item, LEASE_COUNTER, LEASE_KEY, LEASE_OWNER, OWNER_SWITCHES, PARENTS, PENDING, PENDING_STATE,
-    PENDING_SUB_SEQUENCE, STARTING_HASH_KEY, STREAM_NAME, Value,
+    Item, LATEST_SINCE, LEASE_COUNTER, LEASE_KEY, LEASE_OWNER, OWNER_SWITCHES, PARENTS, PENDING,
+    PENDING_STATE, PENDING_SUB_SEQUENCE, STARTING_HASH_KEY, STREAM_NAME, Value,
 };
 use crate::id::{LeaseKey, ShardId, WorkerId};
 use crate::lease::{Lease, PendingCheckpoint};
 use crate::sequence::Checkpoint;
 use crate::shard::HashKeyRange;
+use crate::time::Timestamp;
 
 /// What an item of the lease table is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,7 @@ fn lease(item: &Item) -> Result<Lease, String> {
         parents: shards(item, PARENTS)?,
         children: shards(item, CHILDREN)?,
         hash_range: hash_range(item)?,
+        latest_since: date(item, LATEST_SINCE),
         checkpoint_owner: worker(item, CHECKPOINT_OWNER)?,
     })
 }
@@ -92,6 +94,12 @@ fn checkpoint(item: &Item, name: &str, sub_name: &str) -> Result<Option<Checkpoi
 fn hash_range(item: &Item) -> Result<Option<HashKeyRange>, String> {
     let (start, end) = (text(item, STARTING_HASH_KEY)?, text(item, ENDING_HASH_KEY)?);
     Ok(start.zip(end).and_then(|(start, end)| HashKeyRange::parse(start, end).ok()))
+}
+
+/// A date that makes no sense counts as not known.
+fn date(item: &Item, name: &str) -> Option<Timestamp> {
+    let millis = number(item, name).ok().flatten()?;
+    i64::try_from(millis).ok().map(Timestamp::from_millis)
 }
 
 fn worker(item: &Item, name: &str) -> Result<Option<WorkerId>, String> {

@@ -4,6 +4,8 @@ use super::*;
 use crate::lease::PendingCheckpoint;
 use crate::sequence::SequenceNumber;
 
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
+
 fn worker(name: &str) -> WorkerId {
     WorkerId::new(name).unwrap()
 }
@@ -65,8 +67,47 @@ fn a_new_row_is_made_only_where_there_is_none_and_says_nothing_empty() {
 }
 
 #[test]
+fn latest_has_a_date_from_the_first_write_to_the_first_checkpoint() {
+    let key = LeaseKey::new("shardId-000000000003").unwrap();
+    let mut lease = Lease::new(key, Checkpoint::Latest);
+    let item = |write: Write| match write.action {
+        Action::Put(item) => item,
+        Action::Update(_) | Action::Delete => panic!("a row is put"),
+    };
+    let since = Value::N("1700000000123".to_owned());
+    assert_eq!(item(create(&lease)).get(LATEST_SINCE), None);
+    assert_eq!(item(create(&lease.clone().dated(NOW))).get(LATEST_SINCE), Some(&since));
+
+    // KCL made the row: who takes it knows at least since when he has it.
+    lease = lease.taken_by(&worker("worker-a"), NOW);
+    assert_eq!(lease.latest_since, Some(NOW));
+    let later = Timestamp::from_millis(NOW.as_millis() + 1);
+    assert_eq!(lease.taken_by(&worker("worker-b"), later).latest_since, Some(NOW));
+    assert_eq!(lease.after(&Change::Renew).latest_since, Some(NOW));
+    assert_eq!(lease.after(&Change::Checkpoint(Checkpoint::Latest)).latest_since, Some(NOW));
+    let write = change(&lease, &Change::Checkpoint(place("17", 4)));
+    let Action::Update(update) = write.action else { panic!("a row is updated") };
+    assert!(update.contains("REMOVE") && update.contains(LATEST_SINCE));
+    assert_eq!(lease.after(&Change::Checkpoint(place("17", 4))).latest_since, None);
+}
+
+#[test]
+fn a_date_that_makes_no_sense_is_not_known() {
+    let mut item = item(&Lease { checkpoint: Checkpoint::Latest, ..mine() }.dated(NOW));
+    let read = |item: &Item| match read(item) {
+        Row::Lease(lease) => lease.latest_since,
+        Row::Foreign { .. } | Row::Malformed { .. } => panic!("it is a lease"),
+    };
+    assert_eq!(read(&item), Some(NOW));
+    for value in [Value::S("1700000000123".to_owned()), Value::N("-1".to_owned())] {
+        item.insert(LATEST_SINCE.to_owned(), value);
+        assert_eq!(read(&item), None);
+    }
+}
+
+#[test]
 fn a_take_expects_counter_and_owner_as_they_were_seen() {
-    insta::assert_snapshot!(render(&take(&mine(), &worker("worker-b"))), @r#"
+    insta::assert_snapshot!(render(&take(&mine(), &worker("worker-b"), NOW)), @r#"
     shardId-000000000003
     SET leaseOwner = :leaseOwner
         leaseCounter = :leaseCounter
@@ -86,7 +127,7 @@ fn a_take_expects_counter_and_owner_as_they_were_seen() {
 #[test]
 fn a_take_of_a_free_lease_expects_that_nobody_was_faster() {
     let free = Lease { owner: None, ..mine() };
-    insta::assert_snapshot!(render(&take(&free, &worker("worker-b"))), @r#"
+    insta::assert_snapshot!(render(&take(&free, &worker("worker-b"), NOW)), @r#"
     shardId-000000000003
     SET leaseOwner = :leaseOwner
         leaseCounter = :leaseCounter
@@ -102,7 +143,7 @@ fn a_take_of_a_free_lease_expects_that_nobody_was_faster() {
 
 #[test]
 fn a_take_back_changes_no_hands() {
-    let write = take(&mine(), &worker("worker-a"));
+    let write = take(&mine(), &worker("worker-a"), NOW);
     assert_eq!(
         write.action,
         Action::Update(
@@ -115,15 +156,15 @@ fn a_take_back_changes_no_hands() {
 #[test]
 fn a_take_in_the_middle_of_a_handoff_names_both_owners_and_counts_as_kcl_does() {
     let handed = Lease { checkpoint_owner: Some(worker("worker-c")), ..mine() };
-    let write = take(&handed, &worker("worker-c"));
+    let write = take(&handed, &worker("worker-c"), NOW);
     let condition =
         "leaseCounter = :seenCounter AND leaseOwner = :seenOwner AND checkpointOwner = :seenHolder";
     assert_eq!(write.condition, condition);
     let counts = |write: &Write| write.values.contains_key(":ownerSwitchesSinceCheckpoint");
     assert!(counts(&write));
-    assert!(!counts(&take(&handed, &worker("worker-a"))));
+    assert!(!counts(&take(&handed, &worker("worker-a"), NOW)));
     let stuck = Lease { checkpoint_owner: Some(worker("worker-a")), ..mine() };
-    assert!(counts(&take(&stuck, &worker("worker-a"))));
+    assert!(counts(&take(&stuck, &worker("worker-a"), NOW)));
 }
 
 #[test]
@@ -340,7 +381,7 @@ fn a_count_that_java_could_not_hold_is_malformed_and_its_text_is_cut() {
     assert!(with(&"9".repeat(1 << 20)).len() < 200);
     let most = altered(LEASE_COUNTER, Some(Value::N(i64::MAX.to_string())));
     let Row::Lease(lease) = read(&most) else { panic!("it is refused") };
-    assert_eq!(lease.taken_by(&worker("worker-b")).counter, 1 << 63);
+    assert_eq!(lease.taken_by(&worker("worker-b"), NOW).counter, 1 << 63);
 }
 
 #[test]

@@ -93,6 +93,21 @@ pub fn ended_for_sure<'a>(shards: &'a [Shard], leases: &[Lease]) -> BTreeSet<&'a
     ended
 }
 
+/// Of the leases that a first sync was to make and may not have made, those that are wanted still:
+/// others are at work by now, and some of the shards may be done, and their leases deleted again.
+///
+/// `shards` must not be listed before the leases were.
+#[must_use]
+pub fn still_wanted(planned: &[Lease], shards: &[Shard], leases: &[Lease]) -> Vec<Lease> {
+    let ended = ended_for_sure(shards, leases);
+    let is_listed = |id: &ShardId| shards.iter().any(|shard| shard.id == *id);
+    let is_wanted = |lease: &&Lease| {
+        let id = lease.key.shard();
+        is_listed(&id) && !ended.contains(&id)
+    };
+    planned.iter().filter(is_wanted).cloned().collect()
+}
+
 /// Whether the row of a finished shard may be deleted without its being processed once more.
 ///
 /// While the stream lists the shard, a sync that finds no row for it may make one. So the row

@@ -3,7 +3,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::rng::Rng;
 use crate::sequence::Checkpoint;
+use crate::time::Timestamp;
 
+const NOW: Timestamp = Timestamp::from_millis(0);
 const F: Duration = Duration::from_secs(10);
 
 fn at(seconds: u64) -> Time {
@@ -55,7 +57,7 @@ fn a_lease_first_seen_without_an_owner_was_never_renewed() {
     sightings.observe(std::slice::from_ref(&row), at(1));
     assert_eq!(sightings.age(&row.key, at(50)), None);
 
-    row = row.taken_by(&worker("b"));
+    row = row.taken_by(&worker("b"), NOW);
     sightings.observe(std::slice::from_ref(&row), at(50));
     assert_eq!(sightings.age(&row.key, at(51)), Some(Duration::from_secs(1)));
 }
@@ -100,7 +102,7 @@ fn survivors_take_what_a_stopped_worker_released_in_one_round_each() {
         assert_eq!((plan.target, plan.workers, plan.take.len()), (6, 2, 2));
         for seen in &plan.take {
             let row = leases.iter_mut().find(|row| row.key == seen.key).unwrap();
-            *row = row.taken_by(me);
+            *row = row.taken_by(me, NOW);
         }
     }
     assert!(leases.iter().all(|lease| lease.owner.is_some()));
@@ -314,7 +316,7 @@ impl World {
             for seen in seen {
                 let row = self.leases.iter_mut().find(|row| row.key == seen.key).unwrap();
                 if *row == seen {
-                    *row = row.taken_by(&me);
+                    *row = row.taken_by(&me, NOW);
                     taken += 1;
                 }
             }

@@ -5,9 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a recording that reads otherwise fails the test")]
 
+use shardwise_core::time::Timestamp;
+
 mod effects;
 mod fixtures;
 mod json;
 mod properties;
 mod rows;
 mod table;
+
+/// When leases are taken here.
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);

@@ -8,8 +8,9 @@ use shardwise_core::lease::{Change, Lease, PendingCheckpoint};
 use shardwise_core::row::{self, Action, Item, Value};
 use shardwise_core::sequence::Checkpoint;
 use shardwise_core::shard::HashKeyRange;
+use shardwise_core::time::Timestamp;
 
-use crate::table;
+use crate::{NOW, table};
 
 fn leases() -> impl Strategy<Value = Lease> {
     let worker = proptest::sample::select(vec!["a", "b", "c"]);
@@ -20,8 +21,19 @@ fn leases() -> impl Strategy<Value = Lease> {
     };
     let range = any::<(u128, u128)>().prop_map(|(a, b)| HashKeyRange::new(a.min(b), a.max(b)));
     let owners = (proptest::option::of(worker.clone()), proptest::option::of(worker));
+    let since = proptest::option::of((0_i64..9).prop_map(Timestamp::from_millis));
+    let owners = (owners, since);
     (owners, 0_u64..1_000, 0_u64..9, places(), pendings(), shards(), shards(), range).prop_map(
-        |(owners, counter, owner_switches, checkpoint, pending, parents, children, range)| Lease {
+        |(
+            (owners, since),
+            counter,
+            owner_switches,
+            checkpoint,
+            pending,
+            parents,
+            children,
+            range,
+        )| Lease {
             owner: owners.0,
             checkpoint_owner: owners.1,
             counter,
@@ -30,6 +42,7 @@ fn leases() -> impl Strategy<Value = Lease> {
             parents,
             children,
             hash_range: range,
+            latest_since: since.filter(|_| checkpoint == Checkpoint::Latest),
             ..Lease::new(LeaseKey::new("shardId-000000000007").unwrap(), checkpoint)
         },
     )
@@ -97,7 +110,7 @@ proptest! {
         let with_range = Lease { hash_range: Some(HashKeyRange::ALL), ..before.clone() };
         for (write, after) in [
             (row::change(&before, &change), before.after(&change)),
-            (row::take(&before, &me), before.taken_by(&me)),
+            (row::take(&before, &me, NOW), before.taken_by(&me, NOW)),
             (row::set_children(&before.key, &children), with_children),
             (row::set_hash_range(&before.key, HashKeyRange::ALL), with_range),
         ] {
@@ -120,7 +133,7 @@ proptest! {
         let mut stolen = row.clone();
         stolen.insert("leaseOwner".to_owned(), Value::S("other".to_owned()));
         prop_assert_eq!(table::ours(&delete, Some(&stolen)), Err(table::Refused));
-        for write in &[row::change(&before, &change), row::take(&before, &me)] {
+        for write in &[row::change(&before, &change), row::take(&before, &me, NOW)] {
             prop_assert_eq!(table::ours(write, None), Err(table::Refused));
             for (name, value) in [
                 ("leaseCounter", Value::N((before.counter + 1).to_string())),

@@ -9,7 +9,7 @@ use shardwise_core::config::Config;
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::sequence::Checkpoint;
 use shardwise_core::shard::{ChildShard, Shard};
-use shardwise_core::time::{Time, Timestamp};
+use shardwise_core::time::Time;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
@@ -60,7 +60,7 @@ impl Reader {
             checkpoint: checkpoint.clone(),
             position,
             iterator: None,
-            opened_at: None,
+            is_ahead: false,
             read_at: ports.clock.now(),
             failures: 0,
             gone_since: None,
@@ -98,8 +98,8 @@ struct Poller {
     /// Where a new iterator begins.
     position: Position,
     iterator: Option<ShardIterator>,
-    /// When the first iterator was asked for.
-    opened_at: Option<Timestamp>,
+    /// Whether the service takes the date to begin at for one that is to come.
+    is_ahead: bool,
     /// Not before then may the next question be asked.
     read_at: Time,
     /// Reads that failed in a row.
@@ -135,11 +135,11 @@ impl Poller {
             let iterator = match &self.iterator {
                 Some(iterator) => iterator.clone(),
                 None => {
-                    let asked_at = clock.date();
                     let stream = &config.stream_name;
-                    let iterator =
-                        kinesis.shard_iterator(stream, &self.shard, &self.position).await?;
-                    self.opened_at.get_or_insert(asked_at);
+                    // Nothing is as new as a date that is to come: the tip is not behind it.
+                    let position = if self.is_ahead { &Position::Latest } else { &self.position };
+                    let iterator = kinesis.shard_iterator(stream, &self.shard, position).await?;
+                    self.is_ahead = false;
                     self.iterator = Some(iterator.clone());
                     iterator
                 }
@@ -202,6 +202,9 @@ impl Poller {
                 return self.children_if_gone().await;
             }
             KinesisError::Invalid(_) => {
+                let is_at_date = matches!(self.position, Position::AtTimestamp(_));
+                self.is_ahead =
+                    self.iterator.is_none() && is_at_date && self.checkpoint == Checkpoint::Latest;
                 self.drop_iterator();
                 self.fail_loudly(&error);
             }
@@ -215,10 +218,6 @@ impl Poller {
     /// The next read begins with a new iterator, right behind what was read.
     fn drop_iterator(&mut self) {
         self.iterator = None;
-        // At the tip nothing was read yet: the tip is elsewhere by now.
-        if let (Position::Latest, Some(date)) = (&self.position, self.opened_at) {
-            self.position = Position::AtTimestamp(date);
-        }
     }
 
     fn fail_loudly(&mut self, error: &KinesisError) {

@@ -8,6 +8,7 @@ use shardwise_core::id::{LeaseKey, WorkerId};
 use shardwise_core::lease::{Change, Lease, PendingCheckpoint};
 use shardwise_core::row;
 use shardwise_core::sequence::{Checkpoint, SequenceNumber};
+use shardwise_core::time::Timestamp;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -33,7 +34,8 @@ fn at(sequence: u64) -> Checkpoint {
 
 /// A lease that worker `a` has just taken, with a failover time of 10 s.
 fn setup() -> Setup {
-    let lease = Lease::new(key(), Checkpoint::TrimHorizon).taken_by(&worker("a"));
+    let lease = Lease::new(key(), Checkpoint::TrimHorizon)
+        .taken_by(&worker("a"), Timestamp::from_millis(0));
     let table = Arc::new(MemoryTable::of(&lease));
     let clock = Arc::new(PausedClock::start());
     let ports = (Arc::clone(&table), Arc::clone(&clock));
@@ -53,7 +55,7 @@ impl Setup {
 
     /// Another worker takes the lease, as it is now.
     fn steal(&self) {
-        let stolen = row::take(&self.lease(), &worker("b"));
+        let stolen = row::take(&self.lease(), &worker("b"), Timestamp::from_millis(0));
         assert_eq!(self.table.apply(&stolen), Outcome::Written);
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use shardwise_core::id::{ShardId, StreamName};
 use shardwise_core::sequence::SequenceNumber;
 use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
+use shardwise_core::time::Timestamp;
 use tokio::time::Instant;
 
 use crate::kinesis::{
@@ -30,6 +31,8 @@ struct State {
     failures: Vec<KinesisError>,
     hangs: bool,
     panics: bool,
+    /// By how much its date is behind the workers'.
+    behind: Duration,
     /// Shards that neither reads nor lists show.
     hidden: BTreeSet<ShardId>,
 }
@@ -54,12 +57,13 @@ impl MemoryStream {
     pub(crate) fn put(&self, index: usize, data: &str) {
         let mut state = self.state.lock().unwrap();
         state.next_sequence += 1;
+        let date = self.date(&state);
         let record = Record {
             data: Bytes::copy_from_slice(data.as_bytes()),
             partition_key: Some("key".to_owned()),
             sequence_number: sequence(state.next_sequence),
             sub_sequence_number: 0,
-            approximate_arrival: Some(super::date_after(self.start)),
+            approximate_arrival: Some(date),
         };
         let (shard, records) = state.shards.get_mut(&shard_id(index)).unwrap();
         assert!(shard.is_open(), "a record is put to the closed shard {index}");
@@ -85,6 +89,16 @@ impl MemoryStream {
     /// The next calls of `records` fail so, the last one first.
     pub(crate) fn fail(&self, failures: impl IntoIterator<Item = KinesisError>) {
         self.state.lock().unwrap().failures.extend(failures);
+    }
+
+    /// Sets its date behind the workers'.
+    pub(crate) fn lag_behind(&self, by: Duration) {
+        self.state.lock().unwrap().behind = by;
+    }
+
+    fn date(&self, state: &State) -> Timestamp {
+        let behind = i64::try_from(state.behind.as_millis()).unwrap();
+        Timestamp::from_millis(super::date_after(self.start).as_millis() - behind)
     }
 
     /// Hides a shard, or shows it again.
@@ -183,6 +197,9 @@ impl Kinesis for MemoryStream {
         };
         let at = match position {
             Position::TrimHorizon => 0,
+            Position::AtTimestamp(date) if *date > self.date(&state) => {
+                return Err(KinesisError::Invalid("a date that is to come".to_owned()));
+            }
             Position::AtTimestamp(date) => {
                 before(&|record| record.approximate_arrival < Some(*date))
             }

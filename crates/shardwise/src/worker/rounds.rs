@@ -174,9 +174,9 @@ async fn steal(shared: &Shared, seen: &Lease) -> Take {
 async fn take(shared: &Shared, seen: &Lease) -> Take {
     let (me, limit) = (&shared.config.worker_id, shared.config.lease.write_timeout());
     let (table, clock) = (&shared.ports.table, &shared.ports.clock);
-    let sent_at = clock.now();
-    let taken = seen.taken_by(me);
-    let answer = within(&**clock, limit, table.write(&row::take(seen, me))).await;
+    let (sent_at, date) = (clock.now(), clock.date());
+    let taken = seen.taken_by(me, date);
+    let answer = within(&**clock, limit, table.write(&row::take(seen, me, date))).await;
     let proven = match answer {
         Some(Ok(Outcome::Written)) => return Take::Taken(Box::new(taken), sent_at),
         Some(Ok(Outcome::Refused)) => Ok(false),

@@ -5,7 +5,6 @@ use std::time::Duration;
 use shardwise_core::config::CreateTable;
 use shardwise_core::lease::Lease;
 use shardwise_core::row::{self, Row};
-use shardwise_core::sequence::Checkpoint;
 use shardwise_core::sync;
 use tracing::{info, warn};
 
@@ -26,9 +25,9 @@ const LISTINGS: u32 = 3;
 pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
     let coordinator = &shared.config.coordinator;
     let mut attempt = 1;
-    let mut is_new = false;
+    let mut first_leases = None;
     loop {
-        match try_once(shared, &mut is_new).await {
+        match try_once(shared, &mut first_leases).await {
             Ok(()) => return Ok(()),
             Err(error) if error.is_configuration() || attempt >= coordinator.start_attempts => {
                 return Err(error);
@@ -42,25 +41,23 @@ pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
     }
 }
 
-/// Tries once. A first shard sync that broke off leaves some leases: `is_new` remembers that it
-/// was begun, and it is made again to its end.
-async fn try_once(shared: &Shared, is_new: &mut bool) -> Result<(), WorkerError> {
+/// Tries once. A first shard sync that broke off leaves some leases: `first` remembers which ones
+/// it was to make, and the rest of them is made.
+async fn try_once(shared: &Shared, first: &mut Option<Vec<Lease>>) -> Result<(), WorkerError> {
     stream_ready(shared).await?;
     table_ready(shared).await?;
-    let scan = shared.ports.table.scan().await.map_err(|source| table_error(shared, source))?;
-    *is_new = !has_leases(shared, &scan)? || (*is_new && is_untouched(&scan));
-    if *is_new { first_leases(shared).await } else { Ok(()) }
-}
-
-/// Whether no lease has gone on from where a first sync leaves it. Else others are at work by now,
-/// and some of those shards may be done and deleted again.
-fn is_untouched(scan: &Scan) -> bool {
-    let leases = scan.leases();
-    let has_begun = |lease: &Lease| {
-        matches!(lease.checkpoint, Checkpoint::At { .. } | Checkpoint::ShardEnd)
-            || !lease.children.is_empty()
+    let error = |source| table_error(shared, source);
+    let scan = shared.ports.table.scan().await.map_err(error)?;
+    let wanted = match first {
+        Some(planned) => {
+            let shards = shards::list_all(&shared.ports, &shared.config).await;
+            let shards = shards.map_err(|source| kinesis_error(shared, source))?;
+            sync::still_wanted(planned, &shards, &scan.leases())
+        }
+        None if has_leases(shared, &scan)? => return Ok(()),
+        None => first.insert(find_first_leases(shared).await?).clone(),
     };
-    !leases.iter().any(has_begun)
+    create(shared, &wanted).await.map_err(error)
 }
 
 /// Whether the application has leases. Rows that look like leases but cannot be read belong to
@@ -131,7 +128,6 @@ async fn table_ready(shared: &Shared) -> Result<(), WorkerError> {
 /// Several workers may do so at once: what is there already is left alone.
 pub(super) async fn first_leases(shared: &Shared) -> Result<(), WorkerError> {
     let leases = find_first_leases(shared).await?;
-    info!(leases = leases.len(), position = ?shared.config.initial_position, "first shard sync");
     create(shared, &leases).await.map_err(|source| table_error(shared, source))
 }
 
@@ -143,7 +139,12 @@ async fn find_first_leases(shared: &Shared) -> Result<Vec<Lease>, WorkerError> {
             .await
             .map_err(|source| kinesis_error(shared, source))?;
         match sync::initial_leases(&shards, config.initial_position) {
-            Ok(leases) => return Ok(leases),
+            Ok(leases) => {
+                let position = config.initial_position;
+                info!(leases = leases.len(), ?position, "first shard sync");
+                let date = shared.ports.clock.date();
+                return Ok(leases.into_iter().map(|lease| lease.dated(date)).collect());
+            }
             Err(error) if listing < LISTINGS => warn!(%error, listing, "shards listed again"),
             Err(source) => {
                 let stream = config.stream_name.clone();
@@ -156,10 +157,12 @@ async fn find_first_leases(shared: &Shared) -> Result<Vec<Lease>, WorkerError> {
 }
 
 /// Makes each lease that is not there yet, in order, so that a crash leaves a beginning that the
-/// next sync completes.
+/// next sync completes. LATEST is this moment.
 pub(super) async fn create(shared: &Shared, leases: &[Lease]) -> Result<(), TableError> {
+    let date = shared.ports.clock.date();
     for lease in leases {
-        shared.ports.table.write(&row::create(lease)).await?;
+        let lease = lease.clone().dated(date);
+        shared.ports.table.write(&row::create(&lease)).await?;
     }
     Ok(())
 }

@@ -52,7 +52,8 @@ pub(super) static REQUIRED: &[Key] = &[
                 set: |draft| draft.initial_position = InitialPosition::TrimHorizon,
             },
         ]),
-        "Where a shard without a checkpoint starts.",
+        "Where a shard without a checkpoint starts. `LATEST` is the tip at which its lease was made; \
+         in Java, that at which a worker takes it.",
     ),
     honoured(
         "initialPositionInStreamExtended",

@@ -4,7 +4,9 @@ use super::forest::{Stream, shard_id};
 use crate::id::ShardId;
 use crate::lease::Lease;
 use crate::sequence::{Checkpoint, SequenceNumber};
-use crate::sync::{Parent, Parents, child_leases, lease_of, may_delete, parents_ended};
+use crate::sync::{
+    Parent, Parents, child_leases, lease_of, may_delete, parents_ended, still_wanted,
+};
 
 fn number() -> Checkpoint {
     Checkpoint::at(SequenceNumber::parse("17").unwrap())
@@ -27,6 +29,20 @@ fn parent(number: usize, checkpoint: Checkpoint) -> (ShardId, Parent) {
 
 fn absent(number: usize, is_due: bool) -> (ShardId, Parent) {
     (shard_id(number), Parent::Absent { is_due })
+}
+
+#[test]
+fn of_a_first_sync_that_broke_off_what_is_done_by_now_is_not_made() {
+    let planned: Vec<Lease> =
+        [0, 1].map(|number| lease_of(&merged().shard(number), Checkpoint::Latest)).into();
+    let wanted = |leases: &[Lease]| still_wanted(&planned, &merged().shards, leases);
+    assert_eq!(wanted(&[]), planned);
+    assert_eq!(wanted(&[child(Checkpoint::TrimHorizon)]), planned);
+    // The merged shard has begun: both have ended, and their rows may be deleted.
+    assert_eq!(wanted(&[child(number())]), []);
+
+    let trimmed = [merged().shard(1), merged().shard(2)];
+    assert_eq!(still_wanted(&planned, &trimmed, &[]), planned[1..]);
 }
 
 #[test]

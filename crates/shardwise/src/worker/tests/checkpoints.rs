@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use shardwise_core::lease::PendingCheckpoint;
+use shardwise_core::time::Timestamp;
 use tokio::sync::mpsc;
 
 use super::*;
@@ -152,7 +153,8 @@ async fn a_checkpoint_after_the_lease_was_stolen_is_a_shutdown_to_java() {
     let (_, mut heard) = start(&world, Way::Plain);
     started(&mut heard).await;
     let thief = WorkerId::new("thief").unwrap();
-    world.table.apply(&shardwise_core::row::take(&world.lease(0).unwrap(), &thief));
+    let seen = world.lease(0).unwrap();
+    world.table.apply(&shardwise_core::row::take(&seen, &thief, Timestamp::from_millis(0)));
     world.put(0, "r", 1);
     let error = made(&mut heard).await.unwrap_err();
     assert_eq!((error.java_name(), error.is_retryable()), ("ShutdownException", false));

@@ -219,6 +219,22 @@ async fn a_first_sync_that_breaks_off_is_made_to_its_end() {
     assert!(took < secs(5), "{took:?}");
 }
 
+/// Others have begun the first leases by the time that the rest of the sync is made.
+#[tokio::test(start_paused = true)]
+async fn a_first_sync_that_breaks_off_while_others_are_at_work_is_made_to_its_end() {
+    let world = World::with_shards(4);
+    world.put(0, "r", 3);
+    world.table.fate([Fate::Answered, Fate::Throttled]);
+    let slow = |config: &mut Config| config.coordinator.start_backoff = secs(30);
+    let _first = world.start_with("a", slow, |_, _, _| Ok(()));
+    world.wait("a lease", || world.lease(0).is_some()).await;
+    let _second = world.start("b");
+    world.wait("a checkpoint", || world.lease(0).unwrap().checkpoint > Checkpoint::Latest).await;
+    assert!(world.lease(1).is_none());
+    let took = world.wait("every lease", || (0..4).all(|n| world.lease(n).is_some())).await;
+    assert!(took < secs(31), "{took:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_processor_that_dies_of_each_batch_is_replaced_less_and_less_often() {
     let world = World::with_shards(1);

@@ -80,3 +80,25 @@ async fn at_latest_what_arrives_while_a_processor_is_replaced_is_not_skipped() {
     let meanwhile = world.put(0, "meanwhile", 3);
     world.wait_for(&meanwhile).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn at_latest_what_arrives_before_another_worker_takes_over_is_not_skipped() {
+    let world = World::with_shards(1);
+    let first = world.start_with("a", latest, |_, _, _| Ok(()));
+    world.wait("the lease", || world.owner(0).is_some()).await;
+    first.run.abort();
+    tokio::time::sleep(secs(5)).await;
+    let meanwhile = world.put(0, "meanwhile", 3);
+    let _second = world.start_with("b", latest, |_, _, _| Ok(()));
+    world.wait_for(&meanwhile).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_latest_with_a_date_that_is_to_come_for_the_service_nothing_waits_or_is_skipped() {
+    let world = World::with_shards(1);
+    world.stream.lag_behind(secs(3_600));
+    let _worker = world.start_with("a", latest, |_, _, _| Ok(()));
+    tokio::time::sleep(secs(5)).await;
+    let put = world.put(0, "put", 3);
+    world.wait_for(&put).await;
+}
