@@ -43,8 +43,9 @@ pub(crate) struct Args {
     /// Draws the one seed's run into an SVG file, and tells it in words.
     #[arg(long, requires = "seed", value_name = "FILE")]
     pub(crate) timeline: Option<PathBuf>,
-    /// Lets a worker die at each point of its calls in turn, in runs of three minutes; or at one.
-    #[arg(long, value_name = "POINT", num_args = 0..=1, default_missing_value = "")]
+    /// Lets a worker die at each point of its calls in turn, in runs of three minutes; or at one, or
+    /// at several of one run.
+    #[arg(long, value_name = "POINT[+POINT]", num_args = 0..=1, default_missing_value = "")]
     pub(crate) sweep: Option<String>,
     /// Stops at the first run that fails, and only names what was broken.
     #[arg(long)]
@@ -61,7 +62,8 @@ pub(crate) struct Args {
     /// Everything that CI asks for: corpus, sweep, seeds, and some of them twice.
     #[arg(long)]
     pub(crate) gate: bool,
-    /// Runs seeds from `--from` on for so many minutes.
+    /// Runs seeds from `--from` on, pairs of crash points and seeds over the SDK, for so many
+    /// minutes; and as many seeds twice.
     #[arg(long, value_name = "MINUTES", num_args = 0..=1, default_missing_value = "60")]
     pub(crate) night: Option<u64>,
     /// Lets workers reach the services through the SDK's own clients, in runs of a quarter of an
@@ -90,14 +92,15 @@ impl Args {
 
     /// The plans of a sweep: every point's, or the one's that was named.
     pub(crate) fn swept(&self) -> Result<Vec<Plan>, String> {
-        let mut points = batch::sweep_points();
-        if let Some(name) = self.sweep.as_ref().filter(|name| !name.is_empty()) {
-            points.retain(|point| point.to_string() == *name);
-            if points.is_empty() {
-                return Err(format!("no point of a sweep is called `{name}`"));
-            }
-        }
-        Ok(points.into_iter().map(Plan::sweep).collect())
+        let points = batch::sweep_points();
+        let Some(names) = self.sweep.as_ref().filter(|names| !names.is_empty()) else {
+            return Ok(points.into_iter().map(|point| Plan::sweep(vec![point])).collect());
+        };
+        let named = |name: &str| {
+            let point = points.iter().find(|point| point.to_string() == name).copied();
+            point.ok_or_else(|| format!("no point of a sweep is called `{name}`"))
+        };
+        Ok(vec![Plan::sweep(names.split('+').map(named).collect::<Result<_, _>>()?)])
     }
 
     pub(crate) fn limits(&self) -> Result<Limits, String> {

@@ -2,6 +2,7 @@
 //! still fails.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use shardwise_referee::Invariant;
 
+use crate::dice::Dice;
 use crate::plan::{Family, Limits, Plan};
 use crate::point::{Call, CrashAt};
 use crate::run::{Outcome, run};
@@ -105,6 +107,17 @@ pub fn all(plans: &[Plan], threads: usize, tell: &mut dyn FnMut(&Plan, bool)) ->
 pub fn sweep_points() -> Vec<CrashAt> {
     let edges = Call::ALL.into_iter().flat_map(|call| call.edges().iter().map(move |e| (call, *e)));
     edges.flat_map(|(call, edge)| (1..=HITS).map(move |hit| CrashAt { call, edge, hit })).collect()
+}
+
+/// Two points of a sweep for each seed, in one run.
+#[must_use]
+pub fn pairs_of_points(seeds: Range<u64>) -> Vec<Vec<CrashAt>> {
+    let points = sweep_points();
+    let pair = |seed| {
+        let mut dice = Dice::new(seed, "points");
+        vec![*dice.pick(&points), *dice.pick(&points)]
+    };
+    seeds.map(pair).collect()
 }
 
 /// Fewer families, fewer workers, less time: what of a failing seed's plan is not needed.

@@ -56,7 +56,7 @@ fn start(args: &Args) -> Result<bool, String> {
         return Ok(true);
     }
     if args.twice {
-        return twice(args);
+        return twice(args, args.seeds.min(20));
     }
     if args.figures {
         let mut verdicts = Verdicts::new(args.threads);
@@ -80,15 +80,20 @@ fn start(args: &Args) -> Result<bool, String> {
         return Ok(verdicts.close());
     }
     match args.night {
-        Some(minutes) => night(args, minutes, &mut verdicts, &limits),
-        None => verdicts.add("seeds", &args.plans(args.range(), &limits), &limits),
+        Some(minutes) => night(args, minutes, &mut verdicts, &limits)?,
+        None => {
+            let seen = verdicts.add("seeds", &args.plans(args.range(), &limits), &limits);
+            if args.gate {
+                verdicts.require_events(&seen, args.seeds);
+            }
+        }
     }
     if args.gate {
         let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, &limits)).collect();
         verdicts.add("seeds over the SDK", &plans, &limits);
         verdicts.require_figures(FIGURES_SEEDS);
         verdicts.require_every_fault();
-        verdicts.count("a seed is a run", twice(args)?);
+        verdicts.count("a seed is a run", twice(args, args.seeds.min(20))?);
     }
     Ok(verdicts.close())
 }
@@ -104,20 +109,38 @@ fn first(plans: &[Plan], threads: usize) -> bool {
     })
 }
 
-/// Runs seed after seed until the time is up.
-fn night(args: &Args, minutes: u64, verdicts: &mut Verdicts, limits: &Limits) {
+/// Runs seed after seed until the time is up, and beside them pairs of crash points, and seeds over
+/// the SDK where this build has it.
+fn night(
+    args: &Args,
+    minutes: u64,
+    verdicts: &mut Verdicts,
+    limits: &Limits,
+) -> Result<(), String> {
     let start = Instant::now();
     let mut from = args.from;
     while start.elapsed().as_secs() < 60 * minutes {
-        let plans = args.plans(from..from + args.seeds, limits);
-        verdicts.add(&format!("seeds {from} to {}", from + args.seeds - 1), &plans, limits);
+        let seeds = from..from + args.seeds;
+        let some = |part: u64| from..from + args.seeds.div_ceil(part);
+        let last = seeds.end - 1;
+        verdicts.add(&format!("seeds {from} to {last}"), &args.plans(seeds, limits), limits);
+        let pairs: Vec<Plan> =
+            batch::pairs_of_points(some(2)).into_iter().map(Plan::sweep).collect();
+        verdicts.add("pairs of crash points", &pairs, limits);
+        if cfg!(feature = "sdk") {
+            let plans: Vec<Plan> = some(20).map(|seed| Plan::over_sdk(seed, limits)).collect();
+            verdicts.add("seeds over the SDK", &plans, limits);
+        }
         from += args.seeds;
     }
+    verdicts.tell_all();
+    verdicts.count("a seed is a run", twice(args, minutes)?);
+    Ok(())
 }
 
 /// Runs the same few seeds in two processes; whether everything happened in the same order.
-fn twice(args: &Args) -> Result<bool, String> {
-    let seeds = args.seeds.min(20).to_string();
+fn twice(args: &Args, seeds: u64) -> Result<bool, String> {
+    let seeds = seeds.to_string();
     let program = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
     let hashes = || {
         let mut command = Command::new(&program);

@@ -150,8 +150,8 @@ pub struct Plan {
     pub records_per_second: u32,
     /// What is done to the run, in order of time.
     pub happenings: Vec<(Duration, Happening)>,
-    /// The one place where a worker is to die, in a sweep.
-    pub crash: Option<CrashAt>,
+    /// The places where workers are to die, in a sweep.
+    pub crashes: Vec<CrashAt>,
     /// Whether workers reach the services through the SDK's own clients.
     pub over_sdk: bool,
 }
@@ -336,7 +336,7 @@ impl Plan {
             habits,
             records_per_second: *dice.pick(&[14, 15, 16, 18, 20]),
             happenings: Vec::new(),
-            crash: None,
+            crashes: Vec::new(),
             over_sdk: false,
             knobs,
             families,

@@ -61,6 +61,8 @@ const BALANCED_AFTER: Duration = Duration::from_secs(300);
 const TAKEOVER_MAX: Duration = Duration::from_secs(40);
 const TAKEOVER_MEAN: Duration = Duration::from_secs(22);
 const HANDOVER_MAX: Duration = Duration::from_secs(2);
+/// Requests, answers and calls in one of the gate's seeds, as seen when this was written.
+const EVENTS_A_RUN: u64 = 50_000;
 /// How many points of a sweep must have been died at.
 const POINTS_MIN: u64 = 60;
 
@@ -86,16 +88,25 @@ pub(crate) struct Verdicts {
     threads: usize,
     passed: usize,
     failed: usize,
+    runs: usize,
+    simulated: Duration,
     tally: Tally,
 }
 
 impl Verdicts {
     pub(crate) fn new(threads: usize) -> Self {
-        Self { threads, passed: 0, failed: 0, tally: Tally::default() }
+        Self {
+            threads,
+            passed: 0,
+            failed: 0,
+            runs: 0,
+            simulated: Duration::ZERO,
+            tally: Tally::default(),
+        }
     }
 
-    /// Runs a group of plans.
-    pub(crate) fn add(&mut self, name: &str, plans: &[Plan], limits: &Limits) {
+    /// Runs a group of plans; returns what happened in them.
+    pub(crate) fn add(&mut self, name: &str, plans: &[Plan], limits: &Limits) -> Tally {
         let start = Instant::now();
         let summary = batch::all(plans, self.threads, &mut |plan, is_clean| {
             if !is_clean {
@@ -107,14 +118,34 @@ impl Verdicts {
             explain(failure, limits);
         }
         let swept = summary.tally.of("sweep: died at the point");
-        if plans.iter().any(|plan| plan.crash.is_some()) {
-            println!("{swept} of {} points were reached", plans.len());
+        if plans.iter().any(|plan| !plan.crashes.is_empty()) {
+            let points: usize = plans.iter().map(|plan| plan.crashes.len()).sum();
+            println!("{swept} of {points} points were reached");
             let points_min = POINTS_MIN.min(plans.len() as u64);
             self.count("a sweep reaches its points", swept >= points_min);
         }
         self.passed += summary.runs - summary.failures.len();
         self.failed += summary.failures.len();
+        self.runs += summary.runs;
+        self.simulated += summary.simulated;
         self.tally.merge(&summary.tally);
+        summary.tally
+    }
+
+    /// Tells what all groups together came to.
+    pub(crate) fn tell_all(&self) {
+        println!("\nall of them");
+        tell_counts(&self.tally);
+        let hours = self.simulated.as_secs_f64() / 3_600.0;
+        println!("{} runs, {hours:.1} simulated hours; {} failed", self.runs, self.failed);
+    }
+
+    /// What happens in a run may not grow unseen: it is what a fleet costs in requests and calls.
+    pub(crate) fn require_events(&mut self, seen: &Tally, runs: u64) {
+        let events = seen.of("events") / runs.max(1);
+        println!("{events} events a run; committed: {EVENTS_A_RUN}");
+        let is_as_before = events * 10 <= EVENTS_A_RUN * 11;
+        self.count("no more events a run than committed, and a tenth", is_as_before);
     }
 
     /// Counts one more thing that must be so.
@@ -190,11 +221,17 @@ impl Verdicts {
 
 /// What a run is called.
 pub(crate) fn name_of(plan: &Plan) -> String {
-    match plan.crash {
-        Some(crash) => format!("crash at {crash}"),
+    match points_of(plan) {
+        Some(points) => format!("crash at {points}"),
         None if plan.over_sdk => format!("seed {} over the SDK", plan.seed),
         None => format!("seed {}", plan.seed),
     }
+}
+
+/// The points at which workers die in a sweep, as `--sweep` takes them.
+fn points_of(plan: &Plan) -> Option<String> {
+    let points: Vec<String> = plan.crashes.iter().map(ToString::to_string).collect();
+    (!points.is_empty()).then(|| points.join("+"))
 }
 
 struct Times {
@@ -212,8 +249,8 @@ fn tell_times(what: &str, times: &[Duration]) -> Times {
 fn explain(failure: &Failure, limits: &Limits) {
     let name = name_of(&failure.plan);
     println!("\n{name}:\n{}", failure.report);
-    if let Some(crash) = failure.plan.crash {
-        println!("again: cargo xtask sim --sweep {crash}");
+    if let Some(points) = points_of(&failure.plan) {
+        println!("again: cargo xtask sim --sweep {points}");
         return;
     }
     let seed = failure.plan.seed;

@@ -100,6 +100,7 @@ fn finish(world: Arc<World>) -> Outcome {
     let plan = world.plan.clone();
     let mut state = world.into_state().expect("nothing of a run outlives its runtime");
     state.tally.add("records", state.journal.puts() as u64);
+    state.tally.add("events", state.trace.events());
     let orders_left = state.orders.left();
     let shards: Vec<_> = state.shards.into_values().collect();
     let journals = state.journal.close(&shards, &plan, terms(&plan));

@@ -53,6 +53,7 @@ pub struct Mark {
 pub struct Trace {
     hasher: DefaultHasher,
     line: String,
+    events: u64,
     lines: Option<Vec<String>>,
 }
 
@@ -67,6 +68,7 @@ impl Trace {
         Self {
             hasher: DefaultHasher::new(),
             line: String::new(),
+            events: 0,
             lines: keeps_lines.then(Vec::new),
         }
     }
@@ -75,6 +77,7 @@ impl Trace {
         self.line.clear();
         write!(self.line, "{:>14.6} {who:<6} {what}", at.as_secs_f64()).expect("text grows");
         self.hasher.write(self.line.as_bytes());
+        self.events += 1;
         if let Some(lines) = &mut self.lines {
             lines.push(self.line.clone());
         }
@@ -82,6 +85,11 @@ impl Trace {
 
     pub(crate) fn hash(&self) -> u64 {
         self.hasher.finish()
+    }
+
+    /// How many there were.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
     }
 
     pub(crate) fn into_lines(self) -> Vec<String> {

@@ -54,8 +54,8 @@ pub(crate) struct State {
     pub(crate) shards: BTreeMap<ShardId, (Shard, Option<Timestamp>)>,
     /// Until when there is no lease table.
     pub(crate) table_gone_until: Duration,
-    /// How often the edge where a sweep's worker is to die was reached.
-    hits: u32,
+    /// How often the edges were reached where a sweep's workers are to die.
+    hits: BTreeMap<(Call, Edge), u32>,
 }
 
 /// Dice by purpose.
@@ -97,7 +97,7 @@ impl World {
             before_reshard: None,
             shards: BTreeMap::new(),
             table_gone_until: Duration::ZERO,
-            hits: 0,
+            hits: BTreeMap::new(),
         };
         Arc::new(Self {
             #[cfg(feature = "sdk")]
@@ -173,10 +173,14 @@ impl World {
         }
         let dies = {
             let mut state = self.state();
-            let is_swept =
-                self.plan.crash.is_some_and(|crash| crash.call == call && crash.edge == edge);
-            state.hits += u32::from(is_swept);
-            let is_hit = is_swept && self.plan.crash.is_some_and(|crash| crash.hit == state.hits);
+            let mut crashes =
+                self.plan.crashes.iter().filter(|it| (it.call, it.edge) == (call, edge));
+            let is_hit = crashes.clone().next().is_some() && {
+                let hits = state.hits.entry((call, edge)).or_default();
+                *hits += 1;
+                let hits = *hits;
+                crashes.any(|crash| crash.hit == hits)
+            };
             if is_hit {
                 state.tally.count(SWEPT);
             }

@@ -66,9 +66,10 @@ impl Plan {
         plan
     }
 
-    /// Three minutes in which every call of a worker is made, and in which one dies at `crash`.
+    /// Three minutes in which every call of a worker is made, and in which one dies at each of
+    /// `crashes`.
     #[must_use]
-    pub fn sweep(crash: CrashAt) -> Self {
+    pub fn sweep(crashes: Vec<CrashAt>) -> Self {
         let limits = Limits {
             without: Family::ALL.into_iter().collect(),
             chaos: Some(secs(180)),
@@ -101,7 +102,7 @@ impl Plan {
             (secs(130), Happening::Merge { pick: 1 }),
             stop(150, 0),
         ];
-        plan.crash = Some(crash);
+        plan.crashes = crashes;
         plan
     }
 }

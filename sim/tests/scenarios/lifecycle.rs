@@ -124,7 +124,7 @@ fn a_worker_that_dies_in_the_middle_of_a_split_loses_no_child() {
             let crash = CrashAt { call, edge: *edge, hit: *hit };
             let ran = Scenario::new(1, 1)
                 .at(secs(20), SPLIT)
-                .with(|plan| (plan.quiet, plan.crash) = (secs(180), Some(crash)))
+                .with(|plan| (plan.quiet, plan.crashes) = (secs(180), vec![crash]))
                 .run();
             assert_eq!(ran.outcome().tally.of("node: crash at an edge"), 1, "{crash}");
             for child in 1..=2 {
