@@ -43,8 +43,8 @@ pub(crate) struct Args {
     /// Draws the one seed's run into an SVG file, and tells it in words.
     #[arg(long, requires = "seed", value_name = "FILE")]
     pub(crate) timeline: Option<PathBuf>,
-    /// Lets a worker die at each point of its calls in turn, in runs of three minutes; or at one, or
-    /// at several of one run.
+    /// Lets a worker die at each point of its calls in turn, in runs of three minutes; or at one,
+    /// or at several of one run.
     #[arg(long, value_name = "POINT[+POINT]", num_args = 0..=1, default_missing_value = "")]
     pub(crate) sweep: Option<String>,
     /// Stops at the first run that fails, and only names what was broken.

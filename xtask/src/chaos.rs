@@ -8,7 +8,7 @@ use crate::tools::{self, CC, NODE, PYTHON};
 use crate::tree::Tree;
 
 /// How long faults happen when it is one test among others.
-const MINUTES_AS_A_TEST: &str = "2";
+const MINUTES_AS_A_TEST: &str = "4";
 
 /// Real daemons and children under kills, pauses and failing requests, for as long as asked.
 pub(crate) fn chaos(tree: &Tree, arguments: &[String]) -> Result<ExitCode, String> {

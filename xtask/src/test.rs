@@ -37,10 +37,6 @@ const GROUPS: [Group; 8] = [
     Group { name: "chaos", title: "real daemons and children under faults", run: chaos::test },
 ];
 
-/// The groups that are not part of every run: the timing of real processes, and of servers that
-/// were not written here, decides in them.
-const BY_NAME_ONLY: [&str; 2] = ["chaos", "conformance"];
-
 /// Runs all groups, or the one named.
 pub(crate) fn test(tree: &Tree, only: Option<&str>) -> Result<ExitCode, String> {
     tools::need(&[CC, NODE, NPM, PYTHON])?;
@@ -51,10 +47,7 @@ pub(crate) fn test(tree: &Tree, only: Option<&str>) -> Result<ExitCode, String> 
         return Err(format!("no tests are called `{name}`: {}", names.join(", ")));
     }
     let mut steps = Steps::default();
-    let is_wanted = |group: &&Group| match only {
-        Some(name) => name == group.name,
-        None => !BY_NAME_ONLY.contains(&group.name),
-    };
+    let is_wanted = |group: &&Group| only.is_none_or(|name| name == group.name);
     for group in GROUPS.iter().filter(is_wanted) {
         let again = format!("cargo xtask test {}", group.name);
         steps.step(group.title, &again, || (group.run)(tree));

@@ -154,7 +154,7 @@ enum Take {
     Taken(Box<Lease>, Time),
     /// It is not.
     Not,
-    /// No answer, and none to the question what became of it.
+    /// It may be, or may come to be: no answer, and no proof that it was refused.
     Unknown,
 }
 
@@ -177,26 +177,34 @@ async fn take(shared: &Shared, seen: &Lease) -> Take {
     let (sent_at, date) = (clock.now(), clock.date());
     let taken = seen.taken_by(me, date);
     let answer = within(&**clock, limit, table.write(&row::take(seen, me, date))).await;
-    let proven = match answer {
+    match answer {
         Some(Ok(Outcome::Written)) => return Take::Taken(Box::new(taken), sent_at),
-        Some(Ok(Outcome::Refused)) => Ok(false),
+        Some(Ok(Outcome::Refused)) => {
+            debug!(lease = %seen.key, "somebody else was first");
+            return Take::Not;
+        }
         Some(Err(error)) if !error.is_ambiguous() => {
             warn!(lease = %seen.key, %error, "lease not taken");
             return Take::Not;
         }
-        Some(Err(_)) | None => is_proven(shared, &taken).await,
-    };
-    match proven {
-        Ok(true) => confirm(shared, &taken).await,
-        Ok(false) => {
-            debug!(lease = %seen.key, "somebody else was first");
-            Take::Not
-        }
+        Some(Err(_)) | None => {}
+    }
+    match read(shared, &seen.key).await {
+        Ok(Some(row)) if taken.is_proven_by(&row) => confirm(shared, &taken).await,
+        Ok(Some(row)) if may_yet_be_taken(seen, &row) => Take::Unknown,
+        Ok(Some(_) | None) => Take::Not,
         Err(error) => {
             warn!(lease = %seen.key, %error, "not known whether the lease is taken");
             Take::Unknown
         }
     }
+}
+
+/// Whether a take of the lease that was `seen` would still find the row as it expects it: then one
+/// without an answer may only be late.
+fn may_yet_be_taken(seen: &Lease, row: &Lease) -> bool {
+    (row.counter, &row.owner, &row.checkpoint_owner)
+        == (seen.counter, &seen.owner, &seen.checkpoint_owner)
 }
 
 /// Renews a lease that a read has proven to be taken. An earlier take of the same row, late, may
@@ -214,12 +222,6 @@ async fn confirm(shared: &Shared, taken: &Lease) -> Take {
             Take::Unknown
         }
     }
-}
-
-/// Whether the row is, by a consistent read, what a write without an answer would have made it.
-async fn is_proven(shared: &Shared, wanted: &Lease) -> Result<bool, TableError> {
-    let row = read(shared, &wanted.key).await?;
-    Ok(row.is_some_and(|row| wanted.is_proven_by(&row)))
 }
 
 /// Reads a lease consistently, within the time that one write may take.

@@ -2,6 +2,18 @@
 
 use super::*;
 
+/// The take is applied after a read has shown the row as it was.
+#[tokio::test(start_paused = true)]
+async fn a_stop_releases_a_lease_whose_take_came_late() {
+    let world = World::with_shards(2);
+    world.table.fate([Fate::Answered, Fate::Answered, Fate::Late]);
+    let worker = world.start("a");
+    world.wait("the late take", || (0..2).all(|shard| world.owner(shard).is_some())).await;
+    worker.stopper.stop();
+    assert!(ended(worker).await.in_order);
+    assert_eq!([world.owner(0), world.owner(1)], [None, None]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stop_releases_a_lease_that_expires_meanwhile() {
     let world = World::with_shards(1);
