@@ -11,6 +11,8 @@ pub(crate) struct Tenure<'a> {
     pub(crate) shard: &'a str,
     pub(crate) started_t: u64,
     pub(crate) start: &'a Place,
+    /// When its processor returned from its start; where that is not written down, the start.
+    pub(crate) initialized_t: Option<u64>,
     /// The prepared checkpoint that it was given.
     pub(crate) pending: Option<&'a Place>,
     pub(crate) batches: Vec<Batch<'a>>,
@@ -128,6 +130,7 @@ impl<'a> Tenure<'a> {
             shard,
             started_t: *t,
             start: place,
+            initialized_t: None,
             pending: pending.as_ref(),
             batches: Vec::new(),
             asks: Vec::new(),
@@ -204,6 +207,7 @@ impl<'a> Tenure<'a> {
     }
 
     fn hand(&mut self, t: u64, records: Vec<Record<'a>>) {
+        self.initialized_t.get_or_insert(self.started_t);
         let is_same = |last: &Batch<'_>| !records.is_empty() && last.records == records;
         let is_repeat = self.batches.last().is_some_and(is_same);
         if let Some(last) = records.last() {
@@ -218,6 +222,7 @@ impl<'a> Tenure<'a> {
     }
 
     fn done(&mut self, done: Done) {
+        self.initialized_t.get_or_insert(done.t);
         if !std::mem::take(&mut self.progress.is_batch_out) {
             return;
         }

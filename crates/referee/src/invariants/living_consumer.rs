@@ -13,7 +13,8 @@ use crate::verdict::Violation;
 ///
 /// The wait begins with the record, the last return of the processor, the lease's last move, or its
 /// parents' end, whichever came last. A call that is out, until another processor starts, and one
-/// that has just failed, are named reasons to wait. That a processor cannot be initialized is in no
+/// that has just failed, are named reasons to wait; the time that processors take to start does not
+/// count. That a processor cannot be initialized is in no
 /// journal, so none may fail there in that phase.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let Some(terms) = history.terms else { return Vec::new() };
@@ -50,7 +51,7 @@ fn silence(history: &History<'_>, shard: &ShardHistory<'_>, terms: &Terms) -> Op
             && until.saturating_sub(put.t.max(terms.quiet_from)) > limit
             && let Some(idle_t) = idle_since(history, shard, before, until)
             && let from = idle_t.max(put.t).max(terms.quiet_from)
-            && until.saturating_sub(from) > limit
+            && until.saturating_sub(from + starting(history, shard, from, until)) > limit
             && shard.lease.row_at(from).is_some_and(|row| !row.is_finished())
         {
             return Some((from, until));
@@ -59,6 +60,18 @@ fn silence(history: &History<'_>, shard: &ShardHistory<'_>, terms: &Terms) -> Op
         before = hand;
     }
     None
+}
+
+/// How long, of a time, processors were about to start.
+fn starting(history: &History<'_>, shard: &ShardHistory<'_>, from: u64, until: u64) -> u64 {
+    let mut next_t = until;
+    let mut total = 0;
+    for tenure in history.tenures_of(shard).rev() {
+        let end_t = tenure.initialized_t.unwrap_or(next_t).min(next_t);
+        total += end_t.saturating_sub(tenure.started_t.max(from));
+        next_t = tenure.started_t.min(next_t);
+    }
+    total
 }
 
 fn hands(history: &History<'_>, shard: &ShardHistory<'_>, end: u64) -> Vec<Hand> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shardwise_referee::{Invariant, judge};
+use shardwise_referee::{Invariant, Journals, judge};
 
 use crate::clean::eventful;
 use crate::story::{Story, WORKERS};

@@ -216,6 +216,24 @@ fn a_processor_that_died_over_a_call_gives_the_next_one_its_time() {
 }
 
 #[test]
+fn a_processor_that_takes_its_time_to_start_is_a_reason_to_wait() {
+    let (mut story, _) = at_rest();
+    story.put(FIRST, "late");
+    let next = story.start(WORKERS[0], FIRST);
+    let mut silent = story.clone();
+    story.wait(65 * SECOND);
+    story.done(&next, None);
+    silent.done(&next, None);
+    silent.wait(65 * SECOND);
+    for story in [&mut story, &mut silent] {
+        story.hand(&next, 1);
+        story.end_quiet();
+    }
+    assert_blamed(&story, []);
+    assert_blamed(&silent, [Invariant::HeldLeaseAlive]);
+}
+
+#[test]
 fn a_call_that_went_with_its_worker_is_no_reason_to_wait() {
     let mut story = wait_after_a_call(|story, tenure| {
         story.events.get_mut(tenure).unwrap().pop();
