@@ -37,6 +37,12 @@ impl LeaseWrites {
         Ok(Self { writes: lines.iter().filter_map(LeaseWrite::of).collect() })
     }
 
+    /// Whether a worker ever had a lease.
+    #[must_use]
+    pub fn has_owned(&self, worker: &str) -> bool {
+        self.writes.iter().any(|write| write.owner.as_deref() == Some(worker))
+    }
+
     /// The leases that a worker holds at a time.
     #[must_use]
     pub fn held(&self, worker: &str, t: u64) -> Vec<&str> {

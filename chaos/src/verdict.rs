@@ -1,8 +1,10 @@
 //! What had to be so at the end of a run, and whether it was.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use shardwise_demo::error::Error;
 use shardwise_demo::report::Report;
 use shardwise_referee::Verdict;
@@ -107,7 +109,12 @@ fn daemons(
             }
             How::Asked { asked_t, status } => (asked_t, status),
         };
+        // It was asked before it could hear, and had done nothing.
+        let is_unheard = status
+            .is_some_and(|status| status.signal() == Some(Signal::TERM.as_raw()))
+            && !leases.has_owned(worker);
         match status.and_then(|status| status.code()) {
+            _ if is_unheard => {}
             Some(0) => {
                 in_order += 1;
                 let held = leases.held(worker, death.t);

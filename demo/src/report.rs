@@ -35,16 +35,24 @@ impl Report {
         self.lines.push(Line { what: what.to_owned(), is_so: None, figures: figures.into() });
     }
 
+    /// That what came again lay after the last checkpoint: so it is where no write comes late.
+    pub fn duplicates_after_checkpoint(&mut self, verdict: &Verdict) {
+        let counts = &verdict.counts;
+        let before = counts.duplicates.saturating_sub(counts.duplicates_after_checkpoint);
+        let figures = format!("{before} before it");
+        self.check("duplicates only after the last checkpoint", before == 0, figures);
+    }
+
     /// What the referee says of the journals.
     pub fn verdict(&mut self, verdict: &Verdict) {
         let counts = &verdict.counts;
         let delivered = counts.distinct == counts.put && !is_broken(verdict, DELIVERED);
         let of = format!("{} of {}", counts.distinct, counts.put);
         self.check("every record delivered at least once", delivered, of);
-        let again = format!("{} duplicates", counts.duplicates);
-        let late = counts.duplicates == counts.duplicates_after_checkpoint;
-        let late = late && !is_broken(verdict, &[Invariant::DuplicatesBounded]);
-        self.check("duplicates only after the last checkpoint", late, again);
+        let (again, late) = (counts.duplicates, counts.duplicates_after_checkpoint);
+        let is_bounded = !is_broken(verdict, &[Invariant::DuplicatesBounded]);
+        let again = format!("{again} duplicates, {late} after the last checkpoint");
+        self.check("no record again but in a new tenure", is_bounded, again);
         for (what, invariants, figures) in [
             ("order kept", ORDER, format!("{} tenures", counts.tenures)),
             ("checkpoints never went back", CHECKPOINTS, format!("{} written", counts.checkpoints)),
@@ -157,7 +165,8 @@ mod tests {
     fn a_duplicate_before_the_checkpoint_spoils_the_report() {
         let counts = Counts { duplicates: 2, duplicates_after_checkpoint: 1, ..Counts::default() };
         let mut report = Report::default();
-        report.verdict(&Verdict { counts, violations: Vec::new(), not_judged: Vec::new() });
+        let (violations, not_judged) = (Vec::new(), Vec::new());
+        report.duplicates_after_checkpoint(&Verdict { counts, violations, not_judged });
         assert_eq!(report.faults().count(), 1);
     }
 

@@ -265,6 +265,7 @@ impl Run {
         }
         let verdict = shardwise_referee::judge(&Journals::read(&self.directory)?);
         report.verdict(&verdict);
+        report.duplicates_after_checkpoint(&verdict);
         report.totals(&self.follow.totals, expected);
         self.tell(&verdict, &mut report, took);
         if !verdict.is_clean() {
