@@ -37,7 +37,7 @@ pub(crate) fn coverage(tree: &Tree) -> Result<ExitCode, String> {
     let tests = ["--packages", "shardwise-core", "--packages", "shardwise-sim", "--lib"];
     let golden = ["--packages", "shardwise-core", "--test", "golden_rows"];
     // Small worlds on a paused clock, for what a simulated fleet seldom comes to.
-    let library = ["--packages", "shardwise", "--lib", "--no-default-features"];
+    let library = ["--packages", "shardwise", "--lib"];
     let simulation = ["--packages", "shardwise-sim", "--command", "build", "--"];
     let simulation: Vec<&str> = simulation.into_iter().chain(SIMULATION.split(' ')).collect();
     let runs: [(&str, &[&str]); 4] =
@@ -46,7 +46,8 @@ pub(crate) fn coverage(tree: &Tree) -> Result<ExitCode, String> {
         let report = tree.target.join("coverage").join(name);
         let mut run = tree.command(&tarpaulin);
         run.args(["tarpaulin", "--engine", "ptrace", "--profile", "coverage", "--locked"]);
-        run.args(["--skip-clean", "--out", "Json"]);
+        // Without the SDK, whose edge is no subject here.
+        run.args(["--no-default-features", "--skip-clean", "--out", "Json"]);
         run.arg("--output-dir").arg(&report).arg("--target-dir");
         run.arg(tree.target.join("coverage/build"));
         run.args(FILES.iter().flat_map(|file| ["--include-files", file]));

@@ -23,7 +23,7 @@ pub(crate) fn gate(tree: &Tree) -> Result<Counts, Failure> {
     run_tests(tree.command(tree.built("debug", "shardwise-sim")).args(GATE))
 }
 
-const GATE: [&str; 5] = ["--gate", "--from", "100", "--seeds", "100"];
+const GATE: [&str; 5] = ["--gate", "--from", "100", "--seeds", "500"];
 
 /// The sizes of the protocol model that take too long for each run.
 const MODEL_AT_NIGHT: [&str; 8] = [
