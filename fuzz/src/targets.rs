@@ -1,5 +1,6 @@
 //! What is fuzzed: pure functions that read bytes from outside.
 
+mod aggregate;
 mod checkpoint;
 mod child_message;
 mod executable_name;
@@ -19,7 +20,8 @@ pub(crate) struct Target {
     pub(crate) check: fn(&[u8]),
 }
 
-pub(crate) static TARGETS: [Target; 7] = [
+pub(crate) static TARGETS: [Target; 8] = [
+    aggregate::TARGET,
     checkpoint::TARGET,
     child_message::TARGET,
     executable_name::TARGET,

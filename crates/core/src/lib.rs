@@ -5,6 +5,7 @@
 //! The library `shardwise` and the daemon carry the decisions out; the simulation runs the very
 //! same code.
 
+pub mod aggregate;
 pub mod checkpoint;
 pub mod config;
 pub mod consumer;

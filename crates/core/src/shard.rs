@@ -48,6 +48,12 @@ impl HashKeyRange {
     pub const fn end(&self) -> u128 {
         self.end
     }
+
+    /// Whether a hash key is in the range.
+    #[must_use]
+    pub const fn contains(&self, hash_key: u128) -> bool {
+        self.start <= hash_key && hash_key <= self.end
+    }
 }
 
 impl fmt::Display for HashKeyRange {
