@@ -2,10 +2,11 @@
 //!
 //! An aggregate is four bytes that nothing else begins with, a protobuf message, and the MD5 sum of
 //! the message. [`read`] takes one apart as Java's `AggregatorUtil` does, so that a fleet of both
-//! delivers the same user records with the same sub-sequence numbers. In three places it is
+//! delivers the same user records with the same sub-sequence numbers. In four places it is
 //! stricter, and what it refuses is delivered as it is: numbers wider than their type, keys that
-//! Kinesis would not take, and aggregates that would fill the memory. An index that Java would cut
-//! to 32 bits points at nothing here.
+//! Kinesis would not take, aggregates that would fill the memory, and a user record whose keys make
+//! no sense: Java delivers what is before it, and loses the rest. An index that Java would cut to
+//! 32 bits points at nothing here.
 //!
 //! # Memory
 //!
@@ -77,6 +78,14 @@ pub enum Corrupt {
     /// A key has more than [`KEY_CHARACTERS_MAX`] characters.
     #[error("key of more than 256 characters in an aggregate")]
     Key,
+    /// A user record cannot be understood.
+    #[error("user record {sub_sequence} of an aggregate has {flaw}")]
+    UserRecord {
+        /// Its place in the aggregate.
+        sub_sequence: u64,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
     /// It expands to more than [`EXPANSION_MAX`] times its size, or [`EXPANDED_BYTES_MAX`].
     #[error("aggregate that expands to too much")]
     TooLarge,
@@ -87,8 +96,6 @@ pub enum Corrupt {
 pub struct Aggregate<'a> {
     /// The user records, in order. Each one's sub-sequence number is its place in this list.
     pub user_records: Vec<UserRecord<'a>>,
-    /// What ended the list early, if something did: the rest is lost, as it is in Java.
-    pub cut_off: Option<CutOff>,
 }
 
 /// One user record. What it does not say is that of the Kinesis record.
@@ -102,18 +109,6 @@ pub struct UserRecord<'a> {
     pub explicit_hash_key: Option<Arc<str>>,
     /// Its place in the aggregate, from 0 on.
     pub sub_sequence: u64,
-}
-
-/// The first user record that cannot be understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("user record {sub_sequence} of an aggregate has {flaw}: {lost} are lost")]
-pub struct CutOff {
-    /// Its sub-sequence number.
-    pub sub_sequence: u64,
-    /// How many user records are lost: this one, and all behind it.
-    pub lost: u64,
-    /// What is wrong with it.
-    pub flaw: Flaw,
 }
 
 /// What is wrong with a user record.
@@ -188,14 +183,8 @@ fn take_apart(
     let mut tables = Tables::of(&message, range);
     let mut user_records = Vec::with_capacity(message.records);
     for (record, sub_sequence) in message.records().zip(0..) {
-        let keys = match tables.keys_of(&record) {
-            Ok(keys) => keys,
-            Err(flaw) => {
-                let lost = (message.records - user_records.len()) as u64;
-                let cut_off = Some(CutOff { sub_sequence, lost, flaw });
-                return Ok(Some(Aggregate { user_records, cut_off }));
-            }
-        };
+        let keys = tables.keys_of(&record);
+        let keys = keys.map_err(|flaw| Corrupt::UserRecord { sub_sequence, flaw })?;
         if !keys.is_inside {
             return Ok(None);
         }
@@ -211,7 +200,7 @@ fn take_apart(
             sub_sequence,
         });
     }
-    Ok(Some(Aggregate { user_records, cut_off: None }))
+    Ok(Some(Aggregate { user_records }))
 }
 
 struct Tables<'a> {

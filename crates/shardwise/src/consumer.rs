@@ -12,6 +12,7 @@ use shardwise_core::config::{Config, OnFailure};
 use shardwise_core::consumer::{Call, ConsumerState, Event, Failure};
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::row::{self, Row};
+use shardwise_core::shard::HashKeyRange;
 use shardwise_core::time::Timestamp;
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
@@ -25,6 +26,7 @@ use crate::processor::{
     Checkpointer, Initialize, ProcessRecords, ProcessorError, ProcessorFactory, RecordProcessor,
 };
 use crate::retrieval::polling::Reader;
+use crate::retrieval::user_records::UserRecords;
 use crate::retrieval::{Batch, Fetched};
 use crate::status::Board;
 use crate::tenure::Tenure;
@@ -69,6 +71,8 @@ struct Work {
     checkpointer: Checkpointer,
     /// The date that LATEST stands for, while that is the checkpoint.
     latest_since: Option<Timestamp>,
+    /// The hash keys of the shard, where its row says them.
+    hash_range: Option<HashKeyRange>,
     reader: Option<Reader>,
     /// The batch that failed, to be handed over again, and how often it was.
     again: Option<(Batch, u32)>,
@@ -208,8 +212,14 @@ impl Consumer {
         info!(shard = %self.shard, checkpoint = %input.checkpoint, "processor starts");
         let checkpointer = Checkpointer::new(Arc::clone(&self.tenure), lease.checkpoint);
         let processor = (self.shared.factory)(&self.shard);
-        let latest_since = lease.latest_since;
-        self.work = Some(Work { processor, checkpointer, latest_since, reader: None, again: None });
+        self.work = Some(Work {
+            processor,
+            checkpointer,
+            latest_since: lease.latest_since,
+            hash_range: lease.hash_range,
+            reader: None,
+            again: None,
+        });
         let work = self.work.as_mut().expect("it was set on the line above");
         let call = work.processor.initialize(&input);
         supervised(&self.shared, &self.key, call, &work.checkpointer).await
@@ -263,7 +273,9 @@ impl Consumer {
                 let from = work.checkpointer.last();
                 let position = Position::of(&from, work.latest_since, config.initial_position);
                 let Some(position) = position else { return Event::ShardEnded };
-                let reader = Reader::start(ports, config, board, &self.shard, &from, position);
+                let user_records = UserRecords::new(self.shard.clone(), work.hash_range, from);
+                let reader =
+                    Reader::start(ports, config, board, &self.shard, user_records, position);
                 work.reader.insert(reader)
             }
         };

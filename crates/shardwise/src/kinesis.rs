@@ -1,6 +1,7 @@
 //! Port: the stream calls that a worker needs, in our own types.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -137,7 +138,10 @@ pub struct Record {
     /// What the producer put.
     pub data: Bytes,
     /// Its partition key. A producer may leave it to the service.
-    pub partition_key: Option<String>,
+    pub partition_key: Option<Arc<str>>,
+    /// The hash key that the producer chose instead of the partition key's, in an aggregated
+    /// record; of a plain one Kinesis does not tell it.
+    pub explicit_hash_key: Option<Arc<str>>,
     /// Its place in the shard.
     pub sequence_number: SequenceNumber,
     /// Its place in an aggregated record; 0 for a plain one.

@@ -2,6 +2,7 @@
 
 pub(crate) mod polling;
 mod prefetch;
+pub(crate) mod user_records;
 
 use shardwise_core::shard::ChildShard;
 

@@ -12,7 +12,7 @@ use shardwise_core::time::{Time, Timestamp};
 use tokio::time::Instant;
 
 pub(crate) use self::recorder::{Act, Log, Recorder, Told};
-pub(crate) use self::stream::MemoryStream;
+pub(crate) use self::stream::{MemoryStream, shard_id};
 pub(crate) use self::table::{Fate, MemoryTable};
 use crate::clock::Clock;
 
@@ -24,6 +24,15 @@ impl PausedClock {
     pub(crate) fn start() -> Self {
         Self { start: Instant::now() }
     }
+}
+
+/// An aggregate of `hello`, of the partition key `pk-1`, and `world!`, of `pk-2`: V1 of our
+/// reference. The keys lie in the upper half of all hash keys.
+pub(crate) fn two_user_records() -> Vec<u8> {
+    let body =
+        b"\x0a\x04pk-1\x0a\x04pk-2\x1a\x09\x08\x00\x1a\x05hello\x1a\x0a\x08\x01\x1a\x06world!";
+    let digest = 0xd499_14be_0c2d_0790_1a10_ca19_9c83_2059_u128.to_be_bytes();
+    [&b"\xf3\x89\x9a\xc2"[..], body, &digest].concat()
 }
 
 /// The date of a test that began at `start`.

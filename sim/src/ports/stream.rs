@@ -298,7 +298,8 @@ fn answer(batch: stream::Batch) -> Result<Answer, KinesisError> {
         let millis = i64::try_from(record.arrival.as_millis()).unwrap_or(i64::MAX);
         Ok(Record {
             data: record.data,
-            partition_key: Some(record.partition_key.to_string()),
+            partition_key: Some(record.partition_key.to_string().into()),
+            explicit_hash_key: None,
             sequence_number: sequence_number(record.sequence_number)?,
             sub_sequence_number: 0,
             approximate_arrival: Some(Timestamp::from_millis(millis)),

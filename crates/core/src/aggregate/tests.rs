@@ -45,11 +45,8 @@ fn upper() -> HashKeyRange {
 /// The user records, if all of them can be read.
 fn whole(data: &[u8], range: HashKeyRange) -> Vec<UserRecord<'_>> {
     match read(data, range) {
-        Reading::Aggregate(Aggregate { user_records, cut_off: None }) => user_records,
-        other @ (Reading::Plain
-        | Reading::Corrupt(_)
-        | Reading::Elsewhere
-        | Reading::Aggregate(_)) => panic!("{other:?}"),
+        Reading::Aggregate(Aggregate { user_records }) => user_records,
+        other @ (Reading::Plain | Reading::Corrupt(_) | Reading::Elsewhere) => panic!("{other:?}"),
     }
 }
 
@@ -212,15 +209,12 @@ fn a_key_that_is_not_utf_8_is_delivered_with_replacements_and_hashed_with_them()
 }
 
 #[test]
-fn what_is_in_front_of_a_record_without_sense_stays_and_the_rest_is_told_lost() {
-    let data = unhex(BAD_INDEX);
-    let Reading::Aggregate(aggregate) = read(&data, HashKeyRange::ALL) else { panic!() };
-    assert_eq!(told(&aggregate.user_records), [(0, "only", None, &b"ok"[..])]);
-    let cut_off = aggregate.cut_off.unwrap();
-    assert_eq!(cut_off, CutOff { sub_sequence: 1, lost: 2, flaw: Flaw::PartitionKeyMissing });
+fn an_aggregate_with_a_user_record_without_sense_is_delivered_as_it_is() {
+    let why = corrupt(&unhex(BAD_INDEX));
+    assert_eq!(why, Corrupt::UserRecord { sub_sequence: 1, flaw: Flaw::PartitionKeyMissing });
     assert_eq!(
-        cut_off.to_string(),
-        "user record 1 of an aggregate has a partition key that is not there: 2 are lost"
+        why.to_string(),
+        "user record 1 of an aggregate has a partition key that is not there"
     );
 }
 
@@ -233,9 +227,7 @@ fn an_index_is_never_narrowed() {
             (record(0, Some(index), b"x"), Flaw::HashKeyMissing),
         ] {
             let data = sealed(&[tables.clone(), bad].concat());
-            let cut_off = Some(CutOff { sub_sequence: 0, lost: 1, flaw });
-            let aggregate = Aggregate { user_records: Vec::new(), cut_off };
-            assert_eq!(read(&data, HashKeyRange::ALL), Reading::Aggregate(aggregate));
+            assert_eq!(corrupt(&data), Corrupt::UserRecord { sub_sequence: 0, flaw });
         }
     }
 }
@@ -281,9 +273,8 @@ fn the_first_bad_user_record_decides() {
     assert_eq!(read(&first_outside, HashKeyRange::ALL), Reading::Elsewhere);
 
     let first_senseless = sealed(&[tables, senseless, outside].concat());
-    let cut_off = Some(CutOff { sub_sequence: 0, lost: 2, flaw: Flaw::HashKeyNotANumber });
-    let aggregate = Aggregate { user_records: Vec::new(), cut_off };
-    assert_eq!(read(&first_senseless, HashKeyRange::ALL), Reading::Aggregate(aggregate));
+    let why = Corrupt::UserRecord { sub_sequence: 0, flaw: Flaw::HashKeyNotANumber };
+    assert_eq!(corrupt(&first_senseless), why);
 }
 
 #[test]
@@ -371,18 +362,17 @@ fn meaning_of(reading: &Reading<'_>) -> Meaning {
             Corrupt::Message => "message",
             Corrupt::Key => "key",
             Corrupt::TooLarge => "large",
+            Corrupt::UserRecord { .. } => "user record",
         }),
-        Reading::Aggregate(Aggregate { user_records, cut_off }) => {
+        Reading::Aggregate(Aggregate { user_records }) => {
             let users = user_records.iter().map(|record| model::User {
                 data: record.data.to_vec(),
                 partition_key: record.partition_key.to_string(),
                 hash_key: record.explicit_hash_key.as_deref().map(str::to_owned),
             });
             let numbers = user_records.iter().map(|record| record.sub_sequence);
-            let cut_at = cut_off.as_ref().map(|cut_off| cut_off.sub_sequence);
-            assert!(numbers.chain(cut_at).eq((0..).take(user_records.len() + cut_at.iter().len())));
-            let lost = cut_off.as_ref().map_or(0, |cut_off| cut_off.lost as usize);
-            Meaning::Aggregate(users.collect(), lost)
+            assert!(numbers.eq((0..).take(user_records.len())));
+            Meaning::Aggregate(users.collect())
         }
     }
 }
@@ -401,8 +391,7 @@ fn whatever_is_read_from_whatever_shard_means_what_the_model_says() {
             Meaning::Plain => "plain".to_owned(),
             Meaning::Corrupt(why) => format!("corrupt: {why}"),
             Meaning::Elsewhere => "elsewhere".to_owned(),
-            Meaning::Aggregate(users, 0) => format!("aggregate of {}", users.len().min(3)),
-            Meaning::Aggregate(..) => "cut off".to_owned(),
+            Meaning::Aggregate(users) => format!("aggregate of {}", users.len().min(3)),
         };
         *seen.entry(name).or_default() += 1;
     }

@@ -146,7 +146,8 @@ fn record(record: types::Record) -> Result<Record, KinesisError> {
     let arrival = record.approximate_arrival_timestamp.and_then(|date| date.to_millis().ok());
     Ok(Record {
         data: Bytes::from(record.data.into_inner()),
-        partition_key: record.partition_key.filter(|key| !key.is_empty()),
+        partition_key: record.partition_key.filter(|key| !key.is_empty()).map(Into::into),
+        explicit_hash_key: None,
         sequence_number: sequence_number(&record.sequence_number)?,
         sub_sequence_number: 0,
         approximate_arrival: arrival.map(Timestamp::from_millis),

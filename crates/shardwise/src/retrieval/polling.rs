@@ -14,9 +14,10 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::prefetch::Prefetch;
+use super::user_records::UserRecords;
 use super::{Batch, Fetched};
 use crate::clock::within;
-use crate::kinesis::{Answer, KinesisError, Position, Record, ShardIterator};
+use crate::kinesis::{Answer, KinesisError, Position, ShardIterator};
 use crate::shards;
 use crate::status::Board;
 use crate::worker::Ports;
@@ -31,9 +32,6 @@ const THROTTLED_WAIT: Duration = Duration::from_secs(1);
 /// How long a shard must be neither found nor listed before it counts as gone: a list may be old.
 const GONE_AFTER: Duration = Duration::from_secs(60);
 
-/// How a record of the Kinesis Producer Library that holds several user records begins.
-const AGGREGATE_MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
-
 /// Reads one shard in a task of its own; dropping it stops the task.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -42,13 +40,13 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Starts at `position`, and delivers what is behind `checkpoint`.
+    /// Starts at `position`, and delivers what `user_records` finds in what is read.
     pub(crate) fn start(
         ports: &Ports,
         config: &Arc<Config>,
         board: &Board,
         shard: &ShardId,
-        checkpoint: &Checkpoint,
+        user_records: UserRecords,
         position: Position,
     ) -> Self {
         let prefetch = Arc::new(Prefetch::new(&config.polling));
@@ -57,14 +55,13 @@ impl Reader {
             config: Arc::clone(config),
             board: board.clone(),
             shard: shard.clone(),
-            checkpoint: checkpoint.clone(),
+            user_records,
             position,
             iterator: None,
             is_ahead: false,
             read_at: ports.clock.now(),
             failures: 0,
             gone_since: None,
-            warned_of_aggregates: false,
             prefetch: Arc::clone(&prefetch),
         };
         let task = tokio::spawn(async move {
@@ -93,8 +90,7 @@ struct Poller {
     config: Arc<Config>,
     board: Board,
     shard: ShardId,
-    /// Records up to here are processed: they are not delivered again.
-    checkpoint: Checkpoint,
+    user_records: UserRecords,
     /// Where a new iterator begins.
     position: Position,
     iterator: Option<ShardIterator>,
@@ -106,7 +102,6 @@ struct Poller {
     failures: u32,
     /// Since when the stream has neither found nor listed the shard.
     gone_since: Option<Time>,
-    warned_of_aggregates: bool,
     prefetch: Arc<Prefetch>,
 }
 
@@ -172,11 +167,7 @@ impl Poller {
         let pause = self.config.polling.idle_time.max(time_to_deliver(bytes));
         self.read_at = self.ports.clock.now() + pause;
 
-        let mut records = answer.records;
-        if records.first().is_some_and(|first| first.place() <= self.checkpoint) {
-            records.retain(|record| is_behind(record, &self.checkpoint));
-        }
-        self.look_for_aggregates(&records);
+        let records = self.user_records.of(answer.records);
         if !records.is_empty() || (self.config.processor.call_for_empty_batches && !is_end) {
             let millis_behind_latest = answer.millis_behind_latest;
             self.prefetch.put(Fetched::Batch(Batch { records, millis_behind_latest }));
@@ -203,8 +194,9 @@ impl Poller {
             }
             KinesisError::Invalid(_) => {
                 let is_at_date = matches!(self.position, Position::AtTimestamp(_));
-                self.is_ahead =
-                    self.iterator.is_none() && is_at_date && self.checkpoint == Checkpoint::Latest;
+                self.is_ahead = self.iterator.is_none()
+                    && is_at_date
+                    && *self.user_records.checkpoint() == Checkpoint::Latest;
                 self.drop_iterator();
                 self.fail_loudly(&error);
             }
@@ -234,16 +226,6 @@ impl Poller {
         let doubled = idle_time.saturating_mul(2_u32.pow(self.failures.min(6) - 1));
         let pause = doubled.min(LONGEST_WAIT).max(at_least).max(idle_time);
         self.read_at = self.ports.clock.now() + pause;
-    }
-
-    /// Says once that records of the Kinesis Producer Library come as they are.
-    fn look_for_aggregates(&mut self, records: &[Record]) {
-        let is_aggregate = |record: &Record| record.data.starts_with(&AGGREGATE_MAGIC);
-        if !self.warned_of_aggregates && records.iter().any(is_aggregate) {
-            self.warned_of_aggregates = true;
-            warn!(shard = %self.shard,
-                "aggregated records of the Kinesis Producer Library are not taken apart yet");
-        }
     }
 
     /// A shard that cannot be found has ended only if the lists do not show it either, for a while.
@@ -277,23 +259,6 @@ impl Poller {
             hash_range: shard.hash_range,
         })
     }
-}
-
-/// Whether a record is still to be delivered.
-///
-/// A checkpoint inside an aggregated record leaves some of its user records; as long as those are
-/// not told apart, the whole record comes again.
-fn is_behind(record: &Record, checkpoint: &Checkpoint) -> bool {
-    let is_inside = match checkpoint {
-        Checkpoint::At { sequence, sub_sequence } => {
-            *sub_sequence > 0 && *sequence == record.sequence_number
-        }
-        Checkpoint::AtTimestamp
-        | Checkpoint::TrimHorizon
-        | Checkpoint::Latest
-        | Checkpoint::ShardEnd => false,
-    };
-    is_inside || record.place() > *checkpoint
 }
 
 /// How long the service takes for `bytes` of one shard at its rate.

@@ -116,6 +116,7 @@ mod tests {
         let record = Record {
             data: Bytes::from(vec![0; bytes]),
             partition_key: None,
+            explicit_hash_key: None,
             sequence_number: SequenceNumber::parse("1").unwrap(),
             sub_sequence_number: 0,
             approximate_arrival: None,

@@ -54,13 +54,14 @@ impl MemoryStream {
     }
 
     /// Puts a record to the shard with this index.
-    pub(crate) fn put(&self, index: usize, data: &str) {
+    pub(crate) fn put(&self, index: usize, data: &[u8]) {
         let mut state = self.state.lock().unwrap();
         state.next_sequence += 1;
         let date = self.date(&state);
         let record = Record {
-            data: Bytes::copy_from_slice(data.as_bytes()),
-            partition_key: Some("key".to_owned()),
+            data: Bytes::copy_from_slice(data),
+            partition_key: Some("key".into()),
+            explicit_hash_key: None,
             sequence_number: sequence(state.next_sequence),
             sub_sequence_number: 0,
             approximate_arrival: Some(date),

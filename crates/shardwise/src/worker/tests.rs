@@ -106,7 +106,7 @@ impl World {
     fn put(&self, shard: usize, prefix: &str, count: usize) -> BTreeSet<String> {
         let names: BTreeSet<String> = (0..count).map(|n| format!("{prefix}-{n:03}")).collect();
         for name in &names {
-            self.stream.put(shard, name);
+            self.stream.put(shard, name.as_bytes());
         }
         names
     }

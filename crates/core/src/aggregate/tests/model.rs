@@ -13,8 +13,8 @@ pub(super) enum Meaning {
     Plain,
     Corrupt(&'static str),
     Elsewhere,
-    /// The user records, and how many are lost behind them.
-    Aggregate(Vec<User>, usize),
+    /// The user records.
+    Aggregate(Vec<User>),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -75,7 +75,6 @@ fn conclude(judgements: Vec<Judgement>, elements_bytes: usize, bytes: usize) -> 
     if elements_bytes > most {
         return Meaning::Corrupt("large");
     }
-    let all = judgements.len();
     let (mut users, mut total) = (Vec::new(), elements_bytes);
     for judgement in judgements {
         match judgement {
@@ -86,16 +85,13 @@ fn conclude(judgements: Vec<Judgement>, elements_bytes: usize, bytes: usize) -> 
             }
             Judgement::Outside => return Meaning::Elsewhere,
             Judgement::LongKey => return Meaning::Corrupt("key"),
-            Judgement::Senseless => {
-                let lost = all - users.len();
-                return Meaning::Aggregate(users, lost);
-            }
+            Judgement::Senseless => return Meaning::Corrupt("user record"),
         }
         if total > most {
             return Meaning::Corrupt("large");
         }
     }
-    Meaning::Aggregate(users, 0)
+    Meaning::Aggregate(users)
 }
 
 /// Nothing if the record is malformed.

@@ -1,6 +1,7 @@
 //! What is handed over when nothing goes wrong.
 
 use super::*;
+use crate::testing::two_user_records;
 
 #[tokio::test(start_paused = true)]
 async fn a_new_application_hands_everything_over_and_checkpoints_it() {
@@ -68,4 +69,29 @@ async fn a_child_waits_while_its_parents_row_cannot_be_read() {
     assert!(world.log.told().is_empty(), "{:?}", world.log.told());
     world.table.put(key(0).as_str(), row);
     world.wait_for(&names).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn user_records_are_delivered_and_reading_goes_on_inside_their_aggregate() {
+    let world = World::with_shards(1);
+    world.stream.put(0, &two_user_records());
+    let worker = world.start("a");
+    world.wait("both", || world.log.all_handed().len() == 2).await;
+    let behind_both = |lease: Lease| lease.checkpoint.sub_sequence() == 1;
+    world.wait("a checkpoint", || world.lease(0).is_some_and(behind_both)).await;
+    worker.stopper.stop();
+    ended(worker).await;
+
+    // As if the second user record had not been processed yet.
+    let lease = world.lease(0).unwrap();
+    let inside = Checkpoint::parse(lease.checkpoint.as_str(), 0).unwrap();
+    let Action::Put(row) =
+        shardwise_core::row::create(&Lease { checkpoint: inside, ..lease }).action
+    else {
+        panic!()
+    };
+    world.table.put("shardId-000000000000", row);
+    let _again = world.start("b");
+    world.wait("the second again", || world.log.all_handed()["world!"] == 2).await;
+    assert_eq!(world.log.all_handed()["hello"], 1);
 }

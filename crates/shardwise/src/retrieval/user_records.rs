@@ -1,0 +1,177 @@
+//! The user records of a shard: what its Kinesis records hold, behind the checkpoint.
+
+use shardwise_core::aggregate::{self, Aggregate, Corrupt, Reading};
+use shardwise_core::id::ShardId;
+use shardwise_core::sequence::Checkpoint;
+use shardwise_core::shard::HashKeyRange;
+use tracing::{debug, warn};
+
+use crate::kinesis::Record;
+
+/// Takes aggregates of the Kinesis Producer Library apart, and leaves out what is processed.
+#[derive(Debug)]
+pub(crate) struct UserRecords {
+    shard: ShardId,
+    /// The hash keys of the shard.
+    range: HashKeyRange,
+    /// Records up to here are processed.
+    checkpoint: Checkpoint,
+    has_warned: bool,
+}
+
+impl UserRecords {
+    /// Of a shard whose hash keys, where they are known, are in `range`.
+    pub(crate) fn new(shard: ShardId, range: Option<HashKeyRange>, checkpoint: Checkpoint) -> Self {
+        let range = range.unwrap_or(HashKeyRange::ALL);
+        Self { shard, range, checkpoint, has_warned: false }
+    }
+
+    /// Records up to here are not delivered.
+    pub(super) fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// What of `records` is to be delivered.
+    pub(super) fn of(&mut self, records: Vec<Record>) -> Vec<Record> {
+        let mut all = Vec::with_capacity(records.len());
+        for record in records {
+            if self.is_done(&record) {
+                continue;
+            }
+            match aggregate::read(&record.data, self.range) {
+                Reading::Plain if record.place() > self.checkpoint => all.push(record),
+                Reading::Plain => {}
+                Reading::Aggregate(aggregate) => self.take_apart(&record, &aggregate, &mut all),
+                Reading::Corrupt(why) => {
+                    self.warn_of(&record, why);
+                    if self.is_left(&record) {
+                        all.push(record);
+                    }
+                }
+                Reading::Elsewhere => {
+                    let sequence = &record.sequence_number;
+                    debug!(shard = %self.shard, %sequence, "aggregate of another shard left out");
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether a record that cannot be taken apart is still to be delivered: a checkpoint inside it
+    /// leaves some of it.
+    fn is_left(&self, record: &Record) -> bool {
+        let is_inside = match &self.checkpoint {
+            Checkpoint::At { sequence, sub_sequence } => {
+                *sub_sequence > 0 && *sequence == record.sequence_number
+            }
+            Checkpoint::AtTimestamp
+            | Checkpoint::TrimHorizon
+            | Checkpoint::Latest
+            | Checkpoint::ShardEnd => false,
+        };
+        is_inside || record.place() > self.checkpoint
+    }
+
+    /// Whether nothing of a record is left to be delivered.
+    fn is_done(&self, record: &Record) -> bool {
+        match &self.checkpoint {
+            Checkpoint::At { sequence, .. } => record.sequence_number < *sequence,
+            Checkpoint::AtTimestamp
+            | Checkpoint::TrimHorizon
+            | Checkpoint::Latest
+            | Checkpoint::ShardEnd => false,
+        }
+    }
+
+    fn take_apart(&self, record: &Record, aggregate: &Aggregate<'_>, all: &mut Vec<Record>) {
+        for user in aggregate.behind(&self.checkpoint, &record.sequence_number) {
+            all.push(Record {
+                data: record.data.slice_ref(user.data),
+                partition_key: Some(user.partition_key.clone()),
+                explicit_hash_key: user.explicit_hash_key.clone(),
+                sub_sequence_number: user.sub_sequence,
+                ..record.clone()
+            });
+        }
+    }
+
+    fn warn_of(&mut self, record: &Record, why: Corrupt) {
+        if !std::mem::replace(&mut self.has_warned, true) {
+            let sequence = &record.sequence_number;
+            warn!(shard = %self.shard, %sequence, %why,
+                "record looks like an aggregate and is delivered as it is; said once a shard");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use shardwise_core::sequence::SequenceNumber;
+
+    use super::*;
+    use crate::testing::{shard_id, two_user_records};
+
+    fn record(number: u64, data: impl Into<Bytes>) -> Record {
+        Record {
+            data: data.into(),
+            partition_key: Some("a".into()),
+            explicit_hash_key: None,
+            sequence_number: SequenceNumber::parse(&number.to_string()).unwrap(),
+            sub_sequence_number: 0,
+            approximate_arrival: None,
+        }
+    }
+
+    fn at(number: u64, sub_sequence: u64) -> Checkpoint {
+        Checkpoint::parse(&number.to_string(), sub_sequence).unwrap()
+    }
+
+    /// What is delivered, by sequence and sub-sequence number, partition key and data.
+    fn told(range: Option<HashKeyRange>, from: Checkpoint, records: Vec<Record>) -> Vec<String> {
+        let delivered = UserRecords::new(shard_id(0), range, from).of(records);
+        let told = |record: Record| {
+            let (key, data) = (record.partition_key.unwrap(), record.data.escape_ascii());
+            format!("{} {} {key} {data}", record.sequence_number, record.sub_sequence_number)
+        };
+        delivered.into_iter().map(told).collect()
+    }
+
+    fn answer() -> Vec<Record> {
+        vec![record(7, "plain"), record(8, two_user_records()), record(9, "last")]
+    }
+
+    #[test]
+    fn user_records_stand_where_their_aggregate_was() {
+        let all = ["7 0 a plain", "8 0 pk-1 hello", "8 1 pk-2 world!", "9 0 a last"];
+        assert_eq!(told(None, Checkpoint::TrimHorizon, answer()), all);
+        assert_eq!(told(None, at(6, 3), answer()), all);
+    }
+
+    #[test]
+    fn what_is_processed_is_left_out_also_inside_an_aggregate() {
+        assert_eq!(told(None, at(8, 0), answer()), ["8 1 pk-2 world!", "9 0 a last"]);
+        assert_eq!(told(None, at(8, 1), answer()), ["9 0 a last"]);
+        assert_eq!(told(None, at(9, 0), answer()), [""; 0]);
+    }
+
+    #[test]
+    fn an_aggregate_for_another_shard_is_left_out() {
+        let lower = HashKeyRange::new(0, u128::MAX / 2);
+        let delivered = told(lower, Checkpoint::TrimHorizon, answer());
+        assert_eq!(delivered, ["7 0 a plain", "9 0 a last"]);
+    }
+
+    /// KCL may have made the checkpoint, having read the record before it was spoilt.
+    #[test]
+    fn a_corrupt_aggregate_is_delivered_as_it_is_and_a_checkpoint_inside_leaves_it() {
+        let mut spoilt = two_user_records();
+        *spoilt.last_mut().unwrap() ^= 1;
+        for from in [Checkpoint::TrimHorizon, at(8, 1)] {
+            let delivered =
+                UserRecords::new(shard_id(0), None, from).of(vec![record(8, spoilt.clone())]);
+            assert_eq!(delivered, [record(8, spoilt.clone())]);
+        }
+        assert_eq!(told(None, at(8, 0), vec![record(8, spoilt)]), [""; 0]);
+    }
+}
