@@ -35,7 +35,7 @@ impl RecordProcessor for Sample {
     async fn process_records(&mut self, input: &ProcessRecords<'_>) -> Result<(), ProcessorError> {
         for record in input.records {
             let data = String::from_utf8_lossy(&record.data);
-            let (sequence, key) = (&record.sequence_number, &record.partition_key);
+            let (sequence, key) = (&record.sequence_number, record.partition_key.as_deref());
             info!(shard = %self.shard, %data, %sequence, key, "record");
         }
         input.checkpointer.checkpoint().await?;

@@ -1,5 +1,7 @@
 //! The user records of a shard: what its Kinesis records hold, behind the checkpoint.
 
+use std::sync::Arc;
+
 use shardwise_core::aggregate::{self, Aggregate, Corrupt, Reading};
 use shardwise_core::id::ShardId;
 use shardwise_core::sequence::Checkpoint;
@@ -87,7 +89,7 @@ impl UserRecords {
         for user in aggregate.behind(&self.checkpoint, &record.sequence_number) {
             all.push(Record {
                 data: record.data.slice_ref(user.data),
-                partition_key: Some(user.partition_key.clone()),
+                partition_key: Some(Arc::clone(&user.partition_key)),
                 explicit_hash_key: user.explicit_hash_key.clone(),
                 sub_sequence_number: user.sub_sequence,
                 ..record.clone()
