@@ -10,8 +10,8 @@ use crate::verdict::Violation;
 /// If a processor was told that its worker stops, and then made a checkpoint at the last record
 /// that it had been handed, the next tenure is handed nothing that this one was.
 ///
-/// Not judged if the next tenure starts before that checkpoint was made, or if the row was deleted,
-/// or its checkpoint set by anyone but a worker, in between.
+/// Not judged if the next tenure starts before that checkpoint was made, if the row was gone by
+/// then, or if it was deleted, or its checkpoint set by anyone but a worker, in between.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
@@ -49,11 +49,14 @@ fn was_reset(history: &History<'_>, shard: &ShardHistory<'_>, from: u64, until: 
     let lease = &shard.lease;
     // From the writes of the same moment on: which of them came first is in no journal.
     let begin = lease.writes.partition_point(|write| write.t < from);
-    lease.writes[begin..lease.applied_by(until)].iter().any(|write| match write.after {
-        None => true,
-        Some(after) => {
-            let is_moved = write.before.is_none_or(|before| before.checkpoint != after.checkpoint);
-            is_moved && !history.is_own(write.by)
-        }
-    })
+    let is_gone = lease.writes[..begin].last().is_some_and(|write| write.after.is_none());
+    is_gone
+        || lease.writes[begin..lease.applied_by(until)].iter().any(|write| match write.after {
+            None => true,
+            Some(after) => {
+                let is_moved =
+                    write.before.is_none_or(|before| before.checkpoint != after.checkpoint);
+                is_moved && !history.is_own(write.by)
+            }
+        })
 }

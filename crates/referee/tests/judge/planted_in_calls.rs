@@ -212,6 +212,25 @@ fn records_handed_after_the_last_checkpoint_of_an_orderly_end_come_again() {
     assert_blamed(&story, [Invariant::OrderlyEndNoDuplicates]);
 }
 
+#[test]
+fn what_a_hand_deleted_before_an_orderly_end_may_come_again() {
+    let (mut story, tenure) = half_done_watched();
+    story.hand(&tenure, 5);
+    story.checkpoint(&tenure);
+    story.worker(WORKERS[0], "stopAsked");
+    story.delete(None, FIRST);
+    story.tell_end(&tenure, "shutdownRequested");
+    // What it asks for was made already: nothing is written.
+    let last = json!(sequence(&story, 9));
+    story.ask(&tenure, &last);
+    story.answer(&tenure, &last, None);
+    story.worker(WORKERS[0], "ended");
+    story.create_lease(FIRST);
+    let next = story.take(WORKERS[1], FIRST);
+    story.hand(&next, 10);
+    assert_blamed(&story, []);
+}
+
 /// Ten records, of which the eighth is never handed.
 fn with_a_hole() -> (Story, String) {
     let (mut story, tenure) = half_done_watched();
