@@ -7,6 +7,8 @@
 //!
 //! The HTTP endpoint wraps one of these; a simulation can run one in process.
 
+mod changed;
+mod consumers;
 mod error;
 mod limits;
 mod listing;
@@ -16,6 +18,7 @@ mod resharding;
 mod sequence;
 mod settings;
 mod shard;
+mod subscribing;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -27,6 +30,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use changed::ChangedShards;
+pub use consumers::{
+    CONSUMERS_PER_PAGE_MAX, CONSUMERS_PER_STREAM_MAX, Consumer, ConsumerArn, ConsumerPage,
+    ConsumerStatus,
+};
 pub use error::ServiceError;
 pub use limits::Limits;
 pub use listing::{SHARDS_PER_PAGE_MAX, ShardFilter, ShardPage, StreamSummary};
@@ -35,9 +43,11 @@ pub use resharding::ShardCounts;
 pub use sequence::{ParseSequenceNumberError, SequenceNumber};
 pub use settings::{Capacity, Settings, StreamMode, StreamStatus};
 pub use shard::{ChildShard, HashKeyRange, ParseShardIdError, Record, Shard, ShardId};
+pub use subscribing::{Pushed, Subscription, SubscriptionEvent};
 pub use time::Timestamp;
 pub use writing::{NewRecord, Placement, RECORDS_PER_CALL_MAX, hash_key};
 
+use consumers::Registration;
 use rates::CallUsage;
 use resharding::Change;
 use shard::ShardLog;
@@ -56,6 +66,9 @@ pub struct Streams {
     clock: Timestamp,
     streams: BTreeMap<String, Stream>,
     incarnations: u64,
+    /// How many consumers were registered and subscriptions made.
+    serial: u64,
+    changed: ChangedShards,
     /// Above the creation second of every shard of a deleted stream, so that a new stream of the
     /// same name never repeats its sequence numbers.
     first_second: u64,
@@ -77,6 +90,7 @@ struct Stream {
     retention: Duration,
     record_bytes_max: usize,
     tags: BTreeMap<String, String>,
+    consumers: BTreeMap<String, Registration>,
     shards: BTreeMap<ShardId, ShardLog>,
     /// The open shards by the start of their ranges, which tile the hash key space.
     open: BTreeMap<u128, ShardId>,
@@ -106,6 +120,8 @@ impl Streams {
             clock: Timestamp::default(),
             streams: BTreeMap::new(),
             incarnations: 0,
+            serial: 0,
+            changed: ChangedShards::default(),
             first_second: 0,
             calls: CallUsage::default(),
         }
@@ -126,7 +142,7 @@ impl Streams {
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         let now = self.advance(now);
-        check_name(name)?;
+        check_name(name, "streamName")?;
         let (mode, shards) = match capacity {
             Capacity::Provisioned(shards) => (StreamMode::Provisioned, shards),
             Capacity::OnDemand => (StreamMode::OnDemand, self.settings.on_demand_shards),
@@ -156,6 +172,7 @@ impl Streams {
             retention: self.settings.retention,
             record_bytes_max: RECORD_KIB.start() * 1024,
             tags: BTreeMap::new(),
+            consumers: BTreeMap::new(),
             shards: BTreeMap::new(),
             open: BTreeMap::new(),
             next_shard: 0,
@@ -168,7 +185,7 @@ impl Streams {
         Ok(())
     }
 
-    /// Deletes a stream with all its records.
+    /// Deletes a stream with all its records and consumers.
     pub fn delete_stream(&mut self, name: &str, now: Timestamp) -> Result<(), ServiceError> {
         let now = self.advance(now);
         let until = now + self.settings.deleting;
@@ -180,6 +197,7 @@ impl Streams {
             )));
         }
         stream.phase = Phase::Deleting { until };
+        self.changed.extend_to_all();
         self.advance(now);
         Ok(())
     }
@@ -280,13 +298,16 @@ impl Streams {
         self.clock = self.clock.max(now);
         let now = self.clock;
         let mut first_second = self.first_second;
+        let changed = &mut self.changed;
         self.streams.retain(|_, stream| {
             if matches!(stream.phase, Phase::Deleting { until } if until <= now) {
                 let seconds = stream.shards.values().map(ShardLog::created_second);
                 first_second = first_second.max(seconds.max().map_or(0, |second| second + 1));
                 return false;
             }
-            stream.advance(now);
+            if stream.advance(now) {
+                changed.extend_to_all();
+            }
             true
         });
         self.first_second = first_second;
@@ -294,15 +315,15 @@ impl Streams {
     }
 }
 
-fn check_name(name: &str) -> Result<(), ServiceError> {
+fn check_name(name: &str, field: &str) -> Result<(), ServiceError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     if !name.bytes().all(allowed) {
         let rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
-        return Err(ServiceError::constraint(name, "streamName", rule));
+        return Err(ServiceError::constraint(name, field, rule));
     }
     if name.is_empty() || name.len() > NAME_CHARS_MAX {
         let rule = format!("Member must have length between 1 and {NAME_CHARS_MAX}");
-        return Err(ServiceError::constraint(name, "streamName", &rule));
+        return Err(ServiceError::constraint(name, field, &rule));
     }
     Ok(())
 }
@@ -317,21 +338,33 @@ impl Stream {
         }
     }
 
-    /// Carries out what was due by `now`.
-    fn advance(&mut self, now: Timestamp) {
-        match self.phase {
+    /// Carries out what was due by `now`; true if shards were opened or closed.
+    fn advance(&mut self, now: Timestamp) -> bool {
+        let is_due = match self.phase {
             Phase::Creating { until, shards, first_second } if until <= now => {
                 self.phase = Phase::Active;
                 self.open_first_shards(shards, first_second, until);
+                true
             }
             Phase::Updating { until, change } if until <= now => {
                 self.phase = Phase::Active;
                 self.carry_out(change, until);
+                true
             }
-            Phase::Creating { .. } | Phase::Active => {}
-            Phase::Updating { .. } | Phase::Deleting { .. } => {}
-        }
+            Phase::Creating { .. } | Phase::Active => false,
+            Phase::Updating { .. } | Phase::Deleting { .. } => false,
+        };
+        self.consumers.retain(|_, consumer| consumer.advance(now));
         self.trim(now);
+        is_due
+    }
+
+    /// When the stream changes by itself, if it is about to.
+    fn next_change(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Creating { until, .. } | Phase::Updating { until, .. } => Some(until),
+            Phase::Active | Phase::Deleting { .. } => None,
+        }
     }
 
     fn open_first_shards(&mut self, count: u32, first_second: u64, now: Timestamp) {

@@ -58,6 +58,31 @@ impl ServiceError {
         ))
     }
 
+    pub(super) fn consumer_not_found(consumer: &str, stream: &str, account: &str) -> Self {
+        Self::ResourceNotFound(format!(
+            "Consumer {consumer} under stream {stream}, account {account} not found."
+        ))
+    }
+
+    pub(super) fn another_subscription(
+        consumer: &str,
+        shard: ShardId,
+        stream: &str,
+        account: &str,
+    ) -> Self {
+        Self::ResourceInUse(format!(
+            "Another active subscription exists for this consumer: \
+             {account}:{stream}:{shard}:{consumer}"
+        ))
+    }
+
+    pub(super) fn expired_next_token(lifetime: std::time::Duration) -> Self {
+        Self::ExpiredNextToken(format!(
+            "The NextToken is older than the tolerated delay of {} seconds.",
+            lifetime.as_secs()
+        ))
+    }
+
     pub(super) fn rate_exceeded(shard: ShardId, stream: &str, account: &str) -> Self {
         Self::ProvisionedThroughputExceeded(format!(
             "Rate exceeded for shard {shard} in stream {stream} under account {account}."

@@ -5,18 +5,19 @@ use super::Timestamp;
 /// What the service allows each shard in a second.
 const READS_PER_SECOND: i64 = 5;
 const ITERATORS_PER_SECOND: i64 = 5;
-const READ_BYTES_PER_SECOND: i64 = 2 * 1024 * 1024;
+pub(super) const READ_BYTES_PER_SECOND: i64 = 2 * 1024 * 1024;
 const WRITES_PER_SECOND: i64 = 1000;
 const WRITE_BYTES_PER_SECOND: i64 = 1024 * 1024;
 
 /// Which limits of the service are kept. Default: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Five GetRecords a second and 2 MiB/s a shard.
+    /// Five GetRecords a second and 2 MiB/s a shard; 2 MiB/s a subscription.
     pub reads: bool,
     /// 1000 records a second and 1 MiB/s a shard.
     pub writes: bool,
-    /// Five GetShardIterator a second and shard, and the rates and numbers of all calls that
+    /// Five GetShardIterator a second and shard, one SubscribeToShard a second, shard and
+    /// consumer, and the rates and numbers of all calls that
     /// are no reads and writes. Those are counted by [`Streams::admit`](super::Streams::admit).
     pub calls: bool,
 }
@@ -67,7 +68,7 @@ impl Usage {
     }
 }
 
-fn tokens(size_bytes: usize) -> i64 {
+pub(super) fn tokens(size_bytes: usize) -> i64 {
     i64::try_from(size_bytes).unwrap_or(i64::MAX / 1000)
 }
 
@@ -91,7 +92,13 @@ impl Bucket {
         self.filled = now;
     }
 
-    fn is_above_zero(&mut self, now: Timestamp) -> bool {
+    /// When what was taken too much has come back.
+    pub(super) fn above_zero_at(&self) -> Timestamp {
+        let millis = u64::try_from((-self.level).div_euclid(self.rate) + 1).unwrap_or(0);
+        self.filled + std::time::Duration::from_millis(millis)
+    }
+
+    pub(super) fn is_above_zero(&mut self, now: Timestamp) -> bool {
         self.fill(now);
         self.level > 0
     }
@@ -106,7 +113,7 @@ impl Bucket {
     }
 
     /// Takes more than there may be: the debt must come back before the level is above zero.
-    fn spend(&mut self, count: i64, now: Timestamp) {
+    pub(super) fn spend(&mut self, count: i64, now: Timestamp) {
         self.fill(now);
         self.level -= count * 1000;
     }

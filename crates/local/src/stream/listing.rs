@@ -56,6 +56,8 @@ pub struct StreamSummary {
     pub created: Timestamp,
     /// How many of its shards are open.
     pub open_shards: usize,
+    /// How many consumers are registered with it.
+    pub consumers: usize,
     /// The largest record it takes.
     pub record_bytes_max: usize,
 }
@@ -90,10 +92,7 @@ impl Streams {
         let token = NextToken::decode(next_token).ok_or_else(refused)?;
         let lifetime = self.settings.next_token_lifetime;
         if token.created + lifetime < now {
-            return Err(ServiceError::ExpiredNextToken(format!(
-                "The NextToken is older than the tolerated delay of {} seconds.",
-                lifetime.as_secs()
-            )));
+            return Err(ServiceError::expired_next_token(lifetime));
         }
         let stream = self.stream(&token.stream)?;
         stream.require_shards()?;
@@ -134,6 +133,7 @@ impl Streams {
             retention: stream.retention,
             created: stream.created,
             open_shards: stream.open.len(),
+            consumers: stream.consumers.len(),
             record_bytes_max: stream.record_bytes_max,
         }
     }

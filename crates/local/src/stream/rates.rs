@@ -24,17 +24,21 @@ struct Rate {
     scope: Scope,
 }
 
-const RATES: [Rate; 13] = [
+const RATES: [Rate; 17] = [
     Rate { operation: "AddTagsToStream", per_second: 5, scope: Scope::Account },
     Rate { operation: "CreateStream", per_second: 5, scope: Scope::Account },
     Rate { operation: "DeleteStream", per_second: 5, scope: Scope::Account },
+    Rate { operation: "DeregisterStreamConsumer", per_second: 5, scope: Scope::Stream },
     Rate { operation: "DescribeLimits", per_second: 1, scope: Scope::Account },
     Rate { operation: "DescribeStream", per_second: 10, scope: Scope::Account },
+    Rate { operation: "DescribeStreamConsumer", per_second: 20, scope: Scope::Stream },
     Rate { operation: "DescribeStreamSummary", per_second: 20, scope: Scope::Account },
     Rate { operation: "ListShards", per_second: 1000, scope: Scope::Stream },
+    Rate { operation: "ListStreamConsumers", per_second: 5, scope: Scope::Stream },
     Rate { operation: "ListStreams", per_second: 5, scope: Scope::Account },
     Rate { operation: "ListTagsForStream", per_second: 5, scope: Scope::Account },
     Rate { operation: "MergeShards", per_second: 5, scope: Scope::Account },
+    Rate { operation: "RegisterStreamConsumer", per_second: 5, scope: Scope::Account },
     Rate { operation: "RemoveTagsFromStream", per_second: 5, scope: Scope::Account },
     Rate { operation: "SplitShard", per_second: 5, scope: Scope::Account },
     Rate { operation: "UpdateShardCount", per_second: 10, scope: Scope::Account },
@@ -42,6 +46,8 @@ const RATES: [Rate; 13] = [
 
 /// How many streams may be CREATING at a time, as CreateStream says.
 const CREATING_MAX: usize = 5;
+/// How many of all consumers may be CREATING at a time, as RegisterStreamConsumer says.
+const REGISTERING_MAX: usize = 5;
 /// How often a stream's shard count is updated in [`SCALING_PERIOD`], as UpdateShardCount says.
 const SCALINGS_MAX: usize = 10;
 const SCALING_PERIOD: std::time::Duration = HOUR.saturating_mul(24);
@@ -102,6 +108,19 @@ impl Streams {
         Err(ServiceError::LimitExceeded(format!(
             "{creating} streams under account {} are in the CREATING state; {CREATING_MAX} at \
              most may be at a time.",
+            self.settings.account
+        )))
+    }
+
+    /// Refuses one more consumer while too many are being registered.
+    pub(super) fn check_registering(&self) -> Result<(), ServiceError> {
+        let registering: usize = self.streams.values().map(Stream::consumers_being_made).sum();
+        if !self.settings.limits.calls || registering < REGISTERING_MAX {
+            return Ok(());
+        }
+        Err(ServiceError::LimitExceeded(format!(
+            "{registering} consumers under account {} are in the CREATING state; \
+             {REGISTERING_MAX} at most may be at a time.",
             self.settings.account
         )))
     }

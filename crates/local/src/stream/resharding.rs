@@ -122,7 +122,7 @@ impl Streams {
         let until = now + self.settings.updating;
         let stream = self.stream(stream)?;
         stream.phase = Phase::Updating { until, change };
-        stream.advance(now);
+        self.advance(now);
         Ok(())
     }
 }

@@ -17,9 +17,14 @@ pub struct Settings {
     pub updating: Duration,
     /// How long a deleted stream is DELETING. Default: no time at all.
     pub deleting: Duration,
+    /// How long a new stream consumer is CREATING, and a deregistered one DELETING. Default: no
+    /// time at all.
+    pub registering: Duration,
+    /// How long a subscription lasts before it has to be made again. Default: 5 min.
+    pub subscription_lifetime: Duration,
     /// How long a shard iterator can be used. Default: 5 min.
     pub iterator_lifetime: Duration,
-    /// How long a token of a ListShards page can be used. Default: 5 min.
+    /// How long a token of a page of shards or consumers can be used. Default: 5 min.
     pub next_token_lifetime: Duration,
     /// How long a new stream keeps its records. Default: 24 h.
     ///
@@ -42,6 +47,8 @@ impl Default for Settings {
             creating: Duration::ZERO,
             updating: Duration::ZERO,
             deleting: Duration::ZERO,
+            registering: Duration::ZERO,
+            subscription_lifetime: Duration::from_secs(300),
             iterator_lifetime: Duration::from_secs(300),
             next_token_lifetime: Duration::from_secs(300),
             retention: RETENTION_MIN,

@@ -189,7 +189,8 @@ impl ShardLog {
         }
     }
 
-    fn sequence_number(&self, index: u64, at: Timestamp) -> SequenceNumber {
+    /// The number of what happens to the shard then, with records up to `index` in it.
+    pub(super) fn sequence_number(&self, index: u64, at: Timestamp) -> SequenceNumber {
         SequenceNumber {
             index,
             second: at.as_millis() / 1000,
@@ -224,10 +225,15 @@ impl ShardLog {
         self.front + self.entries.partition_point(|entry| entry.arrival < at) as u64
     }
 
-    /// When the record at `index`, which must be in the log, arrived.
+    /// When the record at `index` arrived, if it is in the log.
     pub(super) fn arrival(&self, index: u64) -> Option<Timestamp> {
         let offset = usize::try_from(index.checked_sub(self.front)?).ok()?;
         self.entries.get(offset).map(|entry| entry.arrival)
+    }
+
+    /// The number of the record at `index`, if it is in the log.
+    pub(super) fn number_at(&self, index: u64) -> Option<SequenceNumber> {
+        self.arrival(index).map(|arrival| self.sequence_number(index, arrival))
     }
 
     /// Records from `index` on: at most `limit`, and at most `bytes_max` but for the first.

@@ -1,7 +1,9 @@
 //! A stream under test, with an observer beside it.
 
 mod calls;
+mod consumers;
 mod histories;
+mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

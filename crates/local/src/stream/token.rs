@@ -1,4 +1,5 @@
-//! The two opaque texts that clients carry back: shard iterators and tokens of ListShards pages.
+//! The opaque texts that clients carry back: shard iterators, and tokens of pages of shards and of
+//! consumers.
 //!
 //! They hold their fields in plain sight under base64, since nobody here needs to be kept from
 //! making one up; a made-up one is refused only for what does not exist.
@@ -30,6 +31,15 @@ pub(super) struct NextToken {
     pub(super) incarnation: u64,
     pub(super) after: ShardId,
     pub(super) filter: ShardFilter,
+    pub(super) created: Timestamp,
+}
+
+/// Where the next page of ListStreamConsumers begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ConsumersToken {
+    pub(super) stream: String,
+    pub(super) incarnation: u64,
+    pub(super) after: String,
     pub(super) created: Timestamp,
 }
 
@@ -105,6 +115,25 @@ impl NextToken {
             incarnation: number(incarnation)?,
             after: ShardId(number(after)?),
             filter,
+            created: timestamp(created)?,
+        })
+    }
+}
+
+impl ConsumersToken {
+    pub(super) fn encode(&self) -> String {
+        let Self { stream, incarnation, after, created } = self;
+        let created = created.as_millis();
+        seal("consumers", format_args!("{stream}:{incarnation}:{after}:{created}"))
+    }
+
+    pub(super) fn decode(text: &str) -> Option<Self> {
+        let fields = open("consumers", text)?;
+        let [stream, incarnation, after, created] = fields.as_slice() else { return None };
+        Some(Self {
+            stream: stream.clone(),
+            incarnation: number(incarnation)?,
+            after: after.clone(),
             created: timestamp(created)?,
         })
     }

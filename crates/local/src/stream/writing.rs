@@ -68,7 +68,9 @@ impl Streams {
         stream.require_records()?;
         check(&records, stream.record_bytes_max)?;
         let put = |record| stream.put(record, writes_limited, now);
-        Ok(records.into_iter().map(put).collect())
+        let placements: Vec<Result<Placement, _>> = records.into_iter().map(put).collect();
+        self.changed.extend(placements.iter().flatten().map(|placement| placement.shard));
+        Ok(placements)
     }
 }
 
