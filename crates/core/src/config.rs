@@ -34,7 +34,9 @@ pub struct Config {
     pub lease: LeaseConfig,
     /// How leases are made to match shards.
     pub sync: SyncConfig,
-    /// How records are fetched.
+    /// How records get out of a shard. Default: by polling.
+    pub retrieval: Retrieval,
+    /// How records are fetched by polling, and how many of them may wait, however they came.
     pub polling: PollingConfig,
     /// How record processors are called.
     pub processor: ProcessorConfig,
@@ -187,6 +189,29 @@ pub struct SyncConfig {
     pub list_shards_attempts: u32,
 }
 
+/// How records get out of a shard. Property: `retrievalMode`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Retrieval {
+    /// They are asked for with GetRecords; all applications share the shard's five calls and
+    /// 2 MB a second.
+    #[default]
+    Polling,
+    /// They are pushed by SubscribeToShard (enhanced fan-out): the application has 2 MB a second
+    /// of each shard for itself, and pays for each consumer, shard and hour.
+    FanOut(StreamConsumer),
+}
+
+/// The registered consumer of the stream that fan-out reads as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamConsumer {
+    /// The one of this name, which is registered if there is none. All workers of an application
+    /// use the same; nobody deregisters it. KCL: the application's name. Property:
+    /// `fanoutConfig.consumerName`.
+    Named(String),
+    /// The one with this ARN, which is never registered. Property: `fanoutConfig.consumerArn`.
+    Arn(String),
+}
+
 /// How records are fetched from a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PollingConfig {
@@ -286,6 +311,7 @@ impl Config {
             initial_position: InitialPosition::default(),
             lease: LeaseConfig::default(),
             sync: SyncConfig::default(),
+            retrieval: Retrieval::default(),
             polling: PollingConfig::default(),
             processor: ProcessorConfig::default(),
             coordinator: CoordinatorConfig::default(),

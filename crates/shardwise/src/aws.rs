@@ -124,10 +124,9 @@ pub fn over(
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts())
         .build();
-    let kinesis = aws_sdk_kinesis::Client::from_conf(kinesis);
     let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb);
     let table = lease_table::Table::new(dynamodb, config.table.name.clone(), of_table);
-    (Arc::new(kinesis::Stream::new(kinesis, of_stream)), Arc::new(table))
+    (Arc::new(kinesis::Stream::new(&kinesis, of_stream)), Arc::new(table))
 }
 
 /// Where a service is, in words.

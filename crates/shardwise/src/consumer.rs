@@ -25,9 +25,9 @@ use crate::parents;
 use crate::processor::{
     Checkpointer, Initialize, ProcessRecords, ProcessorError, ProcessorFactory, RecordProcessor,
 };
-use crate::retrieval::polling::Reader;
+use crate::retrieval::registration::Registration;
 use crate::retrieval::user_records::UserRecords;
-use crate::retrieval::{Batch, Fetched};
+use crate::retrieval::{Batch, Fetched, Reader};
 use crate::status::Board;
 use crate::tenure::Tenure;
 use crate::worker::Ports;
@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) factory: Arc<ProcessorFactory>,
     pub(crate) board: Board,
+    /// As whom shards are subscribed to; none where they are polled.
+    pub(crate) registration: Option<Arc<Registration>>,
 }
 
 pub(crate) struct Consumer {
@@ -269,13 +271,12 @@ impl Consumer {
         let reader = match &work.reader {
             Some(reader) => reader,
             None => {
-                let Shared { ports, config, board, .. } = &self.shared;
                 let from = work.checkpointer.last();
-                let position = Position::of(&from, work.latest_since, config.initial_position);
+                let initial = self.shared.config.initial_position;
+                let position = Position::of(&from, work.latest_since, initial);
                 let Some(position) = position else { return Event::ShardEnded };
                 let user_records = UserRecords::new(self.shard.clone(), work.hash_range, from);
-                let reader =
-                    Reader::start(ports, config, board, &self.shard, user_records, position);
+                let reader = Reader::start(&self.shared, &self.shard, user_records, position);
                 work.reader.insert(reader)
             }
         };

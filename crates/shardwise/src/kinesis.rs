@@ -1,10 +1,12 @@
 //! Port: the stream calls that a worker needs, in our own types.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use shardwise_core::config::InitialPosition;
 use shardwise_core::id::{ShardId, StreamName};
 use shardwise_core::sequence::{Checkpoint, SequenceNumber};
@@ -40,6 +42,67 @@ pub trait Kinesis: Send + Sync + 'static {
 
     /// The records from there on, at most `limit` of them.
     async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError>;
+
+    /// The stream's registered consumer of this name, if there is one.
+    async fn stream_consumer(
+        &self,
+        stream: &StreamName,
+        name: &str,
+    ) -> Result<Option<StreamConsumer>, KinesisError>;
+
+    /// Registers a consumer; in use if there is one of this name.
+    async fn register_consumer(
+        &self,
+        stream: &StreamName,
+        name: &str,
+    ) -> Result<StreamConsumer, KinesisError>;
+
+    /// Has the service push a shard's records from a position on. Within five seconds after the
+    /// last subscription of the same consumer began, the shard is in use; later a new one ends it.
+    async fn subscribe(
+        &self,
+        consumer: &ConsumerArn,
+        shard: &ShardId,
+        position: &Position,
+    ) -> Result<Events, KinesisError>;
+}
+
+/// The name of a registered consumer, as the service gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerArn(pub Arc<str>);
+
+impl fmt::Display for ConsumerArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A consumer that is registered with a stream, for enhanced fan-out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamConsumer {
+    /// Its name.
+    pub arn: ConsumerArn,
+    /// Whether a shard can be subscribed to already, and still.
+    pub is_active: bool,
+}
+
+/// What a subscription brings, until the service ends it: after five minutes, at the latest.
+///
+/// It is asked for one event at a time; whoever does not ask is not sent more than the transport
+/// holds. It has no deadline of its own. Dropping it ends it.
+pub type Events = BoxStream<'static, Result<Event, KinesisError>>;
+
+/// What a subscription brings at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The records, in order; now and then none.
+    pub records: Vec<Record>,
+    /// Behind which number to go on; absent once a closed shard is read to its end.
+    pub continuation: Option<SequenceNumber>,
+    /// How far behind the tip they are.
+    pub millis_behind_latest: Option<u64>,
+    /// The shards that follow a closed one, in its last event.
+    pub children: Vec<ChildShard>,
 }
 
 /// Whether a stream can be read.

@@ -1,12 +1,31 @@
 //! Getting records out of a shard, ahead of its processor and within bounds.
+//!
+//! A [`Reader`] runs one of two ways in a task of its own: [`polling`] asks for records, with
+//! [`fan_out`] they are pushed. What both do alike is in [`reading`]; both end in [`prefetch`],
+//! from where the shard consumer takes.
 
-pub(crate) mod polling;
+mod fan_out;
+mod polling;
 mod prefetch;
+mod reading;
+pub(crate) mod registration;
 pub(crate) mod user_records;
 
-use shardwise_core::shard::ChildShard;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
-use crate::kinesis::Record;
+use futures_util::FutureExt;
+use shardwise_core::id::ShardId;
+use shardwise_core::shard::ChildShard;
+use tokio::task::JoinHandle;
+
+use self::fan_out::Subscriber;
+use self::polling::Poller;
+use self::prefetch::Prefetch;
+use self::reading::Reading;
+use self::user_records::UserRecords;
+use crate::consumer::Shared;
+use crate::kinesis::{Position, Record};
 
 /// What a reader delivers: batches in order, and at last the shard's end.
 #[derive(Debug)]
@@ -17,9 +36,73 @@ pub(crate) enum Fetched {
     End(Vec<ChildShard>),
 }
 
-/// The records of one answer that are behind the checkpoint.
+/// The records of one answer or event that are behind the checkpoint.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) records: Vec<Record>,
     pub(crate) millis_behind_latest: Option<u64>,
+}
+
+/// Reads one shard in a task of its own; dropping it stops the task.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    prefetch: Arc<Prefetch>,
+    task: JoinHandle<()>,
+}
+
+impl Reader {
+    /// Starts at `position`, and delivers what `user_records` finds in what is read.
+    pub(crate) fn start(
+        shared: &Shared,
+        shard: &ShardId,
+        user_records: UserRecords,
+        position: Position,
+    ) -> Self {
+        let prefetch = Arc::new(Prefetch::new(&shared.config.polling));
+        let into = Arc::clone(&prefetch);
+        let reading = Reading::new(shared, shard, user_records, position, into);
+        let mut way = match &shared.registration {
+            None => Way::Polling(Poller::new(reading)),
+            Some(registration) => Way::FanOut(Subscriber::new(reading, Arc::clone(registration))),
+        };
+        let task = tokio::spawn(async move {
+            while AssertUnwindSafe(way.read()).catch_unwind().await.is_err() {
+                way.panicked();
+            }
+        });
+        Self { prefetch, task }
+    }
+
+    /// What comes next. After the end it never returns again.
+    pub(crate) async fn next(&self) -> Fetched {
+        self.prefetch.take().await
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+enum Way {
+    Polling(Poller),
+    FanOut(Subscriber),
+}
+
+impl Way {
+    /// Reads until the shard's end.
+    async fn read(&mut self) {
+        match self {
+            Self::Polling(poller) => poller.read().await,
+            Self::FanOut(subscriber) => subscriber.read().await,
+        }
+    }
+
+    fn panicked(&mut self) {
+        match self {
+            Self::Polling(poller) => poller.panicked(),
+            Self::FanOut(subscriber) => subscriber.panicked(),
+        }
+    }
 }

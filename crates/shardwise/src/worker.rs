@@ -15,7 +15,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use shardwise_core::config::Config;
+use shardwise_core::config::{Config, Retrieval};
 use shardwise_core::fleet::Watch;
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::lease::Lease;
@@ -34,6 +34,7 @@ use crate::error::WorkerError;
 use crate::kinesis::Kinesis;
 use crate::lease_table::LeaseTable;
 use crate::processor::RecordProcessor;
+use crate::retrieval::registration::Registration;
 use crate::status::Board;
 use crate::tenure::{Keeper, Tenure, TenureEnd};
 
@@ -110,11 +111,16 @@ impl Worker {
         self,
         factory: impl Fn(&ShardId) -> Box<dyn RecordProcessor> + Send + Sync + 'static,
     ) -> Result<Stopped, WorkerError> {
+        let registration = match &self.config.retrieval {
+            Retrieval::Polling => None,
+            Retrieval::FanOut(consumer) => Some(Arc::new(Registration::new(consumer.clone()))),
+        };
         let shared = Shared {
             ports: self.ports,
             config: self.config,
             factory: Arc::new(factory),
             board: self.board,
+            registration,
         };
         let stopper = self.stopper;
         let prepared = tokio::select! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Config, IDLE_TIME_FLOOR};
+use super::{Config, IDLE_TIME_FLOOR, Retrieval, StreamConsumer};
 
 /// A setting that cannot be: which one, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,8 +107,39 @@ impl Config {
                           `.` or `-`",
             });
         }
-        Ok(())
+        match &self.retrieval {
+            Retrieval::FanOut(StreamConsumer::Named(name)) if !is_name(name, 1, 128) => {
+                let is_derived = *name == self.application_name;
+                Err(InvalidSetting {
+                    setting: if is_derived {
+                        "applicationName"
+                    } else {
+                        "fanoutConfig.consumerName"
+                    },
+                    found: name.clone(),
+                    allowed: "the name of a stream consumer is needed: 1 to 128 letters, digits, \
+                              `_`, `.` or `-`",
+                })
+            }
+            Retrieval::FanOut(StreamConsumer::Arn(arn)) if !is_consumer_arn(arn) => {
+                Err(InvalidSetting {
+                    setting: "fanoutConfig.consumerArn",
+                    found: arn.clone(),
+                    allowed: "arn:aws:kinesis:REGION:ACCOUNT:stream/NAME/consumer/NAME:SECONDS is \
+                              needed",
+                })
+            }
+            Retrieval::FanOut(_) | Retrieval::Polling => Ok(()),
+        }
     }
+}
+
+/// Whether it has the shape of a consumer's ARN: its stream's, its name, and when it was made.
+fn is_consumer_arn(arn: &str) -> bool {
+    let Some((stream, consumer)) = arn.split_once("/consumer/") else { return false };
+    let is_stream = stream.starts_with("arn:aws") && stream.contains(":stream/");
+    let made = consumer.split_once(':').map(|(_, made)| made);
+    is_stream && made.is_some_and(|made| made.parse::<u64>().is_ok())
 }
 
 #[cfg(test)]
@@ -153,5 +184,25 @@ mod tests {
         assert_eq!(setting(own_name), Err("applicationName"));
         let other_table = |config: &mut Config| config.application_name = "my app".to_owned();
         assert_eq!(setting(other_table), Ok(()));
+    }
+
+    #[test]
+    fn a_stream_consumer_that_aws_would_refuse_is_refused() {
+        let check = |consumer| {
+            let mut config = config();
+            config.application_name = "my app".to_owned();
+            config.retrieval = Retrieval::FanOut(consumer);
+            config.validate().map_err(|invalid| invalid.setting)
+        };
+        let named = |name: &str| check(StreamConsumer::Named(name.to_owned()));
+        assert_eq!(named("reader"), Ok(()));
+        assert_eq!(named("a reader"), Err("fanoutConfig.consumerName"));
+        assert_eq!(named("my app"), Err("applicationName"));
+        let arn = |arn: &str| check(StreamConsumer::Arn(arn.to_owned()));
+        let whole = "arn:aws:kinesis:us-east-1:123456789012:stream/orders/consumer/reader:1";
+        assert_eq!(arn(whole), Ok(()));
+        for wrong in ["reader", &whole[..whole.len() - 2], &whole[12..]] {
+            assert_eq!(arn(wrong), Err("fanoutConfig.consumerArn"), "{wrong}");
+        }
     }
 }

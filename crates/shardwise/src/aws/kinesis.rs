@@ -4,8 +4,14 @@ use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::primitives::DateTime;
-use aws_sdk_kinesis::types::{self, ShardFilter, ShardFilterType, ShardIteratorType, StreamStatus};
+use aws_sdk_kinesis::types::error::SubscribeToShardEventStreamError;
+use aws_sdk_kinesis::types::{
+    self, ConsumerStatus, ShardFilter, ShardFilterType, ShardIteratorType, StartingPosition,
+    StreamStatus, SubscribeToShardEventStream,
+};
+use aws_smithy_types::event_stream::RawMessage;
 use bytes::Bytes;
+use futures_util::stream;
 use shardwise_core::config::InitialPosition;
 use shardwise_core::id::{ShardId, StreamName};
 use shardwise_core::sequence::SequenceNumber;
@@ -14,19 +20,39 @@ use shardwise_core::time::Timestamp;
 
 use super::{is_refusal, is_throttling};
 use crate::kinesis::{
-    Answer, Kinesis, KinesisError, Position, Record, ShardIterator, ShardList, ShardPage,
-    StreamState,
+    Answer, ConsumerArn, Event, Events, Kinesis, KinesisError, Position, Record, ShardIterator,
+    ShardList, ShardPage, StreamConsumer, StreamState,
 };
 
 pub(super) struct Stream {
     client: Client,
+    /// Each has a connection of its own. Subscriptions are spread over them: what one connection
+    /// holds for a shard that is slow to take it stops the others on it.
+    subscribers: Vec<Client>,
     /// Where streams are looked for.
     place: String,
 }
 
+/// How many connections the subscriptions of a worker are spread over.
+const SUBSCRIBERS: usize = 8;
+
 impl Stream {
-    pub(super) fn new(client: Client, place: String) -> Self {
-        Self { client, place }
+    pub(super) fn new(config: &aws_sdk_kinesis::Config, place: String) -> Self {
+        let client = || Client::from_conf(config.clone());
+        Self { client: client(), subscribers: (0..SUBSCRIBERS).map(|_| client()).collect(), place }
+    }
+
+    /// The client that a shard is subscribed with. The ids of shards end in their number.
+    fn subscriber(&self, shard: &ShardId) -> &Client {
+        let sum: usize = shard.as_str().bytes().map(usize::from).sum();
+        &self.subscribers[sum % SUBSCRIBERS]
+    }
+
+    async fn stream_arn(&self, stream: &StreamName) -> Result<String, KinesisError> {
+        let request = self.client.describe_stream_summary().stream_name(stream.as_str());
+        let answer = request.send().await.map_err(error)?;
+        let summary = answer.stream_description_summary;
+        summary.map(|summary| summary.stream_arn).ok_or_else(|| malformed("no stream ARN"))
     }
 }
 
@@ -105,6 +131,115 @@ impl Kinesis for Stream {
             next: answer.next_shard_iterator.map(ShardIterator),
             children: children.iter().map(child).collect::<Result<_, _>>()?,
         })
+    }
+
+    async fn stream_consumer(
+        &self,
+        stream: &StreamName,
+        name: &str,
+    ) -> Result<Option<StreamConsumer>, KinesisError> {
+        let arn = self.stream_arn(stream).await?;
+        let request = self.client.describe_stream_consumer().stream_arn(arn).consumer_name(name);
+        match request.send().await.map_err(error) {
+            Ok(answer) => {
+                let found = answer.consumer_description;
+                let found = found.ok_or_else(|| malformed("no stream consumer"))?;
+                Ok(Some(consumer(&found.consumer_arn, &found.consumer_status)))
+            }
+            Err(KinesisError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn register_consumer(
+        &self,
+        stream: &StreamName,
+        name: &str,
+    ) -> Result<StreamConsumer, KinesisError> {
+        let arn = self.stream_arn(stream).await?;
+        let request = self.client.register_stream_consumer().stream_arn(arn).consumer_name(name);
+        let made = request.send().await.map_err(error)?.consumer;
+        let made = made.ok_or_else(|| malformed("no stream consumer"))?;
+        Ok(consumer(&made.consumer_arn, &made.consumer_status))
+    }
+
+    async fn subscribe(
+        &self,
+        consumer: &ConsumerArn,
+        shard: &ShardId,
+        position: &Position,
+    ) -> Result<Events, KinesisError> {
+        let request = self.subscriber(shard).subscribe_to_shard();
+        let request = request
+            .consumer_arn(&*consumer.0)
+            .shard_id(shard.as_str())
+            .starting_position(starting_position(position));
+        let answer = request.send().await.map_err(error)?;
+        Ok(Box::pin(stream::unfold(Some(answer.event_stream), |receiver| async {
+            let mut receiver = receiver?;
+            loop {
+                match receiver.recv().await {
+                    Ok(Some(SubscribeToShardEventStream::SubscribeToShardEvent(pushed))) => {
+                        return Some((event(pushed), Some(receiver)));
+                    }
+                    // Of a kind that came after this program.
+                    Ok(Some(_)) => {}
+                    Ok(None) => return None,
+                    Err(error) => return Some((Err(event_error(error)), None)),
+                }
+            }
+        })))
+    }
+}
+
+fn starting_position(position: &Position) -> StartingPosition {
+    let start = StartingPosition::builder();
+    let start = match position {
+        Position::TrimHorizon => start.r#type(ShardIteratorType::TrimHorizon),
+        Position::Latest => start.r#type(ShardIteratorType::Latest),
+        Position::AtTimestamp(date) => start
+            .r#type(ShardIteratorType::AtTimestamp)
+            .timestamp(DateTime::from_millis(date.as_millis())),
+        Position::At(sequence) => {
+            start.r#type(ShardIteratorType::AtSequenceNumber).sequence_number(sequence.as_str())
+        }
+        Position::After(sequence) => {
+            start.r#type(ShardIteratorType::AfterSequenceNumber).sequence_number(sequence.as_str())
+        }
+    };
+    start.build().expect("its one required field, the type, was set above")
+}
+
+fn consumer(arn: &str, status: &ConsumerStatus) -> StreamConsumer {
+    StreamConsumer { arn: ConsumerArn(arn.into()), is_active: *status == ConsumerStatus::Active }
+}
+
+fn event(event: types::SubscribeToShardEvent) -> Result<Event, KinesisError> {
+    let continuation = event.continuation_sequence_number;
+    let children = event.child_shards.unwrap_or_default();
+    Ok(Event {
+        records: event.records.into_iter().map(record).collect::<Result<_, _>>()?,
+        // The SDK has no place for an absent one: at a shard's end it gives an empty text.
+        continuation: match continuation.as_str() {
+            "" => None,
+            number => Some(sequence_number(number)?),
+        },
+        millis_behind_latest: u64::try_from(event.millis_behind_latest).ok(),
+        children: children.iter().map(child).collect::<Result<_, _>>()?,
+    })
+}
+
+/// What ends a subscription inside its stream. The code is the name of the variant there.
+fn event_error(failure: SdkError<SubscribeToShardEventStreamError, RawMessage>) -> KinesisError {
+    use SubscribeToShardEventStreamError as Failure;
+    let message = |error: &Failure| error.message().unwrap_or_default().to_owned();
+    match failure.as_service_error() {
+        Some(error @ Failure::ResourceNotFoundException(_)) => {
+            KinesisError::NotFound(message(error))
+        }
+        Some(error @ Failure::ResourceInUseException(_)) => KinesisError::InUse(message(error)),
+        Some(Failure::KmsThrottlingException(_)) => KinesisError::Throttled,
+        _ => error(failure),
     }
 }
 

@@ -1,177 +1,91 @@
 //! Reading a shard with GetRecords: paced, and never further ahead than the buffer allows.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use shardwise_core::config::Config;
-use shardwise_core::id::{LeaseKey, ShardId};
-use shardwise_core::sequence::Checkpoint;
-use shardwise_core::shard::{ChildShard, Shard};
+use shardwise_core::shard::ChildShard;
 use shardwise_core::time::Time;
-use tokio::task::JoinHandle;
-use tracing::{debug, warn};
+use tracing::debug;
 
-use super::prefetch::Prefetch;
-use super::user_records::UserRecords;
-use super::{Batch, Fetched};
+use super::reading::Reading;
 use crate::clock::within;
-use crate::kinesis::{Answer, KinesisError, Position, ShardIterator};
-use crate::shards;
-use crate::status::Board;
-use crate::worker::Ports;
+use crate::kinesis::{Answer, KinesisError, ShardIterator};
 
 /// Bytes a second that Kinesis delivers of one shard.
 const READ_RATE: u32 = 2_000_000;
-/// The longest wait after a read that failed.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// The wait after a throttled read: the service counts by the second.
-const THROTTLED_WAIT: Duration = Duration::from_secs(1);
+/// The shortest wait after a read that was throttled, or missed the shard: the service counts by
+/// the second.
+const SECOND: Duration = Duration::from_secs(1);
 
-/// How long a shard must be neither found nor listed before it counts as gone: a list may be old.
-const GONE_AFTER: Duration = Duration::from_secs(60);
-
-/// Reads one shard in a task of its own; dropping it stops the task.
-#[derive(Debug)]
-pub(crate) struct Reader {
-    prefetch: Arc<Prefetch>,
-    task: JoinHandle<()>,
-}
-
-impl Reader {
-    /// Starts at `position`, and delivers what `user_records` finds in what is read.
-    pub(crate) fn start(
-        ports: &Ports,
-        config: &Arc<Config>,
-        board: &Board,
-        shard: &ShardId,
-        user_records: UserRecords,
-        position: Position,
-    ) -> Self {
-        let prefetch = Arc::new(Prefetch::new(&config.polling));
-        let mut poller = Poller {
-            ports: ports.clone(),
-            config: Arc::clone(config),
-            board: board.clone(),
-            shard: shard.clone(),
-            user_records,
-            position,
-            iterator: None,
-            is_ahead: false,
-            read_at: ports.clock.now(),
-            failures: 0,
-            gone_since: None,
-            prefetch: Arc::clone(&prefetch),
-        };
-        let task = tokio::spawn(async move {
-            while AssertUnwindSafe(poller.poll()).catch_unwind().await.is_err() {
-                poller.drop_iterator();
-                poller.fail("the reader panicked", THROTTLED_WAIT);
-            }
-        });
-        Self { prefetch, task }
-    }
-
-    /// What comes next. After the end it never returns again.
-    pub(crate) async fn next(&self) -> Fetched {
-        self.prefetch.take().await
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-struct Poller {
-    ports: Ports,
-    config: Arc<Config>,
-    board: Board,
-    shard: ShardId,
-    user_records: UserRecords,
-    /// Where a new iterator begins.
-    position: Position,
+pub(super) struct Poller {
+    reading: Reading,
     iterator: Option<ShardIterator>,
-    /// Whether the service takes the date to begin at for one that is to come.
-    is_ahead: bool,
     /// Not before then may the next question be asked.
     read_at: Time,
-    /// Reads that failed in a row.
-    failures: u32,
-    /// Since when the stream has neither found nor listed the shard.
-    gone_since: Option<Time>,
-    prefetch: Arc<Prefetch>,
 }
 
 impl Poller {
+    pub(super) fn new(reading: Reading) -> Self {
+        let read_at = reading.ports.clock.now();
+        Self { reading, iterator: None, read_at }
+    }
+
     /// Reads until the shard's end.
-    async fn poll(&mut self) {
+    pub(super) async fn read(&mut self) {
         loop {
-            self.prefetch.room().await;
-            self.ports.clock.sleep_until(self.read_at).await;
-            let children = match self.read().await {
+            self.reading.room().await;
+            self.reading.ports.clock.sleep_until(self.read_at).await;
+            let children = match self.ask().await {
                 Ok(answer) => self.accept(answer),
                 Err(error) => self.recover(error).await,
             };
             if let Some(children) = children {
-                self.prefetch.put(Fetched::End(children));
+                self.reading.end(children);
                 return;
             }
         }
     }
 
+    pub(super) fn panicked(&mut self) {
+        self.drop_iterator();
+        self.fail("the reader panicked", SECOND);
+    }
+
     /// Asks once. An iterator that got no answer is kept: a new one at the tip would skip records.
-    async fn read(&mut self) -> Result<Answer, KinesisError> {
-        let (clock, kinesis) = (Arc::clone(&self.ports.clock), Arc::clone(&self.ports.kinesis));
-        let config = Arc::clone(&self.config);
+    async fn ask(&mut self) -> Result<Answer, KinesisError> {
+        let ports = self.reading.ports.clone();
+        let config = Arc::clone(&self.reading.config);
         let question = async {
             let iterator = match &self.iterator {
                 Some(iterator) => iterator.clone(),
                 None => {
-                    let stream = &config.stream_name;
-                    // Nothing is as new as a date that is to come: the tip is not behind it.
-                    let position = if self.is_ahead { &Position::Latest } else { &self.position };
-                    let iterator = kinesis.shard_iterator(stream, &self.shard, position).await?;
-                    self.is_ahead = false;
+                    let (stream, shard) = (&config.stream_name, &self.reading.shard);
+                    let position = self.reading.position();
+                    let iterator = ports.kinesis.shard_iterator(stream, shard, &position).await?;
+                    self.reading.position_is_taken();
                     self.iterator = Some(iterator.clone());
                     iterator
                 }
             };
-            kinesis.records(&iterator, config.polling.max_records).await
+            ports.kinesis.records(&iterator, config.polling.max_records).await
         };
-        within(&*clock, config.polling.request_timeout, question)
+        within(&*ports.clock, config.polling.request_timeout, question)
             .await
             .unwrap_or_else(|| Err(KinesisError::Unanswered("timed out".into())))
     }
 
     /// Takes an answer in; gives the child shards if it was the last one.
     fn accept(&mut self, answer: Answer) -> Option<Vec<ChildShard>> {
-        let children_named = answer.children.iter().all(|child| !child.parents.is_empty());
         let is_end = answer.next.is_none();
-        if is_end == answer.children.is_empty() || !children_named {
-            let (next, children) = (answer.next.is_some(), answer.children.len());
-            warn!(shard = %self.shard, next, children, "malformed answer: asked again");
+        if !self.reading.can_be(is_end, &answer.children) {
             self.fail("malformed answer", Duration::ZERO);
             return None;
         }
-        self.failures = 0;
-        self.gone_since = None;
-        self.board.fetched(&LeaseKey::of(&self.shard), answer.millis_behind_latest);
         let bytes: usize = answer.records.iter().map(|record| record.data.len()).sum();
-        if let Some(last) = answer.records.last() {
-            self.position = Position::After(last.sequence_number.clone());
-        }
+        let pause = self.reading.config.polling.idle_time.max(time_to_deliver(bytes));
+        self.read_at = self.reading.ports.clock.now() + pause;
         self.iterator = answer.next;
-        let pause = self.config.polling.idle_time.max(time_to_deliver(bytes));
-        self.read_at = self.ports.clock.now() + pause;
-
-        let records = self.user_records.of(answer.records);
-        if !records.is_empty() || (self.config.processor.call_for_empty_batches && !is_end) {
-            let millis_behind_latest = answer.millis_behind_latest;
-            self.prefetch.put(Fetched::Batch(Batch { records, millis_behind_latest }));
-        }
+        self.reading.deliver(answer.records, answer.millis_behind_latest, is_end);
         is_end.then_some(answer.children)
     }
 
@@ -180,23 +94,22 @@ impl Poller {
         let text = error.to_string();
         match error {
             KinesisError::Expired => {
-                debug!(shard = %self.shard, "iterator expired");
+                debug!(shard = %self.reading.shard, "iterator expired");
                 self.drop_iterator();
                 self.fail(&text, Duration::ZERO);
             }
             KinesisError::Throttled => {
-                debug!(shard = %self.shard, "read throttled");
-                self.fail(&text, THROTTLED_WAIT);
+                debug!(shard = %self.reading.shard, "read throttled");
+                self.fail(&text, SECOND);
             }
             KinesisError::NotFound(_) => {
-                self.fail(&text, THROTTLED_WAIT);
-                return self.children_if_gone().await;
+                self.fail(&text, SECOND);
+                return self.reading.children_if_gone().await;
             }
             KinesisError::Invalid(_) => {
-                let is_at_date = matches!(self.position, Position::AtTimestamp(_));
-                self.is_ahead = self.iterator.is_none()
-                    && is_at_date
-                    && *self.user_records.checkpoint() == Checkpoint::Latest;
+                if self.iterator.is_none() {
+                    self.reading.position_is_refused();
+                }
                 self.drop_iterator();
                 self.fail_loudly(&error);
             }
@@ -213,51 +126,14 @@ impl Poller {
     }
 
     fn fail_loudly(&mut self, error: &KinesisError) {
-        let source = std::error::Error::source(error).map(ToString::to_string);
-        let in_a_row = self.failures + 1;
-        warn!(shard = %self.shard, %error, source, in_a_row, "read failed");
+        self.reading.warn_of(error);
         self.fail(&error.to_string(), Duration::ZERO);
     }
 
     fn fail(&mut self, why: &str, at_least: Duration) {
-        self.failures = self.failures.saturating_add(1);
-        self.board.fetch_failed(&LeaseKey::of(&self.shard), why.to_owned());
-        let idle_time = self.config.polling.idle_time;
-        let doubled = idle_time.saturating_mul(2_u32.pow(self.failures.min(6) - 1));
-        let pause = doubled.min(LONGEST_WAIT).max(at_least).max(idle_time);
-        self.read_at = self.ports.clock.now() + pause;
-    }
-
-    /// A shard that cannot be found has ended only if the lists do not show it either, for a while.
-    async fn children_if_gone(&mut self) -> Option<Vec<ChildShard>> {
-        match shards::list_all(&self.ports, &self.config).await {
-            Ok(listed) if listed.iter().all(|shard| shard.id != self.shard) => {
-                let now = self.ports.clock.now();
-                if now.since(*self.gone_since.get_or_insert(now)) < GONE_AFTER {
-                    warn!(shard = %self.shard, "shard neither found nor listed: asked again");
-                    return None;
-                }
-                warn!(shard = %self.shard, "shard is no longer kept by the stream: taken as ended");
-                Some(listed.iter().filter_map(|shard| self.as_child(shard)).collect())
-            }
-            Ok(_) => {
-                self.gone_since = None;
-                warn!(shard = %self.shard, "shard not found, though the stream lists it");
-                None
-            }
-            Err(error) => {
-                warn!(shard = %self.shard, %error, "shard not found");
-                None
-            }
-        }
-    }
-
-    fn as_child(&self, shard: &Shard) -> Option<ChildShard> {
-        shard.parents().any(|parent| *parent == self.shard).then(|| ChildShard {
-            id: shard.id.clone(),
-            parents: shard.parents().cloned().collect(),
-            hash_range: shard.hash_range,
-        })
+        let idle_time = self.reading.config.polling.idle_time;
+        let wait = self.reading.fail(why, idle_time).max(at_least);
+        self.read_at = self.reading.ports.clock.now() + wait;
     }
 }
 

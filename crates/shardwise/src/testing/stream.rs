@@ -1,11 +1,12 @@
 //! A stream in memory: shards that are put to, split and merged.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream;
 use shardwise_core::id::{ShardId, StreamName};
 use shardwise_core::sequence::SequenceNumber;
 use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
@@ -13,13 +14,13 @@ use shardwise_core::time::Timestamp;
 use tokio::time::Instant;
 
 use crate::kinesis::{
-    Answer, Kinesis, KinesisError, Position, Record, ShardIterator, ShardList, ShardPage,
-    StreamState,
+    Answer, ConsumerArn, Event, Events, Kinesis, KinesisError, Position, Record, ShardIterator,
+    ShardList, ShardPage, StreamConsumer, StreamState,
 };
 
 pub(crate) struct MemoryStream {
     start: Instant,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -35,6 +36,61 @@ struct State {
     behind: Duration,
     /// Shards that neither reads nor lists show.
     hidden: BTreeSet<ShardId>,
+    is_consumer_registered: bool,
+}
+
+/// What one answer or event shows.
+struct Page {
+    records: Vec<Record>,
+    /// Up to where records have been read.
+    read: usize,
+    is_behind: bool,
+    is_end: bool,
+    children: Vec<ChildShard>,
+}
+
+impl State {
+    /// The index of the first record behind a position.
+    fn index(
+        &self,
+        shard: &ShardId,
+        position: &Position,
+        now: Timestamp,
+    ) -> Result<usize, KinesisError> {
+        let (_, records) =
+            self.shards.get(shard).ok_or_else(|| KinesisError::NotFound(shard.to_string()))?;
+        let before = |is_before: &dyn Fn(&Record) -> bool| {
+            records.iter().take_while(|record| is_before(record)).count()
+        };
+        Ok(match position {
+            Position::TrimHorizon => 0,
+            Position::AtTimestamp(date) if *date > now => {
+                return Err(KinesisError::Invalid("a date that is to come".to_owned()));
+            }
+            Position::AtTimestamp(date) => {
+                before(&|record| record.approximate_arrival < Some(*date))
+            }
+            Position::Latest => records.len(),
+            Position::At(number) => before(&|record| record.sequence_number < *number),
+            Position::After(number) => before(&|record| record.sequence_number <= *number),
+        })
+    }
+
+    fn page(&self, id: &ShardId, from: usize, limit: usize) -> Page {
+        let (shard, all) = &self.shards[id];
+        let records: Vec<Record> = all.iter().skip(from).take(limit).cloned().collect();
+        let read = from + records.len();
+        let is_end = !shard.is_open() && read == all.len();
+        let is_child = |shard: &&Shard| shard.parents().any(|parent| parent == id);
+        let as_child = |shard: &Shard| ChildShard {
+            id: shard.id.clone(),
+            parents: shard.parents().cloned().collect(),
+            hash_range: shard.hash_range,
+        };
+        let children = self.shards.values().map(|(shard, _)| shard).filter(is_child);
+        let children = if is_end { children.map(as_child).collect() } else { Vec::new() };
+        Page { records, read, is_behind: read < all.len(), is_end, children }
+    }
 }
 
 pub(crate) fn shard_id(index: usize) -> ShardId {
@@ -43,7 +99,7 @@ pub(crate) fn shard_id(index: usize) -> ShardId {
 
 impl MemoryStream {
     pub(crate) fn with_shards(count: usize) -> Self {
-        let stream = Self { start: Instant::now(), state: Mutex::default() };
+        let stream = Self { start: Instant::now(), state: Arc::default() };
         let width = u128::MAX / u128::try_from(count).unwrap();
         for index in 0..count {
             let start = width * u128::try_from(index).unwrap();
@@ -191,23 +247,7 @@ impl Kinesis for MemoryStream {
         position: &Position,
     ) -> Result<ShardIterator, KinesisError> {
         let state = self.state.lock().unwrap();
-        let (_, records) =
-            state.shards.get(shard).ok_or_else(|| KinesisError::NotFound(shard.to_string()))?;
-        let before = |is_before: &dyn Fn(&Record) -> bool| {
-            records.iter().take_while(|record| is_before(record)).count()
-        };
-        let at = match position {
-            Position::TrimHorizon => 0,
-            Position::AtTimestamp(date) if *date > self.date(&state) => {
-                return Err(KinesisError::Invalid("a date that is to come".to_owned()));
-            }
-            Position::AtTimestamp(date) => {
-                before(&|record| record.approximate_arrival < Some(*date))
-            }
-            Position::Latest => records.len(),
-            Position::At(number) => before(&|record| record.sequence_number < *number),
-            Position::After(number) => before(&|record| record.sequence_number <= *number),
-        };
+        let at = state.index(shard, position, self.date(&state))?;
         Ok(ShardIterator(format!("{shard} {at}")))
     }
 
@@ -227,23 +267,62 @@ impl Kinesis for MemoryStream {
         if state.hidden.contains(&id) {
             return Err(KinesisError::NotFound(id.to_string()));
         }
-        let (shard, all) = &state.shards[&id];
-        let limit = usize::try_from(limit).unwrap();
-        let records: Vec<Record> = all.iter().skip(index).take(limit).cloned().collect();
-        let read = index + records.len();
-        let at_end = !shard.is_open() && read == all.len();
-        let is_child = |shard: &&Shard| shard.parents().any(|parent| *parent == id);
-        let as_child = |shard: &Shard| ChildShard {
-            id: shard.id.clone(),
-            parents: shard.parents().cloned().collect(),
-            hash_range: shard.hash_range,
-        };
-        let children = state.shards.values().map(|(shard, _)| shard).filter(is_child);
+        let page = state.page(&id, index, usize::try_from(limit).unwrap());
         Ok(Answer {
-            millis_behind_latest: Some(u64::from(read < all.len())),
-            next: (!at_end).then(|| ShardIterator(format!("{id} {read}"))),
-            children: if at_end { children.map(as_child).collect() } else { Vec::new() },
-            records,
+            records: page.records,
+            millis_behind_latest: Some(page.is_behind.into()),
+            next: (!page.is_end).then(|| ShardIterator(format!("{id} {}", page.read))),
+            children: page.children,
         })
     }
+
+    async fn stream_consumer(
+        &self,
+        _: &StreamName,
+        name: &str,
+    ) -> Result<Option<StreamConsumer>, KinesisError> {
+        let state = self.state.lock().unwrap();
+        Ok(state.is_consumer_registered.then(|| consumer(name)))
+    }
+
+    async fn register_consumer(
+        &self,
+        _: &StreamName,
+        name: &str,
+    ) -> Result<StreamConsumer, KinesisError> {
+        let is_registered = &mut self.state.lock().unwrap().is_consumer_registered;
+        assert!(!std::mem::replace(is_registered, true), "registered twice");
+        Ok(consumer(name))
+    }
+
+    async fn subscribe(
+        &self,
+        _: &ConsumerArn,
+        shard: &ShardId,
+        position: &Position,
+    ) -> Result<Events, KinesisError> {
+        let state = self.state.lock().unwrap();
+        let from = state.index(shard, position, self.date(&state))?;
+        let (state, shard) = (Arc::clone(&self.state), shard.clone());
+        Ok(Box::pin(stream::unfold(Some(from), move |from| {
+            let (state, shard) = (Arc::clone(&state), shard.clone());
+            async move {
+                let from = from?;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let page = state.lock().unwrap().page(&shard, from, 2);
+                let last = page.records.last().map(|record| record.sequence_number.clone());
+                let event = Event {
+                    continuation: (!page.is_end).then(|| last.unwrap_or(sequence(0))),
+                    records: page.records,
+                    millis_behind_latest: Some(page.is_behind.into()),
+                    children: page.children,
+                };
+                Some((Ok(event), (!page.is_end).then_some(page.read)))
+            }
+        })))
+    }
+}
+
+fn consumer(name: &str) -> StreamConsumer {
+    StreamConsumer { arn: ConsumerArn(name.into()), is_active: true }
 }

@@ -45,6 +45,7 @@ pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
 /// it was to make, and the rest of them is made.
 async fn try_once(shared: &Shared, first: &mut Option<Vec<Lease>>) -> Result<(), WorkerError> {
     stream_ready(shared).await?;
+    consumer_ready(shared).await?;
     table_ready(shared).await?;
     let error = |source| table_error(shared, source);
     let scan = shared.ports.table.scan().await.map_err(error)?;
@@ -93,6 +94,16 @@ async fn stream_ready(shared: &Shared) -> Result<(), WorkerError> {
         }
         sleep(shared, POLL).await;
     }
+}
+
+/// Finds or registers the stream consumer, so that what forbids it is an error now and not a shard
+/// that never starts.
+async fn consumer_ready(shared: &Shared) -> Result<(), WorkerError> {
+    if let Some(registration) = &shared.registration {
+        let found = registration.arn(&shared.ports, &shared.config).await;
+        found.map_err(|source| kinesis_error(shared, source))?;
+    }
+    Ok(())
 }
 
 async fn table_ready(shared: &Shared) -> Result<(), WorkerError> {

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shardwise_core::config::{Config, InitialPosition, OnFailure};
+use shardwise_core::config::{Config, InitialPosition, OnFailure, Retrieval, StreamConsumer};
 use shardwise_core::id::{LeaseKey, ShardId, StreamName, WorkerId};
 use shardwise_core::lease::Lease;
 use shardwise_core::row::{Action, Item, Value};

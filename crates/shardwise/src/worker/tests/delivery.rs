@@ -39,6 +39,26 @@ async fn children_start_after_their_parents_through_a_split_and_a_merge() {
     assert_eq!(world.lease(0).unwrap().children.len(), 2);
 }
 
+/// The name in the settings finds its consumer, or registers it, once for all shards and workers.
+#[tokio::test(start_paused = true)]
+async fn with_fan_out_records_are_pushed_through_a_split() {
+    let world = World::with_shards(2);
+    let mut names = world.put(0, "before", 10);
+    let fan_out = |config: &mut Config| {
+        config.retrieval = Retrieval::FanOut(StreamConsumer::Named("reader".to_owned()));
+    };
+    let _first = world.start_with("a", fan_out, |_, _, _| Ok(()));
+    let _second = world.start_with("b", fan_out, |_, _, _| Ok(()));
+    names.extend(world.put(1, "other", 10));
+    world.wait_for(&names).await;
+    world.stream.split(0); // into 2 and 3
+    names.extend(world.put(2, "left", 10));
+    world.wait_for(&names).await;
+    assert_eq!(world.lease(0).unwrap().checkpoint, Checkpoint::ShardEnd);
+    assert_eq!(world.log.all_handed().values().max(), Some(&1));
+    assert_eq!((0..4).map(|shard| world.stream.reads(shard)).sum::<u32>(), 0, "nothing is polled");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_idle_shard_is_asked_once_a_second() {
     let world = World::with_shards(1);

@@ -1,0 +1,173 @@
+//! Reading a shard with SubscribeToShard: its records are pushed, never further ahead than the
+//! buffer allows.
+//!
+//! A subscription ends after five minutes, or before that for any reason. The next one begins
+//! behind the last event that was taken in, so nothing comes twice and nothing is left out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use shardwise_core::shard::ChildShard;
+use shardwise_core::time::Time;
+use tracing::debug;
+
+use super::reading::Reading;
+use super::registration::Registration;
+use crate::clock::within;
+use crate::kinesis::{ConsumerArn, Event, Events, KinesisError, Position};
+
+/// How long a subscription may say nothing: an event comes every five seconds or so, also without
+/// records. A connection that died without a word is noticed by this alone.
+const SILENCE: Duration = Duration::from_secs(30);
+/// For so long after a subscription began the service refuses the next one.
+const EXCLUSIVE: Duration = Duration::from_secs(5);
+/// How long a subscription is kept while the buffer is full. What is on its way then takes room on
+/// the connection, which other shards share.
+const HELD_BACK: Duration = Duration::from_secs(10);
+/// The wait after a first failure: the service allows one call a second.
+const WAIT: Duration = Duration::from_secs(1);
+/// How often in a row the shard may be in use before that is worth a warning: whoever had the
+/// lease before may still be reading, or we ourselves on a connection that broke.
+const IN_USE_EXPECTED: u32 = 10;
+
+pub(super) struct Subscriber {
+    reading: Reading,
+    registration: Arc<Registration>,
+    /// Not before then may the shard be subscribed to.
+    subscribe_at: Time,
+}
+
+impl Subscriber {
+    pub(super) fn new(reading: Reading, registration: Arc<Registration>) -> Self {
+        let subscribe_at = reading.ports.clock.now();
+        Self { reading, registration, subscribe_at }
+    }
+
+    /// Reads until the shard's end.
+    pub(super) async fn read(&mut self) {
+        loop {
+            self.reading.room().await;
+            self.reading.ports.clock.sleep_until(self.subscribe_at).await;
+            if let Some(children) = self.subscribe_once().await {
+                self.reading.end(children);
+                return;
+            }
+        }
+    }
+
+    pub(super) fn panicked(&mut self) {
+        self.fail("the reader panicked");
+    }
+
+    /// Follows one subscription; gives the child shards if the shard is at its end.
+    async fn subscribe_once(&mut self) -> Option<Vec<ChildShard>> {
+        let (ports, config) = (self.reading.ports.clone(), Arc::clone(&self.reading.config));
+        let consumer = match self.registration.arn(&ports, &config).await {
+            Ok(consumer) => consumer,
+            Err(error) => {
+                self.fail_loudly(&error);
+                return None;
+            }
+        };
+        let position = self.reading.position();
+        let opening = ports.kinesis.subscribe(&consumer, &self.reading.shard, &position);
+        let opened = within(&*ports.clock, config.polling.request_timeout, opening).await;
+        let result = match opened {
+            Some(Ok(events)) => {
+                self.subscribe_at = ports.clock.now() + EXCLUSIVE;
+                self.reading.position_is_taken();
+                self.follow(events).await
+            }
+            Some(Err(error)) => Err(error),
+            None => Err(KinesisError::Unanswered("timed out".into())),
+        };
+        match result {
+            Ok(children) => children,
+            Err(error) => self.recover(error, &consumer).await,
+        }
+    }
+
+    /// Takes in what a subscription brings, to its end; gives the child shards if that is the
+    /// shard's.
+    async fn follow(
+        &mut self,
+        mut events: Events,
+    ) -> Result<Option<Vec<ChildShard>>, KinesisError> {
+        let clock = Arc::clone(&self.reading.ports.clock);
+        loop {
+            if within(&*clock, HELD_BACK, self.reading.room()).await.is_none() {
+                debug!(shard = %self.reading.shard, "buffer full: subscription given up for now");
+                return Ok(None);
+            }
+            match within(&*clock, SILENCE, events.next()).await {
+                Some(Some(event)) => {
+                    let children = self.accept(event?)?;
+                    if children.is_some() {
+                        return Ok(children);
+                    }
+                }
+                Some(None) => return Ok(None),
+                None => return Err(KinesisError::Unanswered("nothing was said for 30 s".into())),
+            }
+        }
+    }
+
+    /// Takes an event in; gives the child shards if it was the shard's last one.
+    fn accept(&mut self, event: Event) -> Result<Option<Vec<ChildShard>>, KinesisError> {
+        let is_end = event.continuation.is_none();
+        if !self.reading.can_be(is_end, &event.children) {
+            return Err(KinesisError::Unanswered("malformed event".into()));
+        }
+        self.reading.deliver(event.records, event.millis_behind_latest, is_end);
+        if let Some(number) = event.continuation {
+            self.reading.go_on_at(Position::After(number));
+        }
+        Ok(is_end.then_some(event.children))
+    }
+
+    /// Makes the best of a failure; gives the child shards if the shard turns out to be gone.
+    async fn recover(
+        &mut self,
+        error: KinesisError,
+        consumer: &ConsumerArn,
+    ) -> Option<Vec<ChildShard>> {
+        match error {
+            KinesisError::NotFound(_) => {
+                self.fail(&error.to_string());
+                let children = self.reading.children_if_gone().await;
+                if children.is_none() {
+                    self.registration.forget(consumer).await;
+                }
+                return children;
+            }
+            KinesisError::InUse(_) if self.reading.failures() < IN_USE_EXPECTED => {
+                debug!(shard = %self.reading.shard, "shard is subscribed to elsewhere");
+                self.fail(&error.to_string());
+            }
+            KinesisError::Throttled => {
+                debug!(shard = %self.reading.shard, "subscription throttled");
+                self.fail(&error.to_string());
+            }
+            KinesisError::Invalid(_) => {
+                self.reading.position_is_refused();
+                self.fail_loudly(&error);
+            }
+            KinesisError::Expired
+            | KinesisError::Refused(_)
+            | KinesisError::InUse(_)
+            | KinesisError::Unanswered(_) => self.fail_loudly(&error),
+        }
+        None
+    }
+
+    fn fail_loudly(&mut self, error: &KinesisError) {
+        self.reading.warn_of(error);
+        self.fail(&error.to_string());
+    }
+
+    fn fail(&mut self, why: &str) {
+        let wait = self.reading.fail(why, WAIT);
+        self.subscribe_at = self.subscribe_at.max(self.reading.ports.clock.now() + wait);
+    }
+}

@@ -1,0 +1,180 @@
+//! What is known of a shard while it is read, whichever way: where to go on, and how it goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shardwise_core::config::Config;
+use shardwise_core::id::{LeaseKey, ShardId};
+use shardwise_core::sequence::Checkpoint;
+use shardwise_core::shard::{ChildShard, Shard};
+use shardwise_core::time::Time;
+use tracing::warn;
+
+use super::prefetch::Prefetch;
+use super::user_records::UserRecords;
+use super::{Batch, Fetched};
+use crate::consumer::Shared;
+use crate::kinesis::{KinesisError, Position, Record};
+use crate::shards;
+use crate::status::Board;
+use crate::worker::Ports;
+
+/// The longest wait after a failure.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long a shard must be neither found nor listed before it counts as gone: a list may be old.
+const GONE_AFTER: Duration = Duration::from_secs(60);
+
+pub(super) struct Reading {
+    pub(super) ports: Ports,
+    pub(super) config: Arc<Config>,
+    pub(super) shard: ShardId,
+    board: Board,
+    user_records: UserRecords,
+    /// Behind all that was delivered.
+    position: Position,
+    /// Whether the service takes the date to begin at for one that is to come.
+    is_ahead: bool,
+    /// Failures in a row.
+    failures: u32,
+    /// Since when the stream has neither found nor listed the shard.
+    gone_since: Option<Time>,
+    prefetch: Arc<Prefetch>,
+}
+
+impl Reading {
+    pub(super) fn new(
+        shared: &Shared,
+        shard: &ShardId,
+        user_records: UserRecords,
+        position: Position,
+        prefetch: Arc<Prefetch>,
+    ) -> Self {
+        Self {
+            ports: shared.ports.clone(),
+            config: Arc::clone(&shared.config),
+            shard: shard.clone(),
+            board: shared.board.clone(),
+            user_records,
+            position,
+            is_ahead: false,
+            failures: 0,
+            gone_since: None,
+            prefetch,
+        }
+    }
+
+    /// Where to go on. Nothing is as new as a date that is to come: the tip is not behind it.
+    pub(super) fn position(&self) -> Position {
+        if self.is_ahead { Position::Latest } else { self.position.clone() }
+    }
+
+    /// The service has taken the position that it was given.
+    pub(super) fn position_is_taken(&mut self) {
+        self.is_ahead = false;
+    }
+
+    /// The service has called the position wrong. The date that LATEST stands for is this worker's,
+    /// whose clock may be ahead.
+    pub(super) fn position_is_refused(&mut self) {
+        let is_at_date = matches!(self.position, Position::AtTimestamp(_));
+        self.is_ahead = is_at_date && *self.user_records.checkpoint() == Checkpoint::Latest;
+    }
+
+    /// Returns once there is room for more.
+    pub(super) async fn room(&self) {
+        self.prefetch.room().await;
+    }
+
+    /// Whether what came can be: a shard's end, and nothing else, has children, and they name
+    /// their parents.
+    pub(super) fn can_be(&self, is_end: bool, children: &[ChildShard]) -> bool {
+        let named = children.iter().all(|child| !child.parents.is_empty());
+        let can_be = is_end != children.is_empty() && named;
+        if !can_be {
+            let children = children.len();
+            warn!(shard = %self.shard, is_end, children, "malformed answer: asked again");
+        }
+        can_be
+    }
+
+    /// Delivers what was read; reading goes on behind it.
+    pub(super) fn deliver(
+        &mut self,
+        records: Vec<Record>,
+        millis_behind_latest: Option<u64>,
+        is_end: bool,
+    ) {
+        self.failures = 0;
+        self.gone_since = None;
+        self.board.fetched(&LeaseKey::of(&self.shard), millis_behind_latest);
+        if let Some(last) = records.last() {
+            self.position = Position::After(last.sequence_number.clone());
+        }
+        let records = self.user_records.of(records);
+        if !records.is_empty() || (self.config.processor.call_for_empty_batches && !is_end) {
+            self.prefetch.put(Fetched::Batch(Batch { records, millis_behind_latest }));
+        }
+    }
+
+    /// Whatever comes, reading goes on there.
+    pub(super) fn go_on_at(&mut self, position: Position) {
+        self.position = position;
+    }
+
+    /// Delivers the shard's end.
+    pub(super) fn end(&self, children: Vec<ChildShard>) {
+        self.prefetch.put(Fetched::End(children));
+    }
+
+    /// Failures since something was last delivered.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Notes a failure, and gives how long to wait: `first`, and twice as long with each in a row.
+    pub(super) fn fail(&mut self, why: &str, first: Duration) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        self.board.fetch_failed(&LeaseKey::of(&self.shard), why.to_owned());
+        let doubled = first.saturating_mul(2_u32.pow(self.failures.min(6) - 1));
+        doubled.min(LONGEST_WAIT).max(first)
+    }
+
+    /// Warns of a failure that is about to be noted.
+    pub(super) fn warn_of(&self, error: &KinesisError) {
+        let source = std::error::Error::source(error).map(ToString::to_string);
+        let in_a_row = self.failures + 1;
+        warn!(shard = %self.shard, %error, source, in_a_row, "read failed");
+    }
+
+    /// A shard that cannot be found has ended only if the lists do not show it either, for a while.
+    pub(super) async fn children_if_gone(&mut self) -> Option<Vec<ChildShard>> {
+        match shards::list_all(&self.ports, &self.config).await {
+            Ok(listed) if listed.iter().all(|shard| shard.id != self.shard) => {
+                let now = self.ports.clock.now();
+                if now.since(*self.gone_since.get_or_insert(now)) < GONE_AFTER {
+                    warn!(shard = %self.shard, "shard neither found nor listed: asked again");
+                    return None;
+                }
+                warn!(shard = %self.shard, "shard is no longer kept by the stream: taken as ended");
+                Some(listed.iter().filter_map(|shard| self.as_child(shard)).collect())
+            }
+            Ok(_) => {
+                self.gone_since = None;
+                warn!(shard = %self.shard, "shard not found, though the stream lists it");
+                None
+            }
+            Err(error) => {
+                warn!(shard = %self.shard, %error, "shard not found");
+                None
+            }
+        }
+    }
+
+    fn as_child(&self, shard: &Shard) -> Option<ChildShard> {
+        shard.parents().any(|parent| *parent == self.shard).then(|| ChildShard {
+            id: shard.id.clone(),
+            parents: shard.parents().cloned().collect(),
+            hash_range: shard.hash_range,
+        })
+    }
+}
