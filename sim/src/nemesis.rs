@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shardwise::config::{Retrieval, StreamConsumer};
 use shardwise::row::{Item, Value};
 use shardwise::{Config, Stopped, Stopper, StreamName, Worker, WorkerError, WorkerId};
 use shardwise_local::stream::{Shard, ShardFilter};
@@ -12,7 +13,7 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::dice::Dice;
 use crate::node::Node;
-use crate::plan::{Family, Happening};
+use crate::plan::{Family, FanOut, Happening};
 use crate::ports;
 use crate::processor::Processor;
 use crate::producer::put_to_shard;
@@ -84,7 +85,7 @@ impl Nemesis {
             0
         };
         let node = Node::new(slot, name, self.world.start(), fast_ppm);
-        let config = self.config(&node.name);
+        let config = self.config(slot, &node.name);
         let ports = ports::of(&self.world, &node, &config);
         let seed = self.dice.below(usize::MAX) as u64;
         let worker = Worker::new(config, ports, seed);
@@ -111,14 +112,22 @@ impl Nemesis {
         }
     }
 
-    fn config(&self, name: &str) -> Config {
+    fn config(&self, slot: usize, name: &str) -> Config {
         let knobs = &self.world.plan.knobs;
+        let fans_out = match knobs.fan_out {
+            FanOut::Nobody => false,
+            FanOut::Everybody => true,
+            FanOut::EverySecond => slot % 2 == 0,
+        };
         let stream = StreamName::new(STREAM).expect("it is not empty");
         let mut config = Config::new("app", stream, WorkerId::new(name).expect("not empty"));
         config.initial_position = knobs.start;
         config.lease.failover_time = knobs.failover;
         config.lease.cleanup_interval = knobs.cleanup;
         config.sync.audit_interval = knobs.audit;
+        if fans_out {
+            config.retrieval = Retrieval::FanOut(StreamConsumer::Named("app".to_owned()));
+        }
         config.polling.idle_time = knobs.idle;
         config.polling.max_records = knobs.records_max;
         config.polling.max_pending_batches = knobs.batches_max;

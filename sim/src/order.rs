@@ -21,8 +21,15 @@ pub enum Fault {
     Expired,
     /// The stream says that there is no such shard.
     NotFound,
-    /// A read of the stream has neither an iterator nor children in its answer.
+    /// A read of the stream has neither an iterator nor children in its answer; an event has
+    /// neither a continuation nor children.
     NoEnd,
+    /// A subscription ends, as after five minutes.
+    Ends,
+    /// A subscription is silent from then on.
+    Silent,
+    /// The shard is subscribed to by somebody else.
+    InUse,
     /// A list of shards has each shard twice.
     Doubled,
     /// A list of shards is as it was before the last reshard.

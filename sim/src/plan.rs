@@ -64,11 +64,13 @@ pub enum Family {
     Retention,
     /// The application begins at LATEST or AT_TIMESTAMP, when the stream has records already.
     Starts,
+    /// Workers subscribe to their shards, all of them or every second one.
+    FanOut,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Kills,
         Self::Crashes,
         Self::Pauses,
@@ -92,11 +94,17 @@ impl Family {
         Self::TableGone,
         Self::Retention,
         Self::Starts,
+        Self::FanOut,
     ];
 
-    /// Whether only a quarter of the runs has it, and not all but a quarter.
-    fn is_rare(self) -> bool {
-        matches!(self, Self::Hangs | Self::TableGone | Self::Retention | Self::Starts)
+    /// How many runs in a million have it; each draws from `usual`, or from `rare`.
+    fn is_drawn(self, usual: &mut Dice, rare: &mut Dice) -> bool {
+        match self {
+            Self::Hangs | Self::TableGone | Self::Retention | Self::Starts => rare.happens(250_000),
+            Self::FanOut => rare.happens(500_000),
+            Self::Reshards => !usual.happens(100_000),
+            _ => !usual.happens(250_000),
+        }
     }
 
     /// The family that the command line calls so.
@@ -183,6 +191,19 @@ pub struct Knobs {
     pub retention: Duration,
     /// Where the application begins.
     pub start: InitialPosition,
+    /// Which workers subscribe to their shards.
+    pub fan_out: FanOut,
+}
+
+/// Which workers subscribe to their shards; the others poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FanOut {
+    /// None.
+    Nobody,
+    /// All.
+    Everybody,
+    /// Every second one, from the first on.
+    EverySecond,
 }
 
 /// How often requests go wrong, in a million.
@@ -210,7 +231,9 @@ pub struct Rates {
     pub stream_lost: u32,
     /// An iterator expires before its time.
     pub expired: u32,
-    /// An answer to a read is wrong.
+    /// A subscription ends, breaks, falls silent, or is taken over; at each event.
+    pub subscription: u32,
+    /// An answer to a read, or an event, is wrong.
     pub malformed: u32,
     /// A shard is said not to be there.
     pub not_found: u32,
@@ -312,10 +335,7 @@ impl Plan {
         let mut dice = Dice::new(seed, "plan");
         let mut rare = Dice::new(seed, "rare families");
         let mut families: BTreeSet<Family> = Family::ALL.into_iter().collect();
-        families.retain(|family| {
-            let left_out = if *family == Family::Reshards { 100_000 } else { 250_000 };
-            if family.is_rare() { rare.happens(250_000) } else { !dice.happens(left_out) }
-        });
+        families.retain(|family| family.is_drawn(&mut dice, &mut rare));
         families.retain(|family| !limits.without.contains(family));
         let knobs = Knobs::draw(seed, &families);
         if knobs.start == InitialPosition::Latest {

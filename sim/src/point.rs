@@ -46,6 +46,14 @@ pub enum Call {
     Iterator,
     /// Reading records.
     Records,
+    /// Looking for the stream consumer.
+    StreamConsumer,
+    /// Registering the stream consumer.
+    RegisterConsumer,
+    /// Subscribing to a shard.
+    Subscribe,
+    /// The next event of a subscription.
+    Event,
     /// A processor starts.
     Initialize,
     /// A processor gets records.
@@ -90,7 +98,7 @@ impl fmt::Display for CrashAt {
 
 impl Call {
     /// Every call.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::TableState,
         Self::TableCreate,
         Self::Scan,
@@ -109,6 +117,10 @@ impl Call {
         Self::ListShards,
         Self::Iterator,
         Self::Records,
+        Self::StreamConsumer,
+        Self::RegisterConsumer,
+        Self::Subscribe,
+        Self::Event,
         Self::Initialize,
         Self::Process,
         Self::ShardEnded,
@@ -164,6 +176,10 @@ impl Call {
             | Self::ListShards
             | Self::Iterator
             | Self::Records
+            | Self::StreamConsumer
+            | Self::RegisterConsumer
+            | Self::Subscribe
+            | Self::Event
             | Self::Initialize
             | Self::Process
             | Self::ShardEnded

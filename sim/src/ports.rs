@@ -1,6 +1,7 @@
 //! The ports of a node's worker, over services that go wrong.
 
 mod stream;
+mod subscription;
 mod table;
 
 use shardwise::{Clock, Config, Ports};

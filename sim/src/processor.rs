@@ -54,6 +54,9 @@ impl End {
             | Fault::NotFound
             | Fault::NoEnd
             | Fault::Doubled
+            | Fault::Ends
+            | Fault::Silent
+            | Fault::InUse
             | Fault::Old => panic!("{fault:?} is no fault of a processor"),
         }
     }

@@ -9,7 +9,7 @@ use shardwise_sim::run::{Outcome, run};
 use shardwise_sim::tally::Tally;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 44] = [
+const FAULTS: [&str; 49] = [
     "hand: row deleted",
     "hand: row with an unknown attribute",
     "hand: row without hash keys",
@@ -42,8 +42,13 @@ const FAULTS: [&str; 44] = [
     "stream: cut off",
     "stream: iterator expires",
     "stream: malformed answer",
+    "stream: malformed event",
     "stream: no answer",
     "stream: not found",
+    "stream: subscription cut",
+    "stream: subscription ends early",
+    "stream: subscription silent",
+    "stream: subscription taken over",
     "stream: throttled",
     "stream: wrong list",
     "table: answer lost",

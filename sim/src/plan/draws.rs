@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shardwise::{InitialPosition, Timestamp};
 
-use super::{Family, Habits, Knobs, Rates, START_AT, millis, secs};
+use super::{Family, FanOut, Habits, Knobs, Rates, START_AT, millis, secs};
 use crate::dice::Dice;
 use crate::node::FIRST_DATE_MILLIS;
 
@@ -58,6 +58,10 @@ impl Knobs {
                 true => start,
                 false => InitialPosition::TrimHorizon,
             },
+            fan_out: match families.contains(&Family::FanOut) {
+                true => *whole_run.pick(&[FanOut::Everybody, FanOut::EverySecond]),
+                false => FanOut::Nobody,
+            },
         }
     }
 }
@@ -85,6 +89,7 @@ impl Rates {
             not_found: rate(Family::Malformed, &[200, 1_000]),
             list: rate(Family::Lists, &[20_000, 200_000]),
             crash: rate(Family::Crashes, &[50, 150, 300]),
+            subscription: rate(Family::StreamErrors, &[1_000, 5_000, 20_000]),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Family, Habits, Happening, Knobs, Limits, Plan, millis, secs};
+use super::{Family, FanOut, Habits, Happening, Knobs, Limits, Plan, millis, secs};
 use crate::dice::Dice;
 use crate::point::CrashAt;
 
@@ -83,6 +83,7 @@ impl Plan {
             audit: secs(5),
             cleanup: secs(5),
             parent_poll: millis(500),
+            fan_out: FanOut::EverySecond,
             ..plan.knobs
         };
         plan.quiet = secs(240);

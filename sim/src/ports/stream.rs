@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shardwise::kinesis::{
-    Answer, Kinesis, KinesisError, Position, Record, ShardIterator, ShardList, ShardPage,
-    StreamState,
+    Answer, ConsumerArn, Events, Kinesis, KinesisError, Position, Record, ShardIterator, ShardList,
+    ShardPage, StreamConsumer, StreamState,
 };
 use shardwise::{InitialPosition, SequenceNumber, ShardId, StreamName};
 use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
@@ -19,6 +19,7 @@ use crate::point::{Call, Edge};
 use crate::world::{STREAM, State, World};
 
 /// The stream, seen from one node.
+#[derive(Clone)]
 pub(crate) struct NodeStream {
     pub(crate) world: Arc<World>,
     pub(crate) node: Arc<Node>,
@@ -45,7 +46,7 @@ enum WrongList {
 
 impl NodeStream {
     /// Asks the service, which may not answer.
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         call: Call,
         ordered: Option<Fault>,
@@ -116,11 +117,11 @@ impl NodeStream {
         })
     }
 
-    fn ordered(&self, call: Call) -> Option<Fault> {
+    pub(super) fn ordered(&self, call: Call) -> Option<Fault> {
         self.world.ordered(&self.node, call)
     }
 
-    fn happens(&self, per_million: u32, name: &'static str) -> bool {
+    pub(super) fn happens(&self, per_million: u32, name: &'static str) -> bool {
         let happens = self.world.happens(|dice| &mut dice.stream, per_million);
         if happens {
             self.world.mark(&self.node.name, name);
@@ -142,7 +143,10 @@ impl Obstacle {
             Fault::Throttled => Self::Refused(KinesisError::Throttled),
             Fault::Expired => Self::Refused(KinesisError::Expired),
             Fault::NotFound => Self::Refused(KinesisError::NotFound("as ordered".to_owned())),
-            Fault::NoEnd | Fault::Doubled | Fault::Old => return None,
+            Fault::InUse => Self::Refused(KinesisError::InUse("as ordered".to_owned())),
+            Fault::NoEnd | Fault::Doubled | Fault::Old | Fault::Ends | Fault::Silent => {
+                return None;
+            }
             Fault::Late(_) | Fault::Slow(_) | Fault::Retry | Fault::Restart | Fault::Panic => {
                 panic!("{fault:?} is no fault of the stream")
             }
@@ -255,6 +259,49 @@ impl Kinesis for NodeStream {
         })
         .await
     }
+
+    async fn stream_consumer(
+        &self,
+        _: &StreamName,
+        name: &str,
+    ) -> Result<Option<StreamConsumer>, KinesisError> {
+        let ordered = self.ordered(Call::StreamConsumer);
+        self.ask(Call::StreamConsumer, ordered, |state, date| {
+            match state.streams.describe_consumer(STREAM, name, date).map_err(error) {
+                Ok(found) => Ok(Some(consumer(&found))),
+                Err(KinesisError::NotFound(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    async fn register_consumer(
+        &self,
+        _: &StreamName,
+        name: &str,
+    ) -> Result<StreamConsumer, KinesisError> {
+        let ordered = self.ordered(Call::RegisterConsumer);
+        self.ask(Call::RegisterConsumer, ordered, |state, date| {
+            let made = state.streams.register_consumer(STREAM, name, date).map_err(error)?;
+            Ok(consumer(&made))
+        })
+        .await
+    }
+
+    async fn subscribe(
+        &self,
+        consumer: &ConsumerArn,
+        shard: &ShardId,
+        position: &Position,
+    ) -> Result<Events, KinesisError> {
+        self.open(consumer, shard, position).await
+    }
+}
+
+fn consumer(known: &stream::Consumer) -> StreamConsumer {
+    let is_active = known.status == stream::ConsumerStatus::Active;
+    StreamConsumer { arn: ConsumerArn(known.arn.as_str().into()), is_active }
 }
 
 fn filter(position: InitialPosition) -> ShardFilter {
@@ -265,7 +312,7 @@ fn filter(position: InitialPosition) -> ShardFilter {
     }
 }
 
-fn starting_position(position: &Position) -> Result<StartingPosition, KinesisError> {
+pub(super) fn starting_position(position: &Position) -> Result<StartingPosition, KinesisError> {
     let number = |number: &SequenceNumber| {
         number.as_str().parse().map_err(|_| KinesisError::Invalid(number.to_string()))
     };
@@ -294,6 +341,15 @@ fn shard(listed: &stream::Shard) -> Result<Shard, KinesisError> {
 }
 
 fn answer(batch: stream::Batch) -> Result<Answer, KinesisError> {
+    Ok(Answer {
+        records: records(batch.records)?,
+        millis_behind_latest: Some(batch.millis_behind_latest),
+        next: batch.next_shard_iterator.map(ShardIterator),
+        children: children(&batch.child_shards)?,
+    })
+}
+
+pub(super) fn records(records: Vec<stream::Record>) -> Result<Vec<Record>, KinesisError> {
     let record = |record: stream::Record| {
         let millis = i64::try_from(record.arrival.as_millis()).unwrap_or(i64::MAX);
         Ok(Record {
@@ -305,6 +361,10 @@ fn answer(batch: stream::Batch) -> Result<Answer, KinesisError> {
             approximate_arrival: Some(Timestamp::from_millis(millis)),
         })
     };
+    records.into_iter().map(record).collect()
+}
+
+pub(super) fn children(children: &[stream::ChildShard]) -> Result<Vec<ChildShard>, KinesisError> {
     let child = |child: &stream::ChildShard| {
         Ok(ChildShard {
             id: shard_id(child.id)?,
@@ -312,19 +372,16 @@ fn answer(batch: stream::Batch) -> Result<Answer, KinesisError> {
             hash_range: hash_range(child.hash_key_range)?,
         })
     };
-    Ok(Answer {
-        records: batch.records.into_iter().map(record).collect::<Result<_, KinesisError>>()?,
-        millis_behind_latest: Some(batch.millis_behind_latest),
-        next: batch.next_shard_iterator.map(ShardIterator),
-        children: batch.child_shards.iter().map(child).collect::<Result<_, KinesisError>>()?,
-    })
+    children.iter().map(child).collect()
 }
 
 fn shard_id(id: stream::ShardId) -> Result<ShardId, KinesisError> {
     ShardId::new(id.to_string()).map_err(|error| KinesisError::Unanswered(error.into()))
 }
 
-fn sequence_number(number: stream::SequenceNumber) -> Result<SequenceNumber, KinesisError> {
+pub(super) fn sequence_number(
+    number: stream::SequenceNumber,
+) -> Result<SequenceNumber, KinesisError> {
     SequenceNumber::parse(&number.to_string())
         .map_err(|error| KinesisError::Unanswered(error.into()))
 }
@@ -334,7 +391,7 @@ fn hash_range(range: stream::HashKeyRange) -> Result<HashKeyRange, KinesisError>
         .ok_or_else(|| KinesisError::Unanswered("a range the wrong way round".into()))
 }
 
-fn error(error: ServiceError) -> KinesisError {
+pub(super) fn error(error: ServiceError) -> KinesisError {
     match error {
         ServiceError::ResourceNotFound(text) => KinesisError::NotFound(text),
         ServiceError::ResourceInUse(text) => KinesisError::InUse(text),

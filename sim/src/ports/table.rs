@@ -67,6 +67,9 @@ impl Fate {
             | Fault::Old
             | Fault::Retry
             | Fault::Restart
+            | Fault::Ends
+            | Fault::Silent
+            | Fault::InUse
             | Fault::Panic => panic!("{fault:?} is no fault of the table"),
         }
     }

@@ -1,6 +1,7 @@
 //! Bugs that other Kinesis clients had, each as a small world that is scripted, with the real
 //! workers in it and the referee as its judge. `docs/correctness.md` lists them all.
 
+mod fan_out;
 mod leases;
 mod lifecycle;
 mod retrieval;

@@ -1,0 +1,163 @@
+//! A subscription to a shard, as a node follows it.
+
+use std::time::Duration;
+
+use futures_util::stream;
+use shardwise::ShardId;
+use shardwise::kinesis::{ConsumerArn, Event, Events, KinesisError, Position};
+use shardwise_local::stream::{Pushed, Subscription, SubscriptionEvent};
+
+use super::SILENCE;
+use super::stream::starting_position;
+use super::stream::{NodeStream, children, error, records, sequence_number};
+use crate::order::Fault;
+use crate::point::{Call, Edge};
+use crate::world::World;
+
+/// How long the service takes to push what has been put.
+const PROPAGATION: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// How a subscription goes wrong.
+#[derive(Clone, Copy)]
+enum Wrong {
+    /// It ends.
+    Ends,
+    /// Nothing comes any more, and nobody says so: the connection is dead.
+    Silent,
+    /// Its connection breaks.
+    Cut,
+    /// Somebody else has subscribed.
+    InUse,
+    /// The next event has neither a continuation nor children.
+    NoEnd,
+    /// The last event has a continuation beside the children.
+    TwoEnds,
+}
+
+impl NodeStream {
+    /// Subscribes to a shard.
+    pub(super) async fn open(
+        &self,
+        consumer: &ConsumerArn,
+        shard: &ShardId,
+        position: &Position,
+    ) -> Result<Events, KinesisError> {
+        let not_found = self.happens(self.world.plan.rates.not_found, "stream: not found");
+        let ordered = self.ordered(Call::Subscribe);
+        let subscribed = self.ask(Call::Subscribe, ordered, |state, date| {
+            let id = shard.as_str().parse().map_err(|_| KinesisError::NotFound(shard.to_string()));
+            if not_found {
+                return Err(KinesisError::NotFound(shard.to_string()));
+            }
+            let position = starting_position(position)?;
+            state.streams.subscribe(&consumer.0, id?, position, date).map_err(error)
+        });
+        let followed = Followed { stream: self.clone(), subscription: subscribed.await? };
+        Ok(Box::pin(stream::unfold(Some(followed), |followed| async {
+            let mut followed = followed?;
+            match followed.next().await {
+                Ok(Some(event)) => Some((Ok(event), Some(followed))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        })))
+    }
+
+    fn draw_wrong_event(&self) -> Option<Wrong> {
+        let rates = &self.world.plan.rates;
+        if self.happens(rates.malformed, "stream: malformed event") {
+            let mut state = self.world.state();
+            return Some(*state.dice.stream.pick(&[Wrong::NoEnd, Wrong::TwoEnds]));
+        }
+        let all = [
+            (Wrong::Cut, "stream: subscription cut"),
+            (Wrong::Silent, "stream: subscription silent"),
+            (Wrong::Ends, "stream: subscription ends early"),
+            (Wrong::InUse, "stream: subscription taken over"),
+        ];
+        let (wrong, name) = *self.world.state().dice.stream.pick(&all);
+        self.happens(rates.subscription, name).then_some(wrong)
+    }
+}
+
+/// A subscription on its way.
+struct Followed {
+    stream: NodeStream,
+    subscription: Subscription,
+}
+
+impl Followed {
+    async fn next(&mut self) -> Result<Option<Event>, KinesisError> {
+        let NodeStream { world, node } = &self.stream;
+        world.passes(node, Call::Event, Edge::Before).await;
+        let wrong = match self.stream.ordered(Call::Event) {
+            Some(Fault::Ends) => Some(Wrong::Ends),
+            Some(Fault::Silent) => Some(Wrong::Silent),
+            Some(Fault::Lost) => Some(Wrong::Cut),
+            Some(Fault::InUse) => Some(Wrong::InUse),
+            Some(Fault::NoEnd) => Some(Wrong::NoEnd),
+            Some(fault) => panic!("{fault:?} is no fault of a subscription"),
+            None => self.stream.draw_wrong_event(),
+        };
+        let result = match wrong {
+            Some(Wrong::Ends) => Ok(None),
+            Some(Wrong::Silent) => silence().await,
+            Some(Wrong::Cut) => Err(KinesisError::Unanswered("cut".into())),
+            Some(Wrong::InUse) => Err(KinesisError::InUse("taken over".to_owned())),
+            Some(Wrong::NoEnd | Wrong::TwoEnds) | None => self.pushed(wrong).await,
+        };
+        let NodeStream { world, node } = &self.stream;
+        world.passes(node, Call::Event, Edge::After).await;
+        if let Err(error) = &result {
+            world.trace(&node.name, format_args!("{:?}: {error}", Call::Event));
+        }
+        result
+    }
+
+    /// What the service pushes, once it has something to say and its way is open.
+    async fn pushed(&mut self, wrong: Option<Wrong>) -> Result<Option<Event>, KinesisError> {
+        loop {
+            let NodeStream { world, node } = &self.stream;
+            tokio::time::sleep(propagation(world)).await;
+            if !node.has_stream() {
+                world.mark(&node.name, "stream: cut off");
+                return silence().await;
+            }
+            let date = world.date();
+            let pushed = world.state().streams.next_event(&mut self.subscription, date);
+            match pushed.map_err(error)? {
+                Pushed::Event(pushed) => return event(pushed, wrong).map(Some),
+                Pushed::WaitUntil(_) => {}
+                Pushed::Ended => return Ok(None),
+            }
+        }
+    }
+}
+
+/// A connection over which nothing comes any more: whoever listens has to notice it.
+async fn silence<T>() -> Result<T, KinesisError> {
+    tokio::time::sleep(100 * SILENCE).await;
+    Err(KinesisError::Unanswered("nobody listened for so long".into()))
+}
+
+fn propagation(world: &World) -> Duration {
+    world.state().dice.stream.between(PROPAGATION.0, PROPAGATION.1)
+}
+
+fn event(pushed: SubscriptionEvent, wrong: Option<Wrong>) -> Result<Event, KinesisError> {
+    let continuation = pushed.continuation.map(sequence_number).transpose()?;
+    let mut event = Event {
+        records: records(pushed.records)?,
+        continuation,
+        millis_behind_latest: Some(pushed.millis_behind_latest),
+        children: children(&pushed.child_shards)?,
+    };
+    match wrong {
+        Some(Wrong::NoEnd) => (event.continuation, event.children) = (None, Vec::new()),
+        Some(Wrong::TwoEnds) if event.continuation.is_none() => {
+            event.continuation = event.records.last().map(|last| last.sequence_number.clone());
+        }
+        Some(_) | None => {}
+    }
+    Ok(event)
+}
