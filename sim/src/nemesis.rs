@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::dice::Dice;
-use crate::node::Node;
+use crate::node::{Brownout, Node};
 use crate::plan::{Family, FanOut, Happening};
 use crate::ports;
 use crate::processor::Processor;
@@ -218,6 +218,10 @@ impl Nemesis {
                     _ => "node: loses the stream",
                 };
                 self.world.mark(&self.slots[*worker].node.name, what);
+            }
+            Happening::Brownout { worker, back, left, lasts } => {
+                let brownout = Brownout { back: *back, left: *left, lasts: *lasts };
+                self.slots[*worker].node.dim_at_take(brownout);
             }
             Happening::Jump { worker, millis } => {
                 self.slots[*worker].node.jump(*millis);

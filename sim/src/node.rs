@@ -46,6 +46,21 @@ pub(crate) struct Node {
 struct Cut {
     table: Duration,
     stream: Duration,
+    /// From when on the table is.
+    table_from: Duration,
+    /// What begins with the next take.
+    brownout: Option<Brownout>,
+}
+
+/// The table answers a take slowly, and then nothing at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brownout {
+    /// How long the take's answer is under way.
+    pub(crate) back: Duration,
+    /// How long the table is still there, then.
+    pub(crate) left: Duration,
+    /// How long it is not.
+    pub(crate) lasts: Duration,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -117,11 +132,25 @@ impl Node {
     pub(crate) fn cut(&self, table: bool, stream: bool, until: Duration) {
         let mut cut = lock(&self.cut);
         if table {
-            cut.table = until;
+            (cut.table_from, cut.table) = (Duration::ZERO, until);
         }
         if stream {
             cut.stream = until;
         }
+    }
+
+    /// Has the next take begin a brownout.
+    pub(crate) fn dim_at_take(&self, brownout: Brownout) {
+        lock(&self.cut).brownout = Some(brownout);
+    }
+
+    /// Begins the brownout that waits for a take, if one does; says how slow its answer is.
+    pub(crate) fn begin_brownout(&self) -> Option<Duration> {
+        let mut cut = lock(&self.cut);
+        let Brownout { back, left, lasts } = cut.brownout.take()?;
+        cut.table_from = self.start.elapsed() + back + left;
+        cut.table = cut.table_from + lasts;
+        Some(back)
     }
 
     pub(crate) fn reconnect(&self) {
@@ -129,7 +158,8 @@ impl Node {
     }
 
     pub(crate) fn has_table(&self) -> bool {
-        lock(&self.cut).table <= self.start.elapsed()
+        let (cut, now) = (lock(&self.cut), self.start.elapsed());
+        now < cut.table_from || cut.table <= now
     }
 
     pub(crate) fn has_stream(&self) -> bool {
@@ -199,6 +229,22 @@ mod tests {
             assert!(clock.now() >= at, "{fast_ppm}");
             assert!(clock.now().since(at) <= Duration::from_millis(2), "{fast_ppm}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_brownout_begins_with_a_take_and_cuts_the_table_off_behind_its_answer() {
+        let node = Node::new(0, "a".to_owned(), Instant::now(), 0);
+        let [back, left, lasts] = [3, 1, 10].map(Duration::from_secs);
+        assert_eq!(node.begin_brownout(), None);
+        node.dim_at_take(Brownout { back, left, lasts });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(node.begin_brownout(), Some(back));
+        assert_eq!(node.begin_brownout(), None, "one take has it");
+        for (until_next, has_table) in [(back, true), (left, true), (lasts, false)] {
+            assert_eq!(node.has_table(), has_table);
+            tokio::time::sleep(until_next).await;
+        }
+        assert!(node.has_table());
     }
 
     #[tokio::test(start_paused = true)]

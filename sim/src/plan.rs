@@ -64,13 +64,15 @@ pub enum Family {
     Retention,
     /// The application begins at LATEST or AT_TIMESTAMP, when the stream has records already.
     Starts,
+    /// The table answers a worker's take slowly, and soon after it nothing at all.
+    Brownouts,
     /// Workers subscribe to their shards, all of them or every second one.
     FanOut,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Kills,
         Self::Crashes,
         Self::Pauses,
@@ -94,13 +96,16 @@ impl Family {
         Self::TableGone,
         Self::Retention,
         Self::Starts,
+        Self::Brownouts,
         Self::FanOut,
     ];
 
     /// How many runs in a million have it; each draws from `usual`, or from `rare`.
     fn is_drawn(self, usual: &mut Dice, rare: &mut Dice) -> bool {
         match self {
-            Self::Hangs | Self::TableGone | Self::Retention | Self::Starts => rare.happens(250_000),
+            Self::Hangs | Self::TableGone | Self::Retention | Self::Starts | Self::Brownouts => {
+                rare.happens(250_000)
+            }
             Self::FanOut => rare.happens(500_000),
             Self::Reshards => !usual.happens(100_000),
             _ => !usual.happens(250_000),
@@ -285,6 +290,8 @@ pub enum Happening {
     Stop { worker: usize, down: Duration },
     /// A worker loses the table, the stream, or both.
     Partition { worker: usize, table: bool, stream: bool, lasts: Duration },
+    /// The answer to a worker's next take needs `back`; `left` later it has no table.
+    Brownout { worker: usize, back: Duration, left: Duration, lasts: Duration },
     /// A worker's date jumps.
     Jump { worker: usize, millis: i64 },
     /// A shard is split.
@@ -438,6 +445,7 @@ impl Plan {
             }
         });
         all.extend(self.draw_storm(latest));
+        all.extend(self.draw_brownouts(latest));
         all.extend(self.late_workers());
         all.sort_by_key(|(at, _)| *at);
         self.happenings = all;
@@ -447,6 +455,25 @@ impl Plan {
     fn late_workers(&self) -> impl Iterator<Item = (Duration, Happening)> + use<> {
         let late = if self.has(Family::Starts) { self.workers } else { 0 };
         (0..late).map(|worker| (Duration::ZERO, Happening::Kill { worker, down: BEGIN }))
+    }
+
+    /// The answers are nearly as slow as a worker waits for, a third of the failover time: so slow
+    /// that it matters whether a lease counts from the answer or from the request. What is left is
+    /// enough to start a record processor, and less than the time to the next renewal.
+    fn draw_brownouts(&self, latest: Duration) -> Vec<(Duration, Happening)> {
+        let mut dice = Dice::new(self.seed, "brownouts");
+        let f = self.knobs.failover;
+        let an_hour = if self.has(Family::Brownouts) { 12.0 } else { 0.0 };
+        let count = (an_hour * self.chaos.as_secs_f64() / 3_600.0).ceil() as usize;
+        (0..count)
+            .map(|_| {
+                let at = dice.between(secs(2), latest);
+                let worker = dice.below(self.workers);
+                let back = dice.between(f / 6, f / 3 - millis(20));
+                let (left, lasts) = (dice.between(millis(10), f / 6), dice.between(f, 4 * f));
+                (at, Happening::Brownout { worker, back, left, lasts })
+            })
+            .collect()
     }
 
     /// Now and then eight splits and merges, one every five seconds.

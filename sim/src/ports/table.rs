@@ -98,6 +98,10 @@ impl NodeTable {
             (Fate::Lost { is_reset: dice.happens(rates.table_reset) }, "table: cut off")
         } else if !is_chaos {
             (Fate::Answered { back }, "")
+        } else if call == Call::Take
+            && let Some(back) = self.node.begin_brownout()
+        {
+            (Fate::Answered { back }, "table: brownout at a take")
         } else if dice.happens(rates.table_lost) {
             (Fate::Lost { is_reset: dice.happens(rates.table_reset) }, "table: request lost")
         } else if dice.happens(rates.table_answer_lost) {

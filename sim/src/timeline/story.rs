@@ -30,7 +30,8 @@ pub fn story(outcome: &Outcome) -> Vec<String> {
         }
     }
     for mark in &outcome.marks {
-        if mark.what.starts_with("reshard: ") || mark.what.starts_with("hand: ") {
+        let told_of = ["reshard: ", "hand: ", "table: brownout"];
+        if told_of.iter().any(|begin| mark.what.starts_with(begin)) {
             told.push((mark.t, format!("{} {}", mark.what, mark.whom)));
         }
     }
