@@ -10,6 +10,8 @@ pub(crate) use self::stream::NodeStream;
 #[cfg(feature = "sdk")]
 pub(crate) use self::stream::Obstacle;
 #[cfg(feature = "sdk")]
+pub(crate) use self::subscription::Followed;
+#[cfg(feature = "sdk")]
 pub(crate) use self::table::Fate;
 pub(crate) use self::table::NodeTable;
 use crate::node::{Node, NodeClock};

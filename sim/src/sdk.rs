@@ -5,6 +5,7 @@
 //! faults of the plan, as HTTP knows them.
 
 mod item;
+mod pushing;
 mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -52,11 +52,11 @@ impl NodeStream {
             let position = starting_position(position)?;
             state.streams.subscribe(&consumer.0, id?, position, date).map_err(error)
         });
-        let followed = Followed { stream: self.clone(), subscription: subscribed.await? };
+        let followed = Followed::new(self.clone(), subscribed.await?);
         Ok(Box::pin(stream::unfold(Some(followed), |followed| async {
             let mut followed = followed?;
             match followed.next().await {
-                Ok(Some(event)) => Some((Ok(event), Some(followed))),
+                Ok(Some(pushed)) => Some((event(pushed), Some(followed))),
                 Ok(None) => None,
                 Err(error) => Some((Err(error), None)),
             }
@@ -80,14 +80,19 @@ impl NodeStream {
     }
 }
 
-/// A subscription on its way.
-struct Followed {
+/// A subscription as it arrives at a node.
+pub(crate) struct Followed {
     stream: NodeStream,
     subscription: Subscription,
 }
 
 impl Followed {
-    async fn next(&mut self) -> Result<Option<Event>, KinesisError> {
+    pub(crate) fn new(stream: NodeStream, subscription: Subscription) -> Self {
+        Self { stream, subscription }
+    }
+
+    /// The next event; none once it has ended in order.
+    pub(crate) async fn next(&mut self) -> Result<Option<SubscriptionEvent>, KinesisError> {
         let NodeStream { world, node } = &self.stream;
         world.passes(node, Call::Event, Edge::Before).await;
         let wrong = match self.stream.ordered(Call::Event) {
@@ -115,7 +120,10 @@ impl Followed {
     }
 
     /// What the service pushes, once it has something to say and its way is open.
-    async fn pushed(&mut self, wrong: Option<Wrong>) -> Result<Option<Event>, KinesisError> {
+    async fn pushed(
+        &mut self,
+        wrong: Option<Wrong>,
+    ) -> Result<Option<SubscriptionEvent>, KinesisError> {
         loop {
             let NodeStream { world, node } = &self.stream;
             tokio::time::sleep(propagation(world)).await;
@@ -126,7 +134,7 @@ impl Followed {
             let date = world.date();
             let pushed = world.state().streams.next_event(&mut self.subscription, date);
             match pushed.map_err(error)? {
-                Pushed::Event(pushed) => return event(pushed, wrong).map(Some),
+                Pushed::Event(pushed) => return Ok(Some(made_wrong(pushed, wrong))),
                 Pushed::WaitUntil(_) => {}
                 Pushed::Ended => return Ok(None),
             }
@@ -144,20 +152,24 @@ fn propagation(world: &World) -> Duration {
     world.state().dice.stream.between(PROPAGATION.0, PROPAGATION.1)
 }
 
-fn event(pushed: SubscriptionEvent, wrong: Option<Wrong>) -> Result<Event, KinesisError> {
-    let continuation = pushed.continuation.map(sequence_number).transpose()?;
-    let mut event = Event {
+fn made_wrong(event: SubscriptionEvent, wrong: Option<Wrong>) -> SubscriptionEvent {
+    match wrong {
+        Some(Wrong::NoEnd) => {
+            SubscriptionEvent { continuation: None, child_shards: Vec::new(), ..event }
+        }
+        Some(Wrong::TwoEnds) if event.continuation.is_none() => {
+            let continuation = event.records.last().map(|last| last.sequence_number);
+            SubscriptionEvent { continuation, ..event }
+        }
+        Some(_) | None => event,
+    }
+}
+
+fn event(pushed: SubscriptionEvent) -> Result<Event, KinesisError> {
+    Ok(Event {
         records: records(pushed.records)?,
-        continuation,
+        continuation: pushed.continuation.map(sequence_number).transpose()?,
         millis_behind_latest: Some(pushed.millis_behind_latest),
         children: children(&pushed.child_shards)?,
-    };
-    match wrong {
-        Some(Wrong::NoEnd) => (event.continuation, event.children) = (None, Vec::new()),
-        Some(Wrong::TwoEnds) if event.continuation.is_none() => {
-            event.continuation = event.records.last().map(|last| last.sequence_number.clone());
-        }
-        Some(_) | None => {}
-    }
-    Ok(event)
+    })
 }

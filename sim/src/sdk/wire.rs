@@ -13,14 +13,14 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value as Json;
 use shardwise_local::Answer;
-use shardwise_local::kinesis::Kinesis;
-use shardwise_local::stream::{Settings, Streams};
+use shardwise_local::kinesis::{Kinesis, SUBSCRIBE};
+use shardwise_local::stream::{Settings, Streams, Subscription, Timestamp};
 use tokio::sync::oneshot;
 
-use super::item;
+use super::{item, pushing};
 use crate::node::Node;
 use crate::point::{Call, Edge};
-use crate::ports::{Fate, NodeStream, NodeTable, Obstacle, no_answer};
+use crate::ports::{Fate, Followed, NodeStream, NodeTable, Obstacle, no_answer};
 use crate::rows::Sender;
 use crate::world::World;
 
@@ -80,6 +80,9 @@ impl Wire {
             "DescribeStreamSummary" => Call::StreamState,
             "ListShards" => Call::ListShards,
             "GetShardIterator" => Call::Iterator,
+            "DescribeStreamConsumer" => Call::StreamConsumer,
+            "RegisterStreamConsumer" => Call::RegisterConsumer,
+            SUBSCRIBE => Call::Subscribe,
             _ => Call::Records,
         };
         self.world.passes(&self.node, call, Edge::Before).await;
@@ -96,23 +99,41 @@ impl Wire {
             }
             None => {
                 tokio::time::sleep(there).await;
-                let answer = self.answer_of_stream(&asked);
+                let answer = match call {
+                    Call::Subscribe => self.subscribe(&asked),
+                    _ => Err(self.answer_of_stream(&asked)),
+                };
                 tokio::time::sleep(back).await;
-                Ok(answer)
+                match answer {
+                    Ok(subscription) => {
+                        self.world.passes(&self.node, call, Edge::After).await;
+                        return Ok(pushing::answer(Followed::new(stream, subscription)));
+                    }
+                    Err(answer) => Ok(answer),
+                }
             }
         };
         self.world.passes(&self.node, call, Edge::After).await;
         self.told(call, answered)
     }
 
+    fn subscribe(&self, asked: &Asked) -> Result<Subscription, Answer> {
+        self.lent(|kinesis, date| kinesis.subscribe_at(&asked.body, date))
+    }
+
     /// Lends the world's streams to their handlers for one call.
-    fn answer_of_stream(&self, asked: &Asked) -> Answer {
+    fn lent<T>(&self, call: impl FnOnce(&Kinesis, Timestamp) -> T) -> T {
         let date = self.world.date();
         let mut state = self.world.state();
         let nothing = Streams::new(Settings::default());
         let kinesis = Kinesis::of(std::mem::replace(&mut state.streams, nothing));
-        let answer = kinesis.call_at(&asked.target, &asked.body, date);
+        let answer = call(&kinesis, date);
         state.streams = kinesis.into_streams();
+        answer
+    }
+
+    fn answer_of_stream(&self, asked: &Asked) -> Answer {
+        let answer = self.lent(|kinesis, date| kinesis.call_at(&asked.target, &asked.body, date));
         let refusal = match answer.error.as_deref() {
             Some("ExpiredIteratorException") => Some("sdk: iterator expired"),
             Some("ProvisionedThroughputExceededException") => {
@@ -121,7 +142,7 @@ impl Wire {
             Some(_) | None => None,
         };
         if let Some(refusal) = refusal {
-            state.mark(self.world.now(), &self.node.name, refusal);
+            self.world.mark(&self.node.name, refusal);
         }
         answer
     }

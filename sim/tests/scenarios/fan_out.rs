@@ -1,11 +1,17 @@
 //! Subscriptions: records that were lost or repeated where one ended and the next began.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use shardwise_referee::{Event, Place};
+use shardwise_sim::order::Fault;
 use shardwise_sim::order::Fault::{Ends, InUse, Lost, NoEnd, NotFound};
 use shardwise_sim::order::Fault::{Restart, Silent, Slow, Throttled};
 use shardwise_sim::plan::{FanOut, Happening};
 use shardwise_sim::point::Call;
 
-use crate::scenario::{Ran, Scenario, millis, secs};
+use crate::scenario::{Ran, Scenario, secs};
 
 fn everybody_subscribes(shards: u32, workers: usize) -> Scenario {
     Scenario::new(shards, workers).with(|plan| plan.knobs.fan_out = FanOut::Everybody)
@@ -153,4 +159,81 @@ fn a_fleet_of_which_some_poll_delivers_everything() {
         hands(true) && hands(false)
     };
     assert!((0..4).any(kinds), "no shard was both polled and subscribed to");
+}
+
+/// What each shard's processors were handed, in the order of its first hand-over.
+fn delivered(ran: &Ran) -> BTreeMap<String, Vec<Place>> {
+    let mut delivered = BTreeMap::<String, Vec<Place>>::new();
+    let mut shards = BTreeMap::new();
+    for event in ran.outcome().journals.hand_overs.iter().flatten() {
+        match event {
+            Event::Start { tenure, shard, .. } => drop(shards.insert(tenure, shard)),
+            Event::Hand { tenure, records, .. } => {
+                let places = delivered.entry(shards[tenure].clone()).or_default();
+                for record in records {
+                    if !places.contains(&record.place) {
+                        places.push(record.place.clone());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    delivered
+}
+
+fn reshard() -> impl Strategy<Value = (Duration, Happening)> {
+    (2_u64..50, any::<bool>(), 0_u32..100).prop_map(|(at, is_split, pick)| {
+        let happening =
+            if is_split { Happening::Split { pick } } else { Happening::Merge { pick } };
+        (secs(at), happening)
+    })
+}
+
+/// What goes wrong with reading, in either way.
+fn trouble() -> impl Strategy<Value = (Duration, Call, Fault, u32)> {
+    let faults = prop_oneof![
+        Just((Call::Event, Ends)),
+        Just((Call::Event, Lost)),
+        Just((Call::Event, Silent)),
+        Just((Call::Event, InUse)),
+        Just((Call::Event, NoEnd)),
+        Just((Call::Subscribe, Lost)),
+        Just((Call::Subscribe, Throttled)),
+        Just((Call::Records, Lost)),
+        Just((Call::Records, Fault::Expired)),
+        Just((Call::Iterator, Throttled)),
+    ];
+    (0_u64..55, faults, 1_u32..4)
+        .prop_map(|(at, (call, fault), times)| (secs(at), call, fault, times))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fan_out_delivers_what_polling_does_in_the_same_order(
+        seed in 0_u64..1_000,
+        shards in 1_u32..4,
+        reshards in prop::collection::vec(reshard(), 0..4),
+        troubles in prop::collection::vec(trouble(), 0..6),
+    ) {
+        let ran = |fan_out| {
+            let mut scenario = Scenario::new(shards, 1)
+                .with(|plan| (plan.seed, plan.knobs.fan_out) = (seed, fan_out));
+            for (at, happening) in &reshards {
+                scenario = scenario.at(*at, happening.clone());
+            }
+            for (at, call, fault, times) in &troubles {
+                let is_of_fan_out = matches!(call, Call::Event | Call::Subscribe);
+                if is_of_fan_out == (fan_out == FanOut::Everybody) {
+                    scenario = scenario.fault(*at, 0, *call, *fault, *times);
+                }
+            }
+            scenario.run_with_faults_left()
+        };
+        let (polled, pushed) = (ran(FanOut::Nobody), ran(FanOut::Everybody));
+        prop_assert_eq!(&polled.outcome().journals.puts, &pushed.outcome().journals.puts);
+        prop_assert_eq!(delivered(&polled), delivered(&pushed));
+    }
 }
