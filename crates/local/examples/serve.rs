@@ -2,8 +2,9 @@
 //!
 //! Prints one line, `{"kinesis": URL, "dynamodb": URL}`, once both accept connections. Settings
 //! are given as `name=value`: `kinesis-port`, `dynamodb-port`, `journal` (a file that gets every
-//! write to a table), `iterator-lifetime-ms`, `next-token-lifetime-ms`, `retention-ms`; and how
-//! long changes of state take, `creating-ms` (streams and tables), `updating-ms`, `deleting-ms`.
+//! write to a table), `iterator-lifetime-ms`, `next-token-lifetime-ms`, `retention-ms`,
+//! `subscription-lifetime-ms`; and how long changes of state take, `creating-ms` (streams and
+//! tables), `updating-ms`, `deleting-ms`, `registering-ms` (stream consumers).
 
 use std::error::Error;
 use std::io;
@@ -46,6 +47,8 @@ fn set(options: &mut Options, argument: &str) -> Result<(), Box<dyn Error>> {
             options.streams.creating = millis()?;
             options.table_creation = millis()?;
         }
+        "subscription-lifetime-ms" => options.streams.subscription_lifetime = millis()?,
+        "registering-ms" => options.streams.registering = millis()?,
         "updating-ms" => options.streams.updating = millis()?,
         "deleting-ms" => options.streams.deleting = millis()?,
         "retention-ms" => options.streams.retention = millis()?,

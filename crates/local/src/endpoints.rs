@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::http::{Answer, Server, Service};
-use crate::kinesis::Kinesis;
+use crate::http::{Reply, Server, Service};
+use crate::kinesis::{FRAMES_MEDIA_TYPE, Kinesis, MEDIA_TYPE, SUBSCRIBE, TARGET_PREFIX};
 use crate::latency::{self, Latencies};
+use crate::pushing;
 use crate::stream::{Limits, Settings, Timestamp};
 use crate::table::{Tables, TablesError};
 
@@ -56,6 +57,7 @@ impl Options {
             creating: latency::STREAM_CREATION,
             updating: latency::RESHARDING,
             deleting: latency::STREAM_CREATION,
+            registering: latency::CONSUMER_REGISTRATION,
             limits: Limits { reads: true, writes: true, calls: true },
             ..self.streams
         };
@@ -181,10 +183,19 @@ fn listen(host: IpAddr, port: u16) -> Result<TcpListener, StartError> {
 
 impl Service for Kinesis {
     const NAME: &'static str = "local-kinesis";
-    const MEDIA_TYPE: &'static str = "application/x-amz-json-1.1";
+    const MEDIA_TYPE: &'static str = MEDIA_TYPE;
 
-    fn answer(&self, target: &str, body: &[u8]) -> Answer {
-        self.call_at(target, body, wall_clock())
+    fn answer(self: &Arc<Self>, target: &str, body: &[u8]) -> Reply {
+        if target.strip_prefix(TARGET_PREFIX) != Some(SUBSCRIBE) {
+            return Reply::Whole(self.call_at(target, body, wall_clock()));
+        }
+        match self.subscribe_at(body, wall_clock()) {
+            Ok(subscription) => {
+                let frames = pushing::frames(Arc::clone(self), subscription);
+                Reply::Streamed { media_type: FRAMES_MEDIA_TYPE, body: Box::pin(frames) }
+            }
+            Err(refusal) => Reply::Whole(refusal),
+        }
     }
 }
 
@@ -192,12 +203,12 @@ impl Service for Tables {
     const NAME: &'static str = "local-dynamodb";
     const MEDIA_TYPE: &'static str = "application/x-amz-json-1.0";
 
-    fn answer(&self, target: &str, body: &[u8]) -> Answer {
-        self.call_at(target, body, wall_clock())
+    fn answer(self: &Arc<Self>, target: &str, body: &[u8]) -> Reply {
+        Reply::Whole(self.call_at(target, body, wall_clock()))
     }
 }
 
-fn wall_clock() -> Timestamp {
+pub(crate) fn wall_clock() -> Timestamp {
     // A clock before 1970 would be a broken machine; the epoch serves as well as any time then.
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))

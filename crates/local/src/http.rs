@@ -1,5 +1,6 @@
 //! The HTTP shell around both services: one port each, HTTP/1.1 and HTTP/2 without TLS.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::serve::ListenerExt as _;
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use tokio::sync::{oneshot, watch};
 use tracing::{debug, warn};
 
 use crate::latency::Latencies;
@@ -55,6 +58,16 @@ impl Answer {
     }
 }
 
+/// An answer, whole or as it comes.
+pub(crate) enum Reply {
+    Whole(Answer),
+    /// A success whose body goes on for as long as the client listens.
+    Streamed {
+        media_type: &'static str,
+        body: BoxStream<'static, Bytes>,
+    },
+}
+
 /// A service behind the shell.
 pub(crate) trait Service: Send + Sync + 'static {
     /// What its threads are called, for logs and debuggers.
@@ -63,7 +76,7 @@ pub(crate) trait Service: Send + Sync + 'static {
     const MEDIA_TYPE: &'static str;
 
     /// Answers a target and a body. Called where it may block.
-    fn answer(&self, target: &str, body: &[u8]) -> Answer;
+    fn answer(self: &Arc<Self>, target: &str, body: &[u8]) -> Reply;
 }
 
 /// A service being served, on a runtime of its own.
@@ -120,6 +133,8 @@ struct Shell<S> {
     service: Arc<S>,
     latencies: Option<Latencies>,
     request_ids: AtomicU64,
+    /// Changes when the endpoint stops.
+    stopping: watch::Receiver<()>,
     /// Tells the ids of this run from those of others.
     run: u64,
 }
@@ -137,30 +152,35 @@ async fn serve<S: Service>(
     });
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let run = started.as_nanos() as u64;
-    let shell = Arc::new(Shell { service, latencies, request_ids: AtomicU64::new(0), run });
-    let router = Router::new().fallback(handle::<S>).with_state(shell);
-    let (tell, told) = oneshot::channel::<()>();
-    let graceful = axum::serve(listener, router).with_graceful_shutdown(async {
-        // An error means that the teller is gone, which is a reason to stop as well.
-        let _ = told.await;
-    });
+    let (tell, stopping) = watch::channel(());
+    let told = told(stopping.clone());
+    let shell = Shell { service, latencies, request_ids: AtomicU64::new(0), stopping, run };
+    let router = Router::new().fallback(handle::<S>).with_state(Arc::new(shell));
+    let graceful = axum::serve(listener, router).with_graceful_shutdown(told);
     let mut serving = std::pin::pin!(graceful.into_future());
     tokio::select! {
         biased;
         result = &mut serving => return result,
         _ = stopped => {}
     }
-    let _ = tell.send(());
+    drop(tell);
     tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
+}
+
+/// Until the endpoint stops.
+async fn told(mut stopping: watch::Receiver<()>) {
+    // An error means that the teller is gone, which is what it tells by.
+    let _ = stopping.changed().await;
 }
 
 async fn handle<S: Service>(State(shell): State<Arc<Shell<S>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let answer = if !is_local(&parts.uri, &parts.headers) {
+    let reply = if !is_local(&parts.uri, &parts.headers) {
         let message = "this endpoint answers only to loopback names";
-        Answer::error(403, "AccessDeniedException", message)
+        Reply::Whole(Answer::error(403, "AccessDeniedException", message))
     } else if parts.method != Method::POST {
-        Answer::error(404, "UnknownOperationException", "requests are made by POST")
+        let message = "requests are made by POST";
+        Reply::Whole(Answer::error(404, "UnknownOperationException", message))
     } else {
         match to_bytes(body, BODY_BYTES_MAX).await {
             Ok(body) => {
@@ -169,11 +189,12 @@ async fn handle<S: Service>(State(shell): State<Arc<Shell<S>>>, request: Request
             }
             Err(error) => {
                 debug!(%error, "request body not read");
-                Answer::error(413, "RequestEntityTooLargeException", "the body is too large")
+                let message = "the body is too large";
+                Reply::Whole(Answer::error(413, "RequestEntityTooLargeException", message))
             }
         }
     };
-    shell.response(answer)
+    shell.response(reply)
 }
 
 impl<S: Service> Shell<S> {
@@ -184,44 +205,72 @@ impl<S: Service> Shell<S> {
         tokio::time::sleep(latencies.next(target.unwrap_or_default())).await;
     }
 
-    fn answer(&self, headers: &HeaderMap, body: &Bytes) -> Answer {
-        let Some(target) = headers.get(TARGET).and_then(|value| value.to_str().ok()) else {
-            return Answer::error(400, "UnknownOperationException", "no X-Amz-Target header");
+    fn answer(&self, headers: &HeaderMap, body: &Bytes) -> Reply {
+        let target = match checked(headers) {
+            Ok(target) => target,
+            Err(refusal) => return Reply::Whole(refusal),
         };
-        if !headers.contains_key(AUTHORIZATION) {
-            // Any credentials will do, but a client without is not set up as for the service.
-            let message = "Missing Authentication Token";
-            return Answer::error(400, "MissingAuthenticationTokenException", message);
+        let reply = self.service.answer(target, body);
+        match &reply {
+            Reply::Whole(answer) => {
+                debug!(target, status = answer.status, error = answer.error, "request answered");
+            }
+            Reply::Streamed { .. } => debug!(target, "answer begun"),
         }
-        if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"cbor-1.1")) {
-            let message = "CBOR is not understood here; set the client to JSON";
-            return Answer::error(415, "UnsupportedMediaTypeException", message);
-        }
-        let answer = self.service.answer(target, body);
-        debug!(target, status = answer.status, error = answer.error, "request answered");
-        answer
+        reply
     }
 
-    fn response(&self, answer: Answer) -> Response {
+    fn response(&self, reply: Reply) -> Response {
+        let (status, error, media_type, body) = match reply {
+            Reply::Whole(Answer { status, error, body }) => {
+                let status = StatusCode::from_u16(status);
+                let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                (status, error, S::MEDIA_TYPE, Body::from(body))
+            }
+            Reply::Streamed { media_type, body } => {
+                let body = body.take_until(Box::pin(told(self.stopping.clone())));
+                let body = Body::from_stream(body.map(Ok::<_, Infallible>));
+                (StatusCode::OK, None, media_type, body)
+            }
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        headers.insert(REQUEST_ID, header(&self.next_id()));
+        if let Some(error) = error {
+            headers.insert(ERROR_TYPE, header(&error));
+        }
+        response
+    }
+
+    fn next_id(&self) -> String {
         let number = self.request_ids.fetch_add(1, Ordering::Relaxed);
-        let id = format!(
+        format!(
             "{:08x}-{:04x}-{:04x}-{:04x}-{number:012x}",
             self.run >> 32,
             (self.run >> 16) & 0xffff,
             self.run & 0xffff,
             number >> 48,
-        );
-        let mut response = Response::new(Body::from(answer.body));
-        *response.status_mut() =
-            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(S::MEDIA_TYPE));
-        headers.insert(REQUEST_ID, header(&id));
-        if let Some(error) = answer.error {
-            headers.insert(ERROR_TYPE, header(&error));
-        }
-        response
+        )
     }
+}
+
+/// The target of a request as the services take them.
+fn checked(headers: &HeaderMap) -> Result<&str, Answer> {
+    let Some(target) = headers.get(TARGET).and_then(|value| value.to_str().ok()) else {
+        return Err(Answer::error(400, "UnknownOperationException", "no X-Amz-Target header"));
+    };
+    if !headers.contains_key(AUTHORIZATION) {
+        // Any credentials will do, but a client without is not set up as for the service.
+        let message = "Missing Authentication Token";
+        return Err(Answer::error(400, "MissingAuthenticationTokenException", message));
+    }
+    if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"cbor-1.1")) {
+        let message = "CBOR is not understood here; set the client to JSON";
+        return Err(Answer::error(415, "UnsupportedMediaTypeException", message));
+    }
+    Ok(target)
 }
 
 fn header(text: &str) -> HeaderValue {

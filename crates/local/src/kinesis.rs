@@ -1,22 +1,36 @@
 //! Kinesis by its JSON protocol: one operation and a body in, a body or an error out.
 
 mod answer;
+mod consumers;
 mod control;
 mod field;
+mod locked;
 mod request;
+#[cfg(feature = "endpoints")]
+mod subscribing;
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "endpoints")]
+use crate::stream::ChangedShards;
 use crate::stream::{
-    NewRecord, RECORDS_PER_ANSWER_MAX, SHARDS_PER_PAGE_MAX, SequenceNumber, ServiceError, Settings,
-    ShardFilter, StartingPosition, Streams, Timestamp,
+    NewRecord, RECORDS_PER_ANSWER_MAX, SHARDS_PER_PAGE_MAX, ServiceError, Settings, ShardFilter,
+    Streams, Timestamp,
+};
+
+pub use locked::Locked;
+#[cfg(feature = "endpoints")]
+pub use subscribing::{
+    FRAMES_MEDIA_TYPE, PushedFrame, SUBSCRIBE, event_frame, exception_frame, initial_response,
 };
 
 /// What the `X-Amz-Target` header of every request begins with.
 pub const TARGET_PREFIX: &str = "Kinesis_20131202.";
+#[cfg(feature = "endpoints")]
+pub(crate) const MEDIA_TYPE: &str = "application/x-amz-json-1.1";
 
 /// The highest limit that a call may ask for, whatever it then gets.
 const LIMIT_MAX: usize = 10_000;
@@ -46,12 +60,20 @@ impl CallError {
             Self::UnknownOperation(_) => "UnknownOperationException",
         }
     }
+
+    #[cfg(feature = "endpoints")]
+    fn answer(&self) -> crate::Answer {
+        crate::Answer::error(400, self.name(), &self.to_string())
+    }
 }
 
 /// A Kinesis account that answers JSON requests.
 #[derive(Debug)]
 pub struct Kinesis {
     streams: Mutex<Streams>,
+    /// Who waits for shards to change, by their places among those that may have.
+    #[cfg(feature = "endpoints")]
+    waiting: [tokio::sync::Notify; ChangedShards::PLACES],
 }
 
 impl Kinesis {
@@ -64,7 +86,11 @@ impl Kinesis {
     /// An account with these streams.
     #[must_use]
     pub fn of(streams: Streams) -> Self {
-        Self { streams: Mutex::new(streams) }
+        Self {
+            streams: Mutex::new(streams),
+            #[cfg(feature = "endpoints")]
+            waiting: std::array::from_fn(|_| tokio::sync::Notify::new()),
+        }
     }
 
     /// Its streams.
@@ -73,18 +99,14 @@ impl Kinesis {
         self.streams.into_inner().expect("no call panics while it holds the lock")
     }
 
-    /// The model behind the protocol. The lock is for short calls, never over an await.
-    pub fn streams(&self) -> MutexGuard<'_, Streams> {
-        self.streams.lock().expect("no call panics while it holds the lock")
-    }
-
-    /// Answers a request: the value of its `X-Amz-Target` header and its body.
+    /// Answers a request: the value of its `X-Amz-Target` header and its body. A subscription is
+    /// for [`subscribe_at`](Self::subscribe_at): its answer is not one body.
     #[cfg(feature = "endpoints")]
     pub fn call_at(&self, target: &str, body: &[u8], now: Timestamp) -> crate::Answer {
         let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or(target);
         match self.call(operation, body, now) {
             Ok(body) => crate::Answer::ok(body),
-            Err(error) => crate::Answer::error(400, error.name(), &error.to_string()),
+            Err(error) => error.answer(),
         }
     }
 
@@ -114,6 +136,10 @@ impl Kinesis {
                 let (stream, hours) = asked.parts()?;
                 self.streams().decrease_retention(&stream, hours, now).map(answer::nothing)
             }),
+            "RegisterStreamConsumer" => run(body, |asked| self.register_consumer(asked, now)),
+            "DescribeStreamConsumer" => run(body, |asked| self.describe_consumer(asked, now)),
+            "ListStreamConsumers" => run(body, |asked| self.list_consumers(asked, now)),
+            "DeregisterStreamConsumer" => run(body, |asked| self.deregister_consumer(asked, now)),
             "UpdateMaxRecordSize" => run(body, |asked| self.update_record_size(asked, now)),
             "AddTagsToStream" => run(body, |asked| self.add_tags(asked, now)),
             "RemoveTagsFromStream" => run(body, |asked| self.remove_tags(asked, now)),
@@ -169,34 +195,12 @@ impl Kinesis {
     ) -> Result<impl Serialize + use<>, ServiceError> {
         let stream = field::stream(asked.stream_name, asked.stream_arn)?;
         let shard = field::required(asked.shard_id, "shardId")?;
-        let kind = field::required(asked.shard_iterator_type, "shardIteratorType")?;
-        let number = || -> Result<SequenceNumber, ServiceError> {
-            let text = field::required(
-                asked.starting_sequence_number.as_deref(),
-                "startingSequenceNumber",
-            )?;
-            text.parse().map_err(|_| {
-                ServiceError::InvalidArgument(format!(
-                    "StartingSequenceNumber {text} used in GetShardIterator on shard {shard} in \
-                     stream {stream} is invalid."
-                ))
-            })
+        let position = field::Position {
+            kind: (asked.shard_iterator_type, "shardIteratorType"),
+            number: (asked.starting_sequence_number, "startingSequenceNumber"),
+            timestamp: (asked.timestamp, "timestamp"),
         };
-        let position = match kind.as_str() {
-            "TRIM_HORIZON" => StartingPosition::TrimHorizon,
-            "LATEST" => StartingPosition::Latest,
-            "AT_TIMESTAMP" => {
-                let at = field::required(asked.timestamp, "timestamp")?;
-                StartingPosition::AtTimestamp(at.0)
-            }
-            "AT_SEQUENCE_NUMBER" => StartingPosition::AtSequenceNumber(number()?),
-            "AFTER_SEQUENCE_NUMBER" => StartingPosition::AfterSequenceNumber(number()?),
-            other => {
-                let rule = "Member must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, \
-                            AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]";
-                return Err(ServiceError::constraint(other, "shardIteratorType", rule));
-            }
-        };
+        let position = position.checked("GetShardIterator", &shard, &stream)?;
         let shard = field::existing_shard(&shard, &stream)?;
         let shard_iterator = self.streams().shard_iterator(&stream, shard, position, now)?;
         Ok(answer::GetShardIterator { shard_iterator })
@@ -230,9 +234,11 @@ fn run<Q: DeserializeOwned, A: Serialize>(
     body: &[u8],
     operation: impl FnOnce(Q) -> Result<A, ServiceError>,
 ) -> Result<Vec<u8>, CallError> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    let asked = serde_json::from_slice(body)
-        .map_err(|error| CallError::Serialization(error.to_string()))?;
-    let answer = operation(asked)?;
+    let answer = operation(parse(body)?)?;
     Ok(serde_json::to_vec(&answer).expect("answers have string keys and no failing parts"))
+}
+
+fn parse<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, CallError> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| CallError::Serialization(error.to_string()))
 }

@@ -24,7 +24,7 @@ const fn ms(millis: u64) -> Duration {
 /// Neither service publishes latencies, DynamoDB but for the words "single-digit milliseconds".
 /// The rest are assumptions: a client in the same region, and a write in Kinesis that waits for
 /// copies in three zones. Whoever has measured better changes them here.
-const LATENCIES: [Latency; 8] = [
+const LATENCIES: [Latency; 9] = [
     Latency {
         operations: &["GetRecords"],
         typical: ms(15),
@@ -44,7 +44,19 @@ const LATENCIES: [Latency; 8] = [
         source: "assumed: no record is read",
     },
     Latency {
-        operations: &["ListShards", "DescribeStream", "DescribeStreamSummary"],
+        operations: &["SubscribeToShard"],
+        typical: ms(25),
+        slowest: ms(200),
+        source: "assumed: until the answer begins; what is put then comes without a delay",
+    },
+    Latency {
+        operations: &[
+            "ListShards",
+            "DescribeStream",
+            "DescribeStreamSummary",
+            "DescribeStreamConsumer",
+            "ListStreamConsumers",
+        ],
         typical: ms(20),
         slowest: ms(200),
         source: "assumed: a call of the control plane that changes nothing",
@@ -80,6 +92,8 @@ const OTHERS: Latency = Latency {
 
 /// How long a new stream is CREATING, and a deleted one DELETING: some seconds. Assumed.
 pub(crate) const STREAM_CREATION: Duration = Duration::from_secs(3);
+/// How long a stream consumer is CREATING, and one deregistered DELETING: some seconds. Assumed.
+pub(crate) const CONSUMER_REGISTRATION: Duration = Duration::from_secs(3);
 /// How long a resharding takes. Assumed; the service says "a few minutes" of large streams.
 pub(crate) const RESHARDING: Duration = Duration::from_secs(5);
 /// How long a new table is CREATING. Assumed.

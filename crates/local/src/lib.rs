@@ -38,6 +38,8 @@ mod http;
 pub mod kinesis;
 #[cfg(feature = "endpoints")]
 mod latency;
+#[cfg(feature = "endpoints")]
+mod pushing;
 pub mod stream;
 #[cfg(feature = "endpoints")]
 pub mod table;

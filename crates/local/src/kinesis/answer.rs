@@ -85,7 +85,7 @@ pub(super) struct GetRecords {
     child_shards: Vec<ChildShard>,
 }
 
-struct Record(stream::Record);
+pub(super) struct Record(pub(super) stream::Record);
 
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -116,24 +116,29 @@ impl Serialize for Record {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ChildShard {
+pub(super) struct ChildShard {
     shard_id: String,
     parent_shards: Vec<String>,
     hash_key_range: HashKeyRange,
 }
 
-impl GetRecords {
-    pub(super) fn new(batch: stream::Batch) -> Self {
-        let child = |child: stream::ChildShard| ChildShard {
+impl ChildShard {
+    pub(super) fn new(child: &stream::ChildShard) -> Self {
+        Self {
             shard_id: child.id.to_string(),
             parent_shards: child.parents.iter().map(ToString::to_string).collect(),
             hash_key_range: HashKeyRange::new(child.hash_key_range),
-        };
+        }
+    }
+}
+
+impl GetRecords {
+    pub(super) fn new(batch: stream::Batch) -> Self {
         Self {
             records: batch.records.into_iter().map(Record).collect(),
             next_shard_iterator: batch.next_shard_iterator,
             millis_behind_latest: batch.millis_behind_latest,
-            child_shards: batch.child_shards.into_iter().map(child).collect(),
+            child_shards: batch.child_shards.iter().map(ChildShard::new).collect(),
         }
     }
 }
@@ -355,7 +360,7 @@ impl DescribeStreamSummary {
         let stream_description_summary = DescriptionSummary {
             description: Description::new(&summary),
             open_shard_count: summary.open_shards,
-            consumer_count: 0,
+            consumer_count: summary.consumers,
         };
         Self { stream_description_summary }
     }
@@ -405,7 +410,7 @@ fn number<S: Serializer>(number: &SequenceNumber, serializer: S) -> Result<S::Ok
     serializer.collect_str(number)
 }
 
-fn seconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn seconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(time.as_millis() as f64 / 1000.0)
 }
 

@@ -94,11 +94,15 @@ impl Kinesis {
 
     pub(super) fn delete_stream(
         &self,
-        asked: request::Stream,
+        asked: request::DeleteStream,
         now: Timestamp,
     ) -> Result<impl Serialize + use<>, ServiceError> {
         let stream = field::stream(asked.stream_name, asked.stream_arn)?;
-        self.streams().delete_stream(&stream, now).map(answer::nothing)
+        let mut streams = self.streams();
+        if asked.enforce_consumer_deletion != Some(true) {
+            streams.require_no_consumers(&stream, now)?;
+        }
+        streams.delete_stream(&stream, now).map(answer::nothing)
     }
 
     pub(super) fn split_shard(

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
-use crate::stream::{ServiceError, ShardId, Timestamp};
+use crate::stream::{SequenceNumber, ServiceError, ShardId, StartingPosition, Timestamp};
 
 /// The one stream that name and ARN speak of.
 pub(super) fn stream(name: Option<String>, arn: Option<String>) -> Result<String, ServiceError> {
@@ -96,6 +96,49 @@ pub(super) fn existing_shard(text: &str, stream: &str) -> Result<ShardId, Servic
     text.parse().map_err(|_| {
         ServiceError::ResourceNotFound(format!("Could not find shard {text} in stream {stream}."))
     })
+}
+
+/// Where to start in a shard: its parts, each with what the operation calls it.
+pub(super) struct Position {
+    pub(super) kind: (Option<String>, &'static str),
+    pub(super) number: (Option<String>, &'static str),
+    pub(super) timestamp: (Option<EpochSeconds>, &'static str),
+}
+
+impl Position {
+    pub(super) fn checked(
+        self,
+        operation: &str,
+        shard: &str,
+        stream: &str,
+    ) -> Result<StartingPosition, ServiceError> {
+        let Self { kind, number, timestamp } = self;
+        let number = || -> Result<SequenceNumber, ServiceError> {
+            let text = required(number.0, number.1)?;
+            text.parse().map_err(|_| {
+                ServiceError::InvalidArgument(format!(
+                    "StartingSequenceNumber {text} used in {operation} on shard {shard} in stream \
+                     {stream} is invalid."
+                ))
+            })
+        };
+        let (kind, field) = (required(kind.0, kind.1)?, kind.1);
+        match kind.as_str() {
+            "TRIM_HORIZON" => Ok(StartingPosition::TrimHorizon),
+            "LATEST" => Ok(StartingPosition::Latest),
+            "AT_TIMESTAMP" => {
+                let at = required(timestamp.0, timestamp.1)?;
+                Ok(StartingPosition::AtTimestamp(at.0))
+            }
+            "AT_SEQUENCE_NUMBER" => number().map(StartingPosition::AtSequenceNumber),
+            "AFTER_SEQUENCE_NUMBER" => number().map(StartingPosition::AfterSequenceNumber),
+            other => {
+                let rule = "Member must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, \
+                            AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]";
+                Err(ServiceError::constraint(other, field, rule))
+            }
+        }
+    }
 }
 
 /// Bytes that stand as base64; decoded straight from the request's text.

@@ -174,6 +174,15 @@ pub(super) struct StreamModeDetails {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+pub(super) struct DeleteStream {
+    pub(super) stream_name: Option<String>,
+    #[serde(rename = "StreamARN")]
+    pub(super) stream_arn: Option<String>,
+    pub(super) enforce_consumer_deletion: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub(super) struct SplitShard {
     pub(super) stream_name: Option<String>,
     #[serde(rename = "StreamARN")]

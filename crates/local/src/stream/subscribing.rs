@@ -36,7 +36,7 @@ pub struct Subscription {
     /// When an event is due even if there is nothing to send.
     next_idle: Timestamp,
     bytes: Option<Bucket>,
-    is_at_end: bool,
+    is_over: bool,
 }
 
 impl Subscription {
@@ -129,7 +129,7 @@ impl Streams {
             ends: now + lifetime,
             next_idle: now,
             bytes: limits.reads.then(|| Bucket::new(READ_BYTES_PER_SECOND, now)),
-            is_at_end: false,
+            is_over: false,
         })
     }
 
@@ -138,16 +138,27 @@ impl Streams {
     /// # Errors
     ///
     /// [`ServiceError::ResourceInUse`] when another subscription has taken over, and
-    /// [`ServiceError::ResourceNotFound`] when the consumer, the shard or the stream is gone.
+    /// [`ServiceError::ResourceNotFound`] when the consumer, the shard or the stream is gone. The
+    /// subscription has ended with it.
     pub fn next_event(
         &mut self,
         subscription: &mut Subscription,
         now: Timestamp,
     ) -> Result<Pushed, ServiceError> {
         let now = self.advance(now);
-        if subscription.is_at_end || subscription.ends <= now {
+        if subscription.is_over || subscription.ends <= now {
             return Ok(Pushed::Ended);
         }
+        let pushed = self.push(subscription, now);
+        subscription.is_over |= pushed.is_err();
+        pushed
+    }
+
+    fn push(
+        &mut self,
+        subscription: &mut Subscription,
+        now: Timestamp,
+    ) -> Result<Pushed, ServiceError> {
         let stream = self.incarnation(&subscription.stream, subscription.incarnation)?;
         stream.require_subscribed(subscription)?;
         let full_again = subscription.full_until(now);
@@ -240,7 +251,7 @@ impl Stream {
         let Found { records, next, millis_behind_latest, end } = found;
         subscription.index = next;
         subscription.next_idle = now + IDLE;
-        subscription.is_at_end = end.is_some();
+        subscription.is_over = end.is_some();
         if let Some(bytes) = &mut subscription.bytes {
             bytes.spend(tokens(size_bytes(&records)), now);
         }

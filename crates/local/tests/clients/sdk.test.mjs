@@ -258,6 +258,32 @@ function suite(protocol, version, handler) {
       assert.deepEqual(texts(await kinesis.getRecords({ StreamARN, ShardIterator })), ["x"]);
     });
 
+    test("a subscription goes on through a split to the end", async () => {
+      const StreamName = await create(kinesis);
+      const { StreamDescriptionSummary } = await kinesis.describeStreamSummary({ StreamName });
+      const { StreamARN } = StreamDescriptionSummary;
+      const made = await kinesis.registerStreamConsumer({ StreamARN, ConsumerName: "app" });
+      await put(kinesis, StreamName, "before");
+      const { EventStream } = await kinesis.subscribeToShard({
+        ConsumerARN: made.Consumer.ConsumerARN,
+        ShardId: shardId(0),
+        StartingPosition: { Type: "TRIM_HORIZON" },
+      });
+      const seen = [];
+      let last;
+      for await (const { SubscribeToShardEvent } of EventStream) {
+        last = SubscribeToShardEvent;
+        const found = texts(last);
+        seen.push(...found);
+        if (found.includes("before")) await put(kinesis, StreamName, "later");
+        if (found.includes("later")) await split(kinesis, StreamName);
+      }
+      assert.deepEqual(seen, ["before", "later"]);
+      assert.equal(last.ContinuationSequenceNumber, undefined);
+      const children = last.ChildShards.map((child) => child.ShardId);
+      assert.deepEqual(children, [shardId(1), shardId(2)]);
+    });
+
     test("the retention changes within its bounds", async () => {
       const StreamName = await create(kinesis);
       await kinesis.increaseStreamRetentionPeriod({ StreamName, RetentionPeriodHours: 48 });

@@ -68,6 +68,34 @@ def data(answer):
     return [record["Data"] for record in answer["Records"]]
 
 
+def test_a_subscription_goes_on_through_a_split_to_the_end(kinesis):
+    stream = create(kinesis)
+    arn = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"]
+    made = kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="app")["Consumer"]
+    kinesis.put_record(StreamName=stream, PartitionKey="k", Data=b"before")
+
+    events = kinesis.subscribe_to_shard(
+        ConsumerARN=made["ConsumerARN"],
+        ShardId=shard_id(0),
+        StartingPosition={"Type": "TRIM_HORIZON"},
+    )["EventStream"]
+    seen = []
+    for event in events:
+        event = event["SubscribeToShardEvent"]
+        seen += data(event)
+        if data(event) == [b"before"]:
+            kinesis.put_record(StreamName=stream, PartitionKey="k", Data=b"later")
+        elif data(event) == [b"later"]:
+            kinesis.split_shard(
+                StreamName=stream, ShardToSplit=shard_id(0), NewStartingHashKey=str(MIDDLE)
+            )
+
+    assert seen == [b"before", b"later"]
+    assert [child["ShardId"] for child in event["ChildShards"]] == [shard_id(1), shard_id(2)]
+    assert "ContinuationSequenceNumber" not in event
+
+
+
 def put(kinesis, stream, data, hash_key=0):
     return kinesis.put_record(
         StreamName=stream, PartitionKey="k", ExplicitHashKey=str(hash_key), Data=data

@@ -174,8 +174,8 @@ async fn refusals_have_the_services_names() {
     let half = entry("k", vec![0; 900_000]);
     let total = client.put_records().stream_name("orders").set_records(Some(vec![half; 6]));
     assert_eq!(refusal(total.send().await), "InvalidArgumentException");
-    let consumer = client.register_stream_consumer().stream_arn("arn").consumer_name("c");
-    assert_eq!(refusal(consumer.send().await), "UnknownOperationException");
+    let policy = client.get_resource_policy().resource_arn("arn").send().await;
+    assert_eq!(refusal(policy), "UnknownOperationException");
 
     let iterator = iterator(&client, "orders", ShardIteratorType::TrimHorizon).await;
     let deadline = std::time::Instant::now() + Duration::from_secs(10);

@@ -6,6 +6,7 @@ mod dynamodb;
 mod endpoint;
 mod kinesis;
 mod resharding;
+mod subscribing;
 
 use aws_credential_types::Credentials;
 use aws_sdk_kinesis::config::retry::RetryConfig;

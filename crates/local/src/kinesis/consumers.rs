@@ -1,0 +1,185 @@
+//! Operations on stream consumers.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Kinesis, LIMIT_MAX, answer, field};
+use crate::stream::{CONSUMERS_PER_PAGE_MAX, Consumer, ConsumerArn, ServiceError, Timestamp};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Register {
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
+    consumer_name: Option<String>,
+}
+
+/// A consumer that is asked for by its ARN, by its stream and name, or by all three.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Named {
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
+    consumer_name: Option<String>,
+    #[serde(rename = "ConsumerARN")]
+    consumer_arn: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct List {
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
+    next_token: Option<String>,
+    max_results: Option<i64>,
+}
+
+/// The stream and what names the consumer there.
+struct Asked {
+    stream: String,
+    by: By,
+}
+
+enum By {
+    Name(String),
+    Arn(String),
+}
+
+impl Named {
+    fn checked(self) -> Result<Asked, ServiceError> {
+        let stream = self.stream_arn.map(|arn| field::stream(None, Some(arn))).transpose()?;
+        let Some(arn) = self.consumer_arn else {
+            let (Some(stream), Some(name)) = (stream, self.consumer_name) else {
+                return Err(ServiceError::InvalidArgument(
+                    "Either ConsumerARN or both StreamARN and ConsumerName must be provided."
+                        .to_owned(),
+                ));
+            };
+            return Ok(Asked { stream, by: By::Name(name) });
+        };
+        let named = ConsumerArn::parse(&arn)?;
+        let agree = stream.is_none_or(|stream| stream == named.stream)
+            && self.consumer_name.is_none_or(|name| name == named.consumer);
+        if !agree {
+            return Err(ServiceError::InvalidArgument(format!(
+                "StreamARN and ConsumerName are not those of ConsumerARN {arn}."
+            )));
+        }
+        Ok(Asked { stream: named.stream, by: By::Arn(arn) })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Shown {
+    consumer_name: String,
+    #[serde(rename = "ConsumerARN")]
+    consumer_arn: String,
+    consumer_status: &'static str,
+    #[serde(serialize_with = "answer::seconds")]
+    consumer_creation_timestamp: Timestamp,
+}
+
+impl From<Consumer> for Shown {
+    fn from(consumer: Consumer) -> Self {
+        Self {
+            consumer_name: consumer.name,
+            consumer_arn: consumer.arn,
+            consumer_status: consumer.status.name(),
+            consumer_creation_timestamp: consumer.created,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Registered {
+    consumer: Shown,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Described {
+    consumer_description: Description,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Description {
+    #[serde(flatten)]
+    consumer: Shown,
+    #[serde(rename = "StreamARN")]
+    stream_arn: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    consumers: Vec<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+impl Kinesis {
+    pub(super) fn register_consumer(
+        &self,
+        asked: Register,
+        now: Timestamp,
+    ) -> Result<impl Serialize + use<>, ServiceError> {
+        let arn = field::required(asked.stream_arn, "streamARN")?;
+        let stream = field::stream(None, Some(arn))?;
+        let name = field::required(asked.consumer_name, "consumerName")?;
+        let consumer = self.streams().register_consumer(&stream, &name, now)?;
+        Ok(Registered { consumer: consumer.into() })
+    }
+
+    pub(super) fn describe_consumer(
+        &self,
+        asked: Named,
+        now: Timestamp,
+    ) -> Result<impl Serialize + use<>, ServiceError> {
+        let Asked { stream, by } = asked.checked()?;
+        let mut streams = self.streams();
+        streams.admit("DescribeStreamConsumer", Some(&stream), now)?;
+        let consumer = match by {
+            By::Name(name) => streams.describe_consumer(&stream, &name, now)?,
+            By::Arn(arn) => streams.describe_consumer_by_arn(&arn, now)?,
+        };
+        let stream_arn = streams.arn(&stream);
+        let consumer_description = Description { consumer: consumer.into(), stream_arn };
+        Ok(Described { consumer_description })
+    }
+
+    pub(super) fn list_consumers(
+        &self,
+        asked: List,
+        now: Timestamp,
+    ) -> Result<impl Serialize + use<>, ServiceError> {
+        let arn = field::required(asked.stream_arn, "streamARN")?;
+        let stream = field::stream(None, Some(arn))?;
+        let limit = field::limit(asked.max_results, LIMIT_MAX, "maxResults")?;
+        let limit = limit.min(CONSUMERS_PER_PAGE_MAX);
+        let mut streams = self.streams();
+        streams.admit("ListStreamConsumers", Some(&stream), now)?;
+        let page = match asked.next_token {
+            Some(token) => streams.list_consumers_next(&stream, &token, limit, now)?,
+            None => streams.list_consumers(&stream, limit, now)?,
+        };
+        let consumers = page.consumers.into_iter().map(Shown::from).collect();
+        Ok(Listed { consumers, next_token: page.next_token })
+    }
+
+    pub(super) fn deregister_consumer(
+        &self,
+        asked: Named,
+        now: Timestamp,
+    ) -> Result<impl Serialize + use<>, ServiceError> {
+        let Asked { stream, by } = asked.checked()?;
+        let mut streams = self.streams();
+        streams.admit("DeregisterStreamConsumer", Some(&stream), now)?;
+        match by {
+            By::Name(name) => streams.deregister_consumer(&stream, &name, now),
+            By::Arn(arn) => streams.deregister_consumer_by_arn(&arn, now),
+        }
+        .map(answer::nothing)
+    }
+}
