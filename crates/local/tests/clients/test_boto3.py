@@ -70,8 +70,9 @@ def data(answer):
 
 def test_a_subscription_goes_on_through_a_split_to_the_end(kinesis):
     stream = create(kinesis)
-    arn = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"]
-    made = kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="app")["Consumer"]
+    described = kinesis.describe_stream(StreamName=stream)["StreamDescription"]
+    asked = {"StreamARN": described["StreamARN"], "ConsumerName": "app"}
+    made = kinesis.register_stream_consumer(**asked)["Consumer"]
     kinesis.put_record(StreamName=stream, PartitionKey="k", Data=b"before")
 
     events = kinesis.subscribe_to_shard(

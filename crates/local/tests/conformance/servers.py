@@ -87,7 +87,9 @@ def shardwise(variant):
     local = [os.environ["SHARDWISE_BIN"], "local", "--kinesis-port", "0", "--dynamodb-port", "0"]
     serve = os.environ["SHARDWISE_SERVE"]
     lives = ["iterator-lifetime-ms=1000", "next-token-lifetime-ms=1000", "retention-ms=2000"]
-    slow = [f"{step}-ms={SLOW_MS}" for step in ("creating", "updating", "deleting")]
+    lives.append("subscription-lifetime-ms=1000")
+    steps = ("creating", "updating", "deleting", "registering")
+    slow = [f"{step}-ms={SLOW_MS}" for step in steps]
     commands = {
         "plain": local,
         "short": [serve, *lives],
@@ -101,6 +103,7 @@ def kinesis_local(variant):
     plain = free_port()
     duration = f"{SLOW_MS if variant == 'slow' else 5}ms"
     steps = ("CREATE_STREAM", "DELETE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS", "UPDATE_SHARD_COUNT")
+    steps += ("REGISTER_STREAM_CONSUMER", "DEREGISTER_STREAM_CONSUMER")
     return Server(
         ["node", npm("kinesis-local", "main.js")],
         {"kinesis": f"http://127.0.0.1:{plain}"},

@@ -112,5 +112,14 @@ class Subscription:
             assert time.monotonic() < deadline, f"last came {name}: {event}"
         raise AssertionError("the subscription ended")
 
+    def rest(self, within_s=10):
+        """The frames up to the end of the subscription, which comes before the deadline."""
+        deadline = time.monotonic() + within_s
+        found = []
+        for name, event in self.frames:
+            assert time.monotonic() < deadline, f"last came {name}: {event}"
+            found.append((name, event))
+        return found
+
     def close(self):
         self.response.close()
