@@ -6,6 +6,8 @@
 mod death;
 #[path = "daemon/endpoints.rs"]
 mod endpoints;
+#[path = "daemon/fan_out.rs"]
+mod fan_out;
 #[path = "daemon/faults.rs"]
 mod faults;
 #[path = "daemon/noise.rs"]

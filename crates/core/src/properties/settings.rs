@@ -2,6 +2,7 @@
 
 mod draft;
 mod known;
+mod retrieval;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -256,9 +257,13 @@ impl Reader {
 
     /// A warning of a key by its name in the table; it has a line if the key is in the file.
     fn warn_of(&mut self, key: &'static str, text: &str) {
+        self.say_of(key, Level::Warning, text);
+    }
+
+    fn say_of(&mut self, key: &'static str, level: Level, text: &str) {
         let line = self.lines.get(key).copied();
         let (key, text) = (key.to_owned(), text.to_owned());
-        self.warnings.push(Warning { key, line, text, level: Level::Warning });
+        self.warnings.push(Warning { key, line, text, level });
     }
 
     fn apply(&mut self, found: Found, entry: &Entry) -> Result<(), SettingsError> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use shardwise_core::shard::ChildShard;
 use shardwise_core::time::Time;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::reading::Reading;
 use super::registration::Registration;
@@ -137,6 +137,8 @@ impl Subscriber {
                 self.fail(&error.to_string());
                 let children = self.reading.children_if_gone().await;
                 if children.is_none() {
+                    warn!(shard = %self.reading.shard, %consumer,
+                        "or the stream consumer is gone: it is looked for again");
                     self.registration.forget(consumer).await;
                 }
                 return children;

@@ -3,6 +3,9 @@
 use super::{Key, Takes, Word, honoured, no_effect, not_built};
 use crate::properties::settings::RetrievalMode;
 
+const RETRIES: &str = "The consumer is looked for with each of the start's attempts, a second \
+                       apart, and later whenever it turns out to be gone.";
+
 pub(super) static RETRIEVAL: &[Key] = &[
     honoured(
         "retrievalMode",
@@ -13,7 +16,11 @@ pub(super) static RETRIEVAL: &[Key] = &[
             Word { text: "POLLING", set: |draft| draft.retrieval = RetrievalMode::Polling },
             Word { text: "FANOUT", set: |draft| draft.retrieval = RetrievalMode::FanOut },
         ]),
-        "Fan-out is not built yet: every mode polls, with a warning where Java would fan out.",
+        "How records get out of the stream: `FANOUT` has them pushed (enhanced fan-out, which costs \
+         extra), `POLLING` asks for them. `DEFAULT` is Java's rule: polling if a key of polling is \
+         set (`maxRecords`, `idleTimeBetweenReadsInMillis`, \
+         `millisBehindLatestThresholdForReducedTps`, `retryGetRecordsInSeconds`, \
+         `maxGetRecordsThreadPool`), else fan-out. The start's log says which, and why.",
     ),
     honoured(
         "maxRecords",
@@ -76,20 +83,25 @@ pub(super) static RETRIEVAL: &[Key] = &[
         "text",
         "A key of KCL 1.x; ignored by later versions too. Records are always fetched ahead.",
     ),
-    not_built("fanoutConfig.consumerArn", "ARN", "Fan-out is not built yet."),
-    not_built("fanoutConfig.consumerName", "text", "Fan-out is not built yet."),
-    not_built(
-        "fanoutConfig.maxDescribeStreamSummaryRetries",
-        "number",
-        "Fan-out is not built yet.",
+    honoured(
+        "fanoutConfig.consumerArn",
+        "ARN",
+        "-",
+        Takes::Text(|draft, arn| draft.consumer_arn = Some(arn)),
+        "The registered consumer that fan-out reads as; then none is ever registered.",
     ),
-    not_built(
-        "fanoutConfig.maxDescribeStreamConsumerRetries",
-        "number",
-        "Fan-out is not built yet.",
+    honoured(
+        "fanoutConfig.consumerName",
+        "text",
+        "`applicationName`",
+        Takes::Text(|draft, name| draft.consumer_name = Some(name)),
+        "The consumer that fan-out reads as. It is registered if the stream has none of this name, \
+         and stays when the daemon stops: it costs until it is deregistered.",
     ),
-    not_built("fanoutConfig.registerStreamConsumerRetries", "number", "Fan-out is not built yet."),
-    not_built("fanoutConfig.retryBackoffMillis", "milliseconds", "Fan-out is not built yet."),
+    no_effect("fanoutConfig.maxDescribeStreamSummaryRetries", "number", RETRIES),
+    no_effect("fanoutConfig.maxDescribeStreamConsumerRetries", "number", RETRIES),
+    no_effect("fanoutConfig.registerStreamConsumerRetries", "number", RETRIES),
+    no_effect("fanoutConfig.retryBackoffMillis", "milliseconds", RETRIES),
 ];
 
 pub(super) static PROCESSING: &[Key] = &[

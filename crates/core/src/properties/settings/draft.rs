@@ -37,6 +37,8 @@ pub struct Draft {
     pub(in crate::properties) dynamodb_endpoint: Option<String>,
     pub(in crate::properties) allow_insecure_endpoint: bool,
     pub(in crate::properties) retrieval: RetrievalMode,
+    pub(in crate::properties) consumer_name: Option<String>,
+    pub(in crate::properties) consumer_arn: Option<String>,
     pub(in crate::properties) table_name: Option<String>,
     pub(in crate::properties) create_table: CreateTable,
     pub(in crate::properties) provisioned: bool,
@@ -82,6 +84,8 @@ impl Default for Draft {
             dynamodb_endpoint: None,
             allow_insecure_endpoint: false,
             retrieval: RetrievalMode::Default,
+            consumer_name: None,
+            consumer_arn: None,
             table_name: None,
             create_table: CreateTable::IfMissing,
             provisioned: false,
@@ -128,6 +132,7 @@ pub(super) fn finish(
         return Err(reader.missing("AwsCredentialsProvider", needed));
     };
     reader.insecure_endpoint(&draft)?;
+    let retrieval = reader.retrieval(&draft, &application_name);
     reader.warn_of_what_differs(&draft);
 
     let worker_id = draft.worker_id.as_ref().and_then(|name| WorkerId::new(name).ok());
@@ -137,6 +142,7 @@ pub(super) fn finish(
     config.table = reader.table(&draft, config.table);
     config.lease = draft.lease;
     config.sync = draft.sync;
+    config.retrieval = retrieval;
     config.polling = draft.polling;
     config.polling.idle_time = config.polling.idle_time.max(IDLE_TIME_FLOOR);
     config.processor = draft.processor;
@@ -310,26 +316,6 @@ impl Reader {
     }
 
     fn warn_of_what_differs(&mut self, draft: &Draft) {
-        const POLLING_KEYS: [&str; 5] = [
-            "maxRecords",
-            "idleTimeBetweenReadsInMillis",
-            "millisBehindLatestThresholdForReducedTps",
-            "retryGetRecordsInSeconds",
-            "maxGetRecordsThreadPool",
-        ];
-        let polls = POLLING_KEYS.iter().any(|key| self.lines.contains_key(key));
-        match draft.retrieval {
-            RetrievalMode::Default if !polls => self.warn_of(
-                "retrievalMode",
-                "polling; Java would use enhanced fan-out here, which costs extra and is not \
-                 built yet. `retrievalMode = POLLING` chooses polling in both",
-            ),
-            RetrievalMode::FanOut => self.warn_of(
-                "retrievalMode",
-                "polling: enhanced fan-out is not built yet. The same records are delivered",
-            ),
-            RetrievalMode::Default | RetrievalMode::Polling => {}
-        }
         if draft.polling.idle_time < IDLE_TIME_FLOOR {
             let text = "raised to 200: Kinesis answers five reads a second and shard";
             self.warn_of("idleTimeBetweenReadsInMillis", text);

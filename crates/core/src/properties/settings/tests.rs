@@ -39,15 +39,6 @@ fn the_least_file_has_the_defaults_of_the_java_daemon() {
 }
 
 #[test]
-fn without_a_polling_key_a_warning_says_that_java_would_fan_out() {
-    assert_eq!(settings("").warnings.len(), 1);
-    assert_eq!(settings("").warnings[0].key, "retrievalMode");
-    assert!(settings("retrievalMode=polling").warnings.is_empty());
-    assert!(settings("maxRecords=500").warnings.is_empty());
-    assert_eq!(settings("retrievalMode=FANOUT\nmaxRecords=500").warnings.len(), 1);
-}
-
-#[test]
 fn what_is_missing_is_named() {
     for key in ["executableName", "applicationName", "streamName", "AwsCredentialsProvider"] {
         let lines =
@@ -95,6 +86,8 @@ fn a_wrong_value_is_one_error_with_line_key_and_what_is_allowed() {
         ("kinesisEndpoint = http://[::1]4567", "an http:// or https:// address"),
         ("kinesisEndpoint = http://10.0.0.1", "shardwise.allowInsecureEndpoint"),
         ("streamArn = orders", "arn:aws:kinesis"),
+        ("fanoutConfig.consumerArn = x", "arn:aws:kinesis:REGION:ACCOUNT:stream/NAME/consumer"),
+        ("fanoutConfig.consumerName = a b", "the name of a stream consumer is needed"),
         ("streamArn = arn:aws:kinesis:a:123456789012:stream/a/b", "`streamArn` is `a/b`: the name"),
         ("executableName =", "`executableName` is ``: the child's command"),
         ("streamName =", "`streamName` is ``: the stream to process"),
@@ -144,7 +137,6 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
         ("DynamoDBEndpoint = http://localhost:1", "ignore this spelling"),
         ("metricsLevel = SUMMARY", "not built yet"),
         ("clientVersionConfig = CLIENT_VERSION_CONFIG_3X", "as KCL 2.x does"),
-        ("fanoutConfig.consumerArn = x", "passed over"),
         ("processingLanguage = nodejs/20", "no effect"),
         ("failoverTimeMilis = 1", "is `failoverTimeMillis` meant?"),
         ("streamName = again", "`streamName` in line 6 wins"),
@@ -224,7 +216,7 @@ fn a_command_is_split_at_spaces_only() {
 }
 
 #[test]
-fn every_honoured_key_but_one_takes_some_value_without_an_error() {
+fn every_honoured_key_but_two_takes_some_value_without_an_error() {
     let sample = |takes: &Takes| match takes {
         Takes::Command(_) | Takes::Text(_) | Takes::Region(_) => "xyz",
         Takes::Count(_) | Takes::Limit(_) | Takes::MillisFromZero(_) | Takes::Seconds(_) => "300",
@@ -236,7 +228,8 @@ fn every_honoured_key_but_one_takes_some_value_without_an_error() {
         Takes::Credentials(_) => "DefaultCredentialsProvider",
         Takes::Tags(_) => "a=b",
     };
-    for key in keys::all().filter(|key| key.name != "streamArn") {
+    let is_arn = |key: &Key| ["streamArn", "fanoutConfig.consumerArn"].contains(&key.name);
+    for key in keys::all().filter(|key| !is_arn(key)) {
         if let Fate::Honoured(takes) = &key.fate {
             let line = format!("{} = {}", key.name, sample(takes));
             assert!(read(&line).is_ok(), "{line}: {:?}", read(&line).err());

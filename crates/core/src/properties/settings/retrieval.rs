@@ -1,0 +1,108 @@
+//! Which way records get out of the stream, and why.
+
+use super::draft::Draft;
+use super::{Level, Reader, RetrievalMode};
+use crate::config::{Retrieval, StreamConsumer};
+
+/// Keys that choose polling where `retrievalMode` leaves it open, as in Java.
+const POLLING_KEYS: [&str; 5] = [
+    "maxRecords",
+    "idleTimeBetweenReadsInMillis",
+    "millisBehindLatestThresholdForReducedTps",
+    "retryGetRecordsInSeconds",
+    "maxGetRecordsThreadPool",
+];
+
+impl Reader {
+    /// Chooses, and notes the choice with its reason and its cost, so that nobody is surprised by a
+    /// bill or by a shared limit. Who asked for polling in so many words knows.
+    pub(super) fn retrieval(&mut self, draft: &Draft, application_name: &str) -> Retrieval {
+        let polling_key = POLLING_KEYS.into_iter().find(|key| self.lines.contains_key(key));
+        let reason = match (draft.retrieval, polling_key) {
+            (RetrievalMode::Polling, _) => return Retrieval::Polling,
+            (RetrievalMode::Default, Some(key)) => {
+                let text = format!(
+                    "polling, since `{key}` is set, as in Java: no extra cost, and all \
+                     applications of the stream share five reads and 2 MB a second of each shard; \
+                     `retrievalMode = FANOUT` chooses enhanced fan-out"
+                );
+                self.say_of("retrievalMode", Level::Note, &text);
+                return Retrieval::Polling;
+            }
+            (RetrievalMode::Default, None) => "since no key of polling is set, as in Java",
+            (RetrievalMode::FanOut, _) => "as configured",
+        };
+        let consumer = match (&draft.consumer_arn, &draft.consumer_name) {
+            (Some(arn), _) => StreamConsumer::Arn(arn.clone()),
+            (None, Some(name)) => StreamConsumer::Named(name.clone()),
+            (None, None) => StreamConsumer::Named(application_name.to_owned()),
+        };
+        let text = format!(
+            "enhanced fan-out, {reason}: AWS charges for the consumer, each shard and hour, and \
+             for each byte; `retrievalMode = POLLING` does without"
+        );
+        self.say_of("retrievalMode", Level::Note, &text);
+        Retrieval::FanOut(consumer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::DaemonSettings;
+    use super::*;
+    use crate::id::WorkerId;
+    use crate::time::Timestamp;
+
+    fn settings(more: &str) -> DaemonSettings {
+        let file = format!(
+            "executableName = node app.js\napplicationName = app\nstreamName = orders\n\
+             AWSCredentialsProvider = DefaultCredentialsProvider\n{more}"
+        );
+        let worker = WorkerId::new("worker").unwrap();
+        DaemonSettings::from_bytes(file.as_bytes(), &worker, Timestamp::from_millis(0)).unwrap()
+    }
+
+    fn named(name: &str) -> Retrieval {
+        Retrieval::FanOut(StreamConsumer::Named(name.to_owned()))
+    }
+
+    #[test]
+    fn the_default_is_javas_rule() {
+        assert_eq!(settings("").config.retrieval, named("app"));
+        for key in POLLING_KEYS {
+            let more = format!("{key} = 500\n");
+            assert_eq!(settings(&more).config.retrieval, Retrieval::Polling, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_mode_outweighs_the_keys_of_polling() {
+        let more = "retrievalMode = fanout\nmaxRecords = 500\n";
+        assert_eq!(settings(more).config.retrieval, named("app"));
+        assert_eq!(settings("retrievalMode = POLLING").config.retrieval, Retrieval::Polling);
+    }
+
+    #[test]
+    fn a_consumer_is_known_by_its_arn_before_its_name() {
+        let more = "fanoutConfig.consumerName = reader\n";
+        assert_eq!(settings(more).config.retrieval, named("reader"));
+        let arn = "arn:aws:kinesis:us-east-1:1:stream/orders/consumer/reader:1";
+        let more = format!("{more}fanoutConfig.consumerArn = {arn}\n");
+        let expected = Retrieval::FanOut(StreamConsumer::Arn(arn.to_owned()));
+        assert_eq!(settings(&more).config.retrieval, expected);
+    }
+
+    #[test]
+    fn the_choice_is_said_with_its_reason_its_cost_and_its_key() {
+        for (more, words) in [
+            ("", ["fan-out", "no key of polling", "charges", "`retrievalMode = POLLING`"]),
+            ("retrievalMode=FANOUT", ["fan-out", "configured", "charges", "POLLING"]),
+            ("maxRecords=9", ["polling", "`maxRecords` is set", "no extra cost", "FANOUT"]),
+        ] {
+            let [said] = &settings(more).warnings[..] else { panic!("{more}") };
+            assert_eq!((said.key.as_str(), said.level), ("retrievalMode", Level::Note));
+            assert!(words.iter().all(|word| said.text.contains(word)), "{}", said.text);
+        }
+        assert!(settings("retrievalMode = POLLING").warnings.is_empty());
+    }
+}
