@@ -4,6 +4,7 @@ mod aggregate;
 mod checkpoint;
 mod child_message;
 mod executable_name;
+mod frames;
 mod kinesis_request;
 mod lease_row;
 mod line_reader;
@@ -20,11 +21,12 @@ pub(crate) struct Target {
     pub(crate) check: fn(&[u8]),
 }
 
-pub(crate) static TARGETS: [Target; 8] = [
+pub(crate) static TARGETS: [Target; 9] = [
     aggregate::TARGET,
     checkpoint::TARGET,
     child_message::TARGET,
     executable_name::TARGET,
+    frames::TARGET,
     kinesis_request::TARGET,
     lease_row::TARGET,
     line_reader::TARGET,

@@ -11,6 +11,7 @@ pub mod config;
 pub mod consumer;
 pub mod credentials;
 pub mod fleet;
+pub mod frames;
 pub mod id;
 pub mod leader;
 pub mod lease;

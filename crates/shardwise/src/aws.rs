@@ -1,6 +1,7 @@
 //! The ports over the AWS SDK. Nothing is decided here: calls move data.
 
 mod credentials;
+mod frames;
 mod kinesis;
 mod lease_table;
 

@@ -18,6 +18,7 @@ use shardwise_core::sequence::SequenceNumber;
 use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
 use shardwise_core::time::Timestamp;
 
+use super::frames::GuardFrames;
 use super::{is_refusal, is_throttling};
 use crate::kinesis::{
     Answer, ConsumerArn, Event, Events, Kinesis, KinesisError, Position, Record, ShardIterator,
@@ -174,7 +175,7 @@ impl Kinesis for Stream {
             .consumer_arn(&*consumer.0)
             .shard_id(shard.as_str())
             .starting_position(starting_position(position));
-        let answer = request.send().await.map_err(error)?;
+        let answer = request.customize().interceptor(GuardFrames).send().await.map_err(error)?;
         Ok(Box::pin(stream::unfold(Some(answer.event_stream), |receiver| async {
             let mut receiver = receiver?;
             loop {

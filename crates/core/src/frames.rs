@@ -1,0 +1,135 @@
+//! The frames of an event stream, followed by their lengths alone.
+//!
+//! A frame begins with its length and the length of its headers, and a checksum of both. Whoever
+//! believes the length before the checksum may wait for gigabytes that never come.
+
+/// No frame may be longer. An event of the largest record, 10 MiB, takes 14 MiB in base64.
+pub const FRAME_BYTES_MAX: u32 = 24 << 20;
+
+/// Length, length of the headers, checksum.
+const PRELUDE: usize = 12;
+/// The prelude, and the checksum of the whole at the frame's end.
+const FRAME_BYTES_MIN: u32 = 16;
+
+/// Follows a stream of frames from its beginning, in whatever pieces it comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frames {
+    prelude: [u8; PRELUDE],
+    /// How much of the prelude has come.
+    known: usize,
+    /// How much of the frame behind its prelude is to come.
+    left: u32,
+}
+
+/// Why the stream cannot be read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadFrame {
+    /// The lengths are not those that were sent.
+    #[error("a frame's lengths do not match their checksum")]
+    Checksum,
+    /// The lengths cannot be.
+    #[error("a frame of {0} bytes; 16 to {FRAME_BYTES_MAX}, headers included, are allowed")]
+    Length(u32),
+}
+
+impl Frames {
+    /// Follows the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// A frame begins in them that cannot be one. What comes behind it means nothing.
+    pub fn follow(&mut self, mut bytes: &[u8]) -> Result<(), BadFrame> {
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let passed = self.left.min(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+                self.left -= passed;
+                bytes = &bytes[passed as usize..];
+                continue;
+            }
+            let more = bytes.len().min(PRELUDE - self.known);
+            let (piece, rest) = bytes.split_at(more);
+            self.prelude[self.known..self.known + more].copy_from_slice(piece);
+            self.known += more;
+            bytes = rest;
+            if self.known == PRELUDE {
+                self.left = behind_prelude(self.prelude)?;
+                self.known = 0;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn behind_prelude(prelude: [u8; PRELUDE]) -> Result<u32, BadFrame> {
+    let [a, b, c, d, e, f, g, h, checksum @ ..] = prelude;
+    if crc32fast::hash(&prelude[..8]) != u32::from_be_bytes(checksum) {
+        return Err(BadFrame::Checksum);
+    }
+    let (length, headers) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
+    let is_allowed = (FRAME_BYTES_MIN..=FRAME_BYTES_MAX).contains(&length);
+    if !is_allowed || headers > length - FRAME_BYTES_MIN {
+        return Err(BadFrame::Length(length));
+    }
+    Ok(length - PRELUDE as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A frame with these lengths in its prelude, and `length` bytes long where that can be.
+    fn frame(length: u32, headers: u32) -> Vec<u8> {
+        let mut frame = [length.to_be_bytes(), headers.to_be_bytes()].concat();
+        frame.extend(crc32fast::hash(&frame).to_be_bytes());
+        frame.resize(frame.len().max(length.min(1_000) as usize), 0xff);
+        frame
+    }
+
+    fn followed(bytes: &[u8]) -> Result<(), BadFrame> {
+        Frames::default().follow(bytes)
+    }
+
+    /// As in our reference: what the service's own clients accept.
+    #[test]
+    fn the_checksum_is_the_one_of_event_streams() {
+        let prelude = [0, 0, 0, 0x72, 0, 0, 0, 0x60, 0xab, 0x82, 0x0d, 0x9e];
+        assert_eq!(followed(&prelude), Ok(()));
+    }
+
+    #[test]
+    fn a_length_counts_only_with_its_checksum_and_within_bounds() {
+        assert_eq!(followed(&frame(16, 0)), Ok(()));
+        assert_eq!(followed(&frame(FRAME_BYTES_MAX, 100)), Ok(()));
+        let too_long = FRAME_BYTES_MAX + 1;
+        assert_eq!(followed(&frame(too_long, 0)), Err(BadFrame::Length(too_long)));
+        assert_eq!(followed(&frame(15, 0)), Err(BadFrame::Length(15)));
+        assert_eq!(followed(&frame(20, 5)), Err(BadFrame::Length(20)));
+        let mut changed = frame(100, 0);
+        changed[0] = 0x7f;
+        assert_eq!(followed(&changed), Err(BadFrame::Checksum));
+    }
+
+    #[test]
+    fn the_frame_behind_a_frame_is_looked_at() {
+        let good = [frame(300, 20), frame(16, 0), frame(900, 0)].concat();
+        assert_eq!(followed(&good), Ok(()));
+        assert_eq!(followed(&[frame(300, 20), frame(3, 0)].concat()), Err(BadFrame::Length(3)));
+    }
+
+    proptest! {
+        #[test]
+        fn the_pieces_do_not_matter(
+            lengths in prop::collection::vec(0_u32..60, 1..8),
+            garbage: Vec<u8>,
+            cut in 1_usize..40,
+        ) {
+            let mut bytes: Vec<u8> = lengths.iter().flat_map(|length| frame(*length, 0)).collect();
+            bytes.extend(garbage);
+            let mut frames = Frames::default();
+            let in_pieces = bytes.chunks(cut).try_for_each(|piece| frames.follow(piece));
+            prop_assert_eq!(in_pieces, followed(&bytes));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The body of a subscription, with an eye on how long its frames say that they are. The SDK
+//! believes any length, and collects what it says.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextMut;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use shardwise_core::frames::Frames;
+
+/// Puts a [`Guarded`] body in place of an answer's own.
+#[derive(Debug)]
+pub(super) struct GuardFrames;
+
+impl Intercept for GuardFrames {
+    fn name(&self) -> &'static str {
+        "GuardFrames"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response_mut();
+        // A refusal is no stream of frames.
+        if response.status().is_success() {
+            let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+            let guarded = Guarded { body, frames: Frames::default() };
+            *response.body_mut() = SdkBody::from_body_1_x(guarded);
+        }
+        Ok(())
+    }
+}
+
+/// A body that breaks where a frame begins that cannot be one.
+struct Guarded {
+    body: SdkBody,
+    frames: Frames,
+}
+
+impl Body for Guarded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(bytes) = frame.data_ref()
+            && let Err(bad) = self.frames.follow(bytes)
+        {
+            return Poll::Ready(Some(Err(bad.into())));
+        }
+        polled
+    }
+}

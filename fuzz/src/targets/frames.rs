@@ -1,0 +1,70 @@
+//! The frames of a subscription: a stream is followed the same in whatever pieces it comes, never
+//! waits for more than a frame may have, and is followed past each frame that is whole.
+
+use shardwise_core::frames::{BadFrame, FRAME_BYTES_MAX, Frames};
+
+use super::Target;
+
+pub(super) const TARGET: Target = Target {
+    name: "frames",
+    words: &[
+        "\0\0\0r\0\0\0`",
+        "\0\0\0\u{10}\0\0\0\0",
+        "\u{1}\u{7f}\0\0",
+        "\0\0\0",
+        ":message-type",
+    ],
+    bytes_max: 512,
+    check,
+};
+
+/// The first byte is how long the pieces are, the second how many frames are put before the rest:
+/// each is as long as a byte of the rest says.
+fn check(input: &[u8]) {
+    let [cut, count, rest @ ..] = input else { return };
+    let whole: Vec<u8> =
+        rest.iter().take(usize::from(count % 8)).flat_map(|length| frame(*length)).collect();
+    let mut behind = Frames::default();
+    assert_eq!(behind.follow(&whole), Ok(()), "a whole frame is refused");
+    let stream = [&whole[..], rest].concat();
+
+    let mut at_once = Frames::default();
+    let verdict = at_once.follow(&stream);
+    assert_eq!(behind.follow(rest), verdict, "another verdict behind whole frames");
+    let mut in_pieces = Frames::default();
+    let pieces = stream.chunks(usize::from(*cut).max(1));
+    let found = pieces.map(|piece| in_pieces.follow(piece)).find(Result::is_err);
+    assert_eq!(found.unwrap_or(Ok(())), verdict, "the pieces matter");
+    assert_eq!(verdict, slowly(&stream), "another verdict than frame by frame");
+}
+
+fn frame(more: u8) -> Vec<u8> {
+    let length = 16 + u32::from(more);
+    let mut frame = [length.to_be_bytes(), u32::from(more / 2).to_be_bytes()].concat();
+    frame.extend(checksum(&frame).to_be_bytes());
+    frame.resize(length as usize, more);
+    frame
+}
+
+/// Frame by frame over the whole stream.
+fn slowly(mut stream: &[u8]) -> Result<(), BadFrame> {
+    while let Some((prelude, _)) = stream.split_at_checked(12) {
+        let word =
+            |at: usize| prelude[at..at + 4].iter().fold(0, |sum, b| sum << 8 | u32::from(*b));
+        if checksum(&prelude[..8]) != word(8) {
+            return Err(BadFrame::Checksum);
+        }
+        let (length, headers) = (u64::from(word(0)), u64::from(word(4)));
+        if length > u64::from(FRAME_BYTES_MAX) || headers + 16 > length {
+            return Err(BadFrame::Length(word(0)));
+        }
+        stream = stream.get(length as usize..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// CRC-32 (IEEE), bit by bit.
+fn checksum(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
