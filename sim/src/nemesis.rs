@@ -117,7 +117,7 @@ impl Nemesis {
         let fans_out = match knobs.fan_out {
             FanOut::Nobody => false,
             FanOut::Everybody => true,
-            FanOut::EverySecond => slot % 2 == 0,
+            FanOut::EverySecond => slot.is_multiple_of(2),
         };
         let stream = StreamName::new(STREAM).expect("it is not empty");
         let mut config = Config::new("app", stream, WorkerId::new(name).expect("not empty"));

@@ -100,16 +100,14 @@ impl Family {
         Self::FanOut,
     ];
 
-    /// How many runs in a million have it; each draws from `usual`, or from `rare`.
-    fn is_drawn(self, usual: &mut Dice, rare: &mut Dice) -> bool {
-        match self {
-            Self::Hangs | Self::TableGone | Self::Retention | Self::Starts | Self::Brownouts => {
-                rare.happens(250_000)
-            }
-            Self::FanOut => rare.happens(500_000),
-            Self::Reshards => !usual.happens(100_000),
-            _ => !usual.happens(250_000),
-        }
+    /// How many runs in a million have it, if those with it are drawn apart: what is usual is drawn
+    /// by whether it is left out.
+    fn rarity(self) -> Option<u32> {
+        let is_rare = matches!(
+            self,
+            Self::Hangs | Self::TableGone | Self::Retention | Self::Starts | Self::Brownouts
+        );
+        if self == Self::FanOut { Some(500_000) } else { is_rare.then_some(250_000) }
     }
 
     /// The family that the command line calls so.
@@ -342,7 +340,13 @@ impl Plan {
         let mut dice = Dice::new(seed, "plan");
         let mut rare = Dice::new(seed, "rare families");
         let mut families: BTreeSet<Family> = Family::ALL.into_iter().collect();
-        families.retain(|family| family.is_drawn(&mut dice, &mut rare));
+        families.retain(|family| {
+            let left_out = if *family == Family::Reshards { 100_000 } else { 250_000 };
+            match family.rarity() {
+                Some(rarity) => rare.happens(rarity),
+                None => !dice.happens(left_out),
+            }
+        });
         families.retain(|family| !limits.without.contains(family));
         let knobs = Knobs::draw(seed, &families);
         if knobs.start == InitialPosition::Latest {

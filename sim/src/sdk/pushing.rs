@@ -23,6 +23,7 @@ pub(super) fn answer(followed: Followed) -> HttpResponse {
     tokio::spawn(async move {
         let ended = arrives.clone();
         tokio::select! {
+            biased;
             () = ended.closed() => {}
             () = follow(followed, arrives) => {}
         }
@@ -59,9 +60,11 @@ async fn follow(mut followed: Followed, arrives: mpsc::Sender<Arrived>) {
 
 /// What the service says of it in the stream; nothing of a connection that broke.
 fn refusal(error: &KinesisError) -> Option<ServiceError> {
-    match error {
-        KinesisError::InUse(text) => Some(ServiceError::ResourceInUse(text.clone())),
-        KinesisError::NotFound(text) => Some(ServiceError::ResourceNotFound(text.clone())),
-        _ => None,
+    if let KinesisError::InUse(text) = error {
+        return Some(ServiceError::ResourceInUse(text.clone()));
     }
+    if let KinesisError::NotFound(text) = error {
+        return Some(ServiceError::ResourceNotFound(text.clone()));
+    }
+    None
 }

@@ -99,9 +99,10 @@ impl Wire {
             }
             None => {
                 tokio::time::sleep(there).await;
-                let answer = match call {
-                    Call::Subscribe => self.subscribe(&asked),
-                    _ => Err(self.answer_of_stream(&asked)),
+                let answer = if call == Call::Subscribe {
+                    self.subscribe(&asked)
+                } else {
+                    Err(self.answer_of_stream(&asked))
                 };
                 tokio::time::sleep(back).await;
                 match answer {

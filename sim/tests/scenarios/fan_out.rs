@@ -166,17 +166,15 @@ fn delivered(ran: &Ran) -> BTreeMap<String, Vec<Place>> {
     let mut delivered = BTreeMap::<String, Vec<Place>>::new();
     let mut shards = BTreeMap::new();
     for event in ran.outcome().journals.hand_overs.iter().flatten() {
-        match event {
-            Event::Start { tenure, shard, .. } => drop(shards.insert(tenure, shard)),
-            Event::Hand { tenure, records, .. } => {
-                let places = delivered.entry(shards[tenure].clone()).or_default();
-                for record in records {
-                    if !places.contains(&record.place) {
-                        places.push(record.place.clone());
-                    }
+        if let Event::Start { tenure, shard, .. } = event {
+            shards.insert(tenure, shard);
+        } else if let Event::Hand { tenure, records, .. } = event {
+            let places = delivered.entry(shards[tenure].clone()).or_default();
+            for record in records {
+                if !places.contains(&record.place) {
+                    places.push(record.place.clone());
                 }
             }
-            _ => {}
         }
     }
     delivered
