@@ -4,6 +4,7 @@ mod credentials;
 mod frames;
 mod kinesis;
 mod lease_table;
+mod subscribers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +104,8 @@ pub async fn connect(settings: &Settings, config: &Config) -> Result<Ports, Conn
 }
 
 /// The stream and the lease table over SDK configurations of your own: region, credentials,
-/// endpoint and HTTP client are yours. Retries and timeouts are ours, whatever yours say.
+/// endpoint and HTTP client are yours. Retries and timeouts are ours, whatever yours say. With an
+/// HTTP client of yours it is up to you over how many connections shards are subscribed to.
 #[must_use]
 pub fn over(
     kinesis: &SdkConfig,

@@ -48,14 +48,14 @@ pub trait Kinesis: Send + Sync + 'static {
         &self,
         stream: &StreamName,
         name: &str,
-    ) -> Result<Option<StreamConsumer>, KinesisError>;
+    ) -> Result<Option<RegisteredConsumer>, KinesisError>;
 
     /// Registers a consumer; in use if there is one of this name.
     async fn register_consumer(
         &self,
         stream: &StreamName,
         name: &str,
-    ) -> Result<StreamConsumer, KinesisError>;
+    ) -> Result<RegisteredConsumer, KinesisError>;
 
     /// Has the service push a shard's records from a position on. Within five seconds after the
     /// last subscription of the same consumer began, the shard is in use; later a new one ends it.
@@ -65,6 +65,10 @@ pub trait Kinesis: Send + Sync + 'static {
         shard: &ShardId,
         position: &Position,
     ) -> Result<Events, KinesisError>;
+
+    /// Nothing has come over the connection of this shard's last subscription for so long that it
+    /// must be dead: the next one is made over another.
+    fn connection_is_dead(&self, _: &ShardId) {}
 }
 
 /// The name of a registered consumer, as the service gave it.
@@ -79,7 +83,7 @@ impl fmt::Display for ConsumerArn {
 
 /// A consumer that is registered with a stream, for enhanced fan-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamConsumer {
+pub struct RegisteredConsumer {
     /// Its name.
     pub arn: ConsumerArn,
     /// Whether a shard can be subscribed to already, and still.

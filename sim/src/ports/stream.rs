@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shardwise::kinesis::{
-    Answer, ConsumerArn, Events, Kinesis, KinesisError, Position, Record, ShardIterator, ShardList,
-    ShardPage, StreamConsumer, StreamState,
+    Answer, ConsumerArn, Events, Kinesis, KinesisError, Position, Record, RegisteredConsumer,
+    ShardIterator, ShardList, ShardPage, StreamState,
 };
 use shardwise::{InitialPosition, SequenceNumber, ShardId, StreamName};
 use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
@@ -264,7 +264,7 @@ impl Kinesis for NodeStream {
         &self,
         _: &StreamName,
         name: &str,
-    ) -> Result<Option<StreamConsumer>, KinesisError> {
+    ) -> Result<Option<RegisteredConsumer>, KinesisError> {
         let ordered = self.ordered(Call::StreamConsumer);
         self.ask(Call::StreamConsumer, ordered, |state, date| {
             match state.streams.describe_consumer(STREAM, name, date).map_err(error) {
@@ -280,7 +280,7 @@ impl Kinesis for NodeStream {
         &self,
         _: &StreamName,
         name: &str,
-    ) -> Result<StreamConsumer, KinesisError> {
+    ) -> Result<RegisteredConsumer, KinesisError> {
         let ordered = self.ordered(Call::RegisterConsumer);
         self.ask(Call::RegisterConsumer, ordered, |state, date| {
             let made = state.streams.register_consumer(STREAM, name, date).map_err(error)?;
@@ -299,9 +299,9 @@ impl Kinesis for NodeStream {
     }
 }
 
-fn consumer(known: &stream::Consumer) -> StreamConsumer {
+fn consumer(known: &stream::Consumer) -> RegisteredConsumer {
     let is_active = known.status == stream::ConsumerStatus::Active;
-    StreamConsumer { arn: ConsumerArn(known.arn.as_str().into()), is_active }
+    RegisteredConsumer { arn: ConsumerArn(known.arn.as_str().into()), is_active }
 }
 
 fn filter(position: InitialPosition) -> ShardFilter {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::stream;
 use shardwise::ShardId;
 use shardwise::kinesis::{ConsumerArn, Event, Events, KinesisError, Position};
-use shardwise_local::stream::{Pushed, Subscription, SubscriptionEvent};
+use shardwise_local::stream::{Pushed, SequenceNumber, Subscription, SubscriptionEvent};
 
 use super::SILENCE;
 use super::stream::starting_position;
@@ -30,8 +30,6 @@ enum Wrong {
     InUse,
     /// The next event has neither a continuation nor children.
     NoEnd,
-    /// The last event has a continuation beside the children.
-    TwoEnds,
 }
 
 impl NodeStream {
@@ -65,10 +63,6 @@ impl NodeStream {
 
     fn draw_wrong_event(&self) -> Option<Wrong> {
         let rates = &self.world.plan.rates;
-        if self.happens(rates.malformed, "stream: malformed event") {
-            let mut state = self.world.state();
-            return Some(*state.dice.stream.pick(&[Wrong::NoEnd, Wrong::TwoEnds]));
-        }
         let all = [
             (Wrong::Cut, "stream: subscription cut"),
             (Wrong::Silent, "stream: subscription silent"),
@@ -84,11 +78,13 @@ impl NodeStream {
 pub(crate) struct Followed {
     stream: NodeStream,
     subscription: Subscription,
+    /// The last one that was sent.
+    continuation: Option<SequenceNumber>,
 }
 
 impl Followed {
     pub(crate) fn new(stream: NodeStream, subscription: Subscription) -> Self {
-        Self { stream, subscription }
+        Self { stream, subscription, continuation: None }
     }
 
     /// The next event; none once it has ended in order.
@@ -109,7 +105,8 @@ impl Followed {
             Some(Wrong::Silent) => silence().await,
             Some(Wrong::Cut) => Err(KinesisError::Unanswered("cut".into())),
             Some(Wrong::InUse) => Err(KinesisError::InUse("taken over".to_owned())),
-            Some(Wrong::NoEnd | Wrong::TwoEnds) | None => self.pushed(wrong).await,
+            Some(Wrong::NoEnd) => self.pushed().await.map(|event| event.map(without_end)),
+            None => self.pushed().await.map(|event| event.map(|event| self.as_sent(event))),
         };
         let NodeStream { world, node } = &self.stream;
         world.passes(node, Call::Event, Edge::After).await;
@@ -119,11 +116,24 @@ impl Followed {
         result
     }
 
+    /// An event that may be malformed on its way: the last one has a continuation as well, or no
+    /// children; another one ends where nothing ends.
+    fn as_sent(&mut self, event: SubscriptionEvent) -> SubscriptionEvent {
+        let rate = self.stream.world.plan.rates.malformed;
+        let is_end = event.continuation.is_none();
+        let rate = if is_end { AT_THE_END * rate } else { rate };
+        if !self.stream.happens(rate, "stream: malformed event") {
+            self.continuation = event.continuation.or(self.continuation);
+            return event;
+        }
+        match self.continuation.filter(|_| is_end) {
+            Some(continuation) => SubscriptionEvent { continuation: Some(continuation), ..event },
+            None => without_end(event),
+        }
+    }
+
     /// What the service pushes, once it has something to say and its way is open.
-    async fn pushed(
-        &mut self,
-        wrong: Option<Wrong>,
-    ) -> Result<Option<SubscriptionEvent>, KinesisError> {
+    async fn pushed(&mut self) -> Result<Option<SubscriptionEvent>, KinesisError> {
         loop {
             let NodeStream { world, node } = &self.stream;
             tokio::time::sleep(propagation(world)).await;
@@ -134,13 +144,16 @@ impl Followed {
             let date = world.date();
             let pushed = world.state().streams.next_event(&mut self.subscription, date);
             match pushed.map_err(error)? {
-                Pushed::Event(pushed) => return Ok(Some(made_wrong(pushed, wrong))),
+                Pushed::Event(pushed) => return Ok(Some(pushed)),
                 Pushed::WaitUntil(_) => {}
                 Pushed::Ended => return Ok(None),
             }
         }
     }
 }
+
+/// How much more often a shard's last event is malformed than another: there is one of it.
+const AT_THE_END: u32 = 50;
 
 /// A connection over which nothing comes any more: whoever listens has to notice it.
 async fn silence<T>() -> Result<T, KinesisError> {
@@ -152,17 +165,9 @@ fn propagation(world: &World) -> Duration {
     world.state().dice.stream.between(PROPAGATION.0, PROPAGATION.1)
 }
 
-fn made_wrong(event: SubscriptionEvent, wrong: Option<Wrong>) -> SubscriptionEvent {
-    match wrong {
-        Some(Wrong::NoEnd) => {
-            SubscriptionEvent { continuation: None, child_shards: Vec::new(), ..event }
-        }
-        Some(Wrong::TwoEnds) if event.continuation.is_none() => {
-            let continuation = event.records.last().map(|last| last.sequence_number);
-            SubscriptionEvent { continuation, ..event }
-        }
-        Some(_) | None => event,
-    }
+/// Neither a continuation nor children.
+fn without_end(event: SubscriptionEvent) -> SubscriptionEvent {
+    SubscriptionEvent { continuation: None, child_shards: Vec::new(), ..event }
 }
 
 fn event(pushed: SubscriptionEvent) -> Result<Event, KinesisError> {

@@ -52,7 +52,15 @@ async fn follow(mut followed: Followed, arrives: mpsc::Sender<Arrived>) {
                     let _ = arrives.send(frame(exception_frame(&refusal))).await;
                     return;
                 }
-                None => Err(std::io::Error::other(error)),
+                None => {
+                    // A frame breaks off in its middle, and the connection with it.
+                    let half = initial_response();
+                    let half = frame(half.slice(..half.len() / 2));
+                    if arrives.send(half).await.is_err() {
+                        return;
+                    }
+                    Err(std::io::Error::other(error))
+                }
             },
         };
     }

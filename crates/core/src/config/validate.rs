@@ -121,12 +121,14 @@ impl Config {
                               `_`, `.` or `-`",
                 })
             }
-            Retrieval::FanOut(StreamConsumer::Arn(arn)) if !is_consumer_arn(arn) => {
+            Retrieval::FanOut(StreamConsumer::Arn(arn))
+                if !is_consumer_arn(arn, self.stream_name.as_str()) =>
+            {
                 Err(InvalidSetting {
                     setting: "fanoutConfig.consumerArn",
                     found: arn.clone(),
                     allowed: "arn:aws:kinesis:REGION:ACCOUNT:stream/NAME/consumer/NAME:SECONDS is \
-                              needed",
+                              needed, of a consumer of this stream",
                 })
             }
             Retrieval::FanOut(_) | Retrieval::Polling => Ok(()),
@@ -134,10 +136,12 @@ impl Config {
     }
 }
 
-/// Whether it has the shape of a consumer's ARN: its stream's, its name, and when it was made.
-fn is_consumer_arn(arn: &str) -> bool {
+/// Whether it has the shape of an ARN of one of the stream's consumers: the stream's, a name, and
+/// when it was made. Of another stream's the records would be taken for this one's.
+fn is_consumer_arn(arn: &str, stream_name: &str) -> bool {
     let Some((stream, consumer)) = arn.split_once("/consumer/") else { return false };
-    let is_stream = stream.starts_with("arn:aws") && stream.contains(":stream/");
+    let is_stream = stream.starts_with("arn:aws")
+        && stream.rsplit_once(":stream/").is_some_and(|(_, name)| name == stream_name);
     let made = consumer.split_once(':').map(|(_, made)| made);
     is_stream && made.is_some_and(|made| made.parse::<u64>().is_ok())
 }
@@ -201,7 +205,8 @@ mod tests {
         let arn = |arn: &str| check(StreamConsumer::Arn(arn.to_owned()));
         let whole = "arn:aws:kinesis:us-east-1:123456789012:stream/orders/consumer/reader:1";
         assert_eq!(arn(whole), Ok(()));
-        for wrong in ["reader", &whole[..whole.len() - 2], &whole[12..]] {
+        let other = whole.replace("orders", "others");
+        for wrong in ["reader", &whole[..whole.len() - 2], &whole[12..], &other] {
             assert_eq!(arn(wrong), Err("fanoutConfig.consumerArn"), "{wrong}");
         }
     }

@@ -4,7 +4,7 @@ mod draft;
 mod known;
 mod retrieval;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -245,6 +245,8 @@ struct Reader {
     draft: Draft,
     warnings: Vec<Warning>,
     lines: BTreeMap<&'static str, usize>,
+    /// Keys whose number is 0.
+    zeros: BTreeSet<&'static str>,
     /// Unknown keys that look like a known one: the known one, the key, and its line.
     misspelt: Vec<(&'static str, String, usize)>,
 }
@@ -268,6 +270,11 @@ impl Reader {
 
     fn apply(&mut self, found: Found, entry: &Entry) -> Result<(), SettingsError> {
         let Key { name, fate, note, .. } = found.key;
+        if values::integer(&entry.value).is_some_and(|number| number.value == 0) {
+            self.zeros.insert(name);
+        } else {
+            self.zeros.remove(name);
+        }
         if found.ignored_by_java {
             let text = format!("read as `{name}`; KCL 2.x and 3.x ignore this spelling");
             self.warn(entry, Level::Warning, text);

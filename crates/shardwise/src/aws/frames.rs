@@ -63,3 +63,28 @@ impl Body for Guarded {
         polled
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// A prelude that matches its checksum, of our reference, with the first byte of the length.
+    fn prelude(first: u8) -> Vec<u8> {
+        vec![first, 0, 0, 0x72, 0, 0, 0, 0x60, 0xab, 0x82, 0x0d, 0x9e]
+    }
+
+    async fn read(bytes: Vec<u8>) -> Result<Bytes, String> {
+        let mut body = Guarded { body: SdkBody::from(bytes), frames: Frames::default() };
+        let polled = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        let frame = polled.expect("the body is not empty").map_err(|error| error.to_string())?;
+        Ok(frame.into_data().expect("no trailers"))
+    }
+
+    #[tokio::test]
+    async fn a_body_is_passed_on_up_to_a_frame_that_cannot_be_one() {
+        assert_eq!(read(prelude(0)).await, Ok(Bytes::from(prelude(0))));
+        assert!(read(prelude(0x7f)).await.unwrap_err().contains("checksum"));
+    }
+}

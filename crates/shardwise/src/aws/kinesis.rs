@@ -19,34 +19,24 @@ use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
 use shardwise_core::time::Timestamp;
 
 use super::frames::GuardFrames;
+use super::subscribers::Subscribers;
 use super::{is_refusal, is_throttling};
 use crate::kinesis::{
-    Answer, ConsumerArn, Event, Events, Kinesis, KinesisError, Position, Record, ShardIterator,
-    ShardList, ShardPage, StreamConsumer, StreamState,
+    Answer, ConsumerArn, Event, Events, Kinesis, KinesisError, Position, Record,
+    RegisteredConsumer, ShardIterator, ShardList, ShardPage, StreamState,
 };
 
 pub(super) struct Stream {
     client: Client,
-    /// Each has a connection of its own. Subscriptions are spread over them: what one connection
-    /// holds for a shard that is slow to take it stops the others on it.
-    subscribers: Vec<Client>,
+    subscribers: Subscribers,
     /// Where streams are looked for.
     place: String,
 }
 
-/// How many connections the subscriptions of a worker are spread over.
-const SUBSCRIBERS: usize = 8;
-
 impl Stream {
     pub(super) fn new(config: &aws_sdk_kinesis::Config, place: String) -> Self {
-        let client = || Client::from_conf(config.clone());
-        Self { client: client(), subscribers: (0..SUBSCRIBERS).map(|_| client()).collect(), place }
-    }
-
-    /// The client that a shard is subscribed with. The ids of shards end in their number.
-    fn subscriber(&self, shard: &ShardId) -> &Client {
-        let sum: usize = shard.as_str().bytes().map(usize::from).sum();
-        &self.subscribers[sum % SUBSCRIBERS]
+        let client = Client::from_conf(config.clone());
+        Self { client, subscribers: Subscribers::new(config), place }
     }
 
     async fn stream_arn(&self, stream: &StreamName) -> Result<String, KinesisError> {
@@ -138,7 +128,7 @@ impl Kinesis for Stream {
         &self,
         stream: &StreamName,
         name: &str,
-    ) -> Result<Option<StreamConsumer>, KinesisError> {
+    ) -> Result<Option<RegisteredConsumer>, KinesisError> {
         let arn = self.stream_arn(stream).await?;
         let request = self.client.describe_stream_consumer().stream_arn(arn).consumer_name(name);
         match request.send().await.map_err(error) {
@@ -156,7 +146,7 @@ impl Kinesis for Stream {
         &self,
         stream: &StreamName,
         name: &str,
-    ) -> Result<StreamConsumer, KinesisError> {
+    ) -> Result<RegisteredConsumer, KinesisError> {
         let arn = self.stream_arn(stream).await?;
         let request = self.client.register_stream_consumer().stream_arn(arn).consumer_name(name);
         let made = request.send().await.map_err(error)?.consumer;
@@ -170,7 +160,7 @@ impl Kinesis for Stream {
         shard: &ShardId,
         position: &Position,
     ) -> Result<Events, KinesisError> {
-        let request = self.subscriber(shard).subscribe_to_shard();
+        let request = self.subscribers.of(shard).subscribe_to_shard();
         let request = request
             .consumer_arn(&*consumer.0)
             .shard_id(shard.as_str())
@@ -190,6 +180,10 @@ impl Kinesis for Stream {
                 }
             }
         })))
+    }
+
+    fn connection_is_dead(&self, shard: &ShardId) {
+        self.subscribers.replace(shard);
     }
 }
 
@@ -211,8 +205,11 @@ fn starting_position(position: &Position) -> StartingPosition {
     start.build().expect("its one required field, the type, was set above")
 }
 
-fn consumer(arn: &str, status: &ConsumerStatus) -> StreamConsumer {
-    StreamConsumer { arn: ConsumerArn(arn.into()), is_active: *status == ConsumerStatus::Active }
+fn consumer(arn: &str, status: &ConsumerStatus) -> RegisteredConsumer {
+    RegisteredConsumer {
+        arn: ConsumerArn(arn.into()),
+        is_active: *status == ConsumerStatus::Active,
+    }
 }
 
 fn event(event: types::SubscribeToShardEvent) -> Result<Event, KinesisError> {

@@ -12,7 +12,7 @@ use shardwise_core::shard::ChildShard;
 use shardwise_core::time::Time;
 use tracing::{debug, warn};
 
-use super::reading::Reading;
+use super::reading::{Missing, Reading, can_be};
 use super::registration::Registration;
 use crate::clock::within;
 use crate::kinesis::{ConsumerArn, Event, Events, KinesisError, Position};
@@ -24,7 +24,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 const EXCLUSIVE: Duration = Duration::from_secs(5);
 /// How long a subscription is kept while the buffer is full. What is on its way then takes room on
 /// the connection, which other shards share.
-const HELD_BACK: Duration = Duration::from_secs(10);
+const HELD_BACK: Duration = Duration::from_secs(2);
 /// The wait after a first failure: the service allows one call a second.
 const WAIT: Duration = Duration::from_secs(1);
 /// How often in a row the shard may be in use before that is worth a warning: whoever had the
@@ -76,11 +76,10 @@ impl Subscriber {
         let result = match opened {
             Some(Ok(events)) => {
                 self.subscribe_at = ports.clock.now() + EXCLUSIVE;
-                self.reading.position_is_taken();
                 self.follow(events).await
             }
             Some(Err(error)) => Err(error),
-            None => Err(KinesisError::Unanswered("timed out".into())),
+            None => Err(self.lose_connection("timed out")),
         };
         match result {
             Ok(children) => children,
@@ -95,6 +94,7 @@ impl Subscriber {
         mut events: Events,
     ) -> Result<Option<Vec<ChildShard>>, KinesisError> {
         let clock = Arc::clone(&self.reading.ports.clock);
+        let mut has_brought = false;
         loop {
             if within(&*clock, HELD_BACK, self.reading.room()).await.is_none() {
                 debug!(shard = %self.reading.shard, "buffer full: subscription given up for now");
@@ -106,19 +106,29 @@ impl Subscriber {
                     if children.is_some() {
                         return Ok(children);
                     }
+                    has_brought = true;
                 }
-                Some(None) => return Ok(None),
-                None => return Err(KinesisError::Unanswered("nothing was said for 30 s".into())),
+                Some(None) if has_brought => return Ok(None),
+                Some(None) => {
+                    let text = "the subscription ended before its first event";
+                    return Err(KinesisError::Unanswered(text.into()));
+                }
+                None => return Err(self.lose_connection("nothing was said for 30 s")),
             }
         }
+    }
+
+    /// Has the next subscription made over another connection.
+    fn lose_connection(&self, why: &'static str) -> KinesisError {
+        self.reading.ports.kinesis.connection_is_dead(&self.reading.shard);
+        KinesisError::Unanswered(why.into())
     }
 
     /// Takes an event in; gives the child shards if it was the shard's last one.
     fn accept(&mut self, event: Event) -> Result<Option<Vec<ChildShard>>, KinesisError> {
         let is_end = event.continuation.is_none();
-        if !self.reading.can_be(is_end, &event.children) {
-            return Err(KinesisError::Unanswered("malformed event".into()));
-        }
+        can_be(is_end, &event.children)?;
+        self.reading.position_is_taken();
         self.reading.deliver(event.records, event.millis_behind_latest, is_end);
         if let Some(number) = event.continuation {
             self.reading.go_on_at(Position::After(number));
@@ -135,13 +145,15 @@ impl Subscriber {
         match error {
             KinesisError::NotFound(_) => {
                 self.fail(&error.to_string());
-                let children = self.reading.children_if_gone().await;
-                if children.is_none() {
-                    warn!(shard = %self.reading.shard, %consumer,
-                        "or the stream consumer is gone: it is looked for again");
-                    self.registration.forget(consumer).await;
+                match self.reading.look_for_shard().await {
+                    Missing::Ended(children) => return Some(children),
+                    Missing::Unclear => {}
+                    Missing::Listed => {
+                        warn!(shard = %self.reading.shard, %consumer,
+                            "perhaps the stream consumer is gone: it is looked for again");
+                        self.registration.forget(consumer).await;
+                    }
                 }
-                return children;
             }
             KinesisError::InUse(_) if self.reading.failures() < IN_USE_EXPECTED => {
                 debug!(shard = %self.reading.shard, "shard is subscribed to elsewhere");

@@ -7,7 +7,7 @@ use shardwise_core::shard::ChildShard;
 use shardwise_core::time::Time;
 use tracing::debug;
 
-use super::reading::Reading;
+use super::reading::{Missing, Reading, can_be};
 use crate::clock::within;
 use crate::kinesis::{Answer, KinesisError, ShardIterator};
 
@@ -77,15 +77,15 @@ impl Poller {
     /// Takes an answer in; gives the child shards if it was the last one.
     fn accept(&mut self, answer: Answer) -> Option<Vec<ChildShard>> {
         let is_end = answer.next.is_none();
-        if !self.reading.can_be(is_end, &answer.children) {
-            self.fail("malformed answer", Duration::ZERO);
+        if let Err(error) = can_be(is_end, &answer.children) {
+            self.fail_loudly(&error);
             return None;
         }
         let bytes: usize = answer.records.iter().map(|record| record.data.len()).sum();
         let pause = self.reading.config.polling.idle_time.max(time_to_deliver(bytes));
         self.read_at = self.reading.ports.clock.now() + pause;
-        self.iterator = answer.next;
         self.reading.deliver(answer.records, answer.millis_behind_latest, is_end);
+        self.iterator = answer.next;
         is_end.then_some(answer.children)
     }
 
@@ -104,7 +104,9 @@ impl Poller {
             }
             KinesisError::NotFound(_) => {
                 self.fail(&text, SECOND);
-                return self.reading.children_if_gone().await;
+                if let Missing::Ended(children) = self.reading.look_for_shard().await {
+                    return Some(children);
+                }
             }
             KinesisError::Invalid(_) => {
                 if self.iterator.is_none() {

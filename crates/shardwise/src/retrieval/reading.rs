@@ -21,6 +21,16 @@ use crate::worker::Ports;
 
 /// The longest wait after a failure.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// What the lists say of a shard that reading does not find.
+pub(super) enum Missing {
+    /// They show it.
+    Listed,
+    /// They do not show it, but not for long yet; or there was no list.
+    Unclear,
+    /// It has ended; the shards that follow it.
+    Ended(Vec<ChildShard>),
+}
+
 /// How long a shard must be neither found nor listed before it counts as gone: a list may be old.
 const GONE_AFTER: Duration = Duration::from_secs(60);
 
@@ -39,6 +49,20 @@ pub(super) struct Reading {
     /// Since when the stream has neither found nor listed the shard.
     gone_since: Option<Time>,
     prefetch: Arc<Prefetch>,
+}
+
+/// Whether what came can be: a shard's end, and nothing else, has children, and they name their
+/// parents.
+pub(super) fn can_be(is_end: bool, children: &[ChildShard]) -> Result<(), KinesisError> {
+    let are_named = children.iter().all(|child| !child.parents.is_empty());
+    if is_end != children.is_empty() && are_named {
+        return Ok(());
+    }
+    let is_end = if is_end { "an end" } else { "no end" };
+    let children = children.len();
+    let text =
+        format!("malformed answer: {is_end} with {children} children, all named: {are_named}");
+    Err(KinesisError::Unanswered(text.into()))
 }
 
 impl Reading {
@@ -85,35 +109,25 @@ impl Reading {
         self.prefetch.room().await;
     }
 
-    /// Whether what came can be: a shard's end, and nothing else, has children, and they name
-    /// their parents.
-    pub(super) fn can_be(&self, is_end: bool, children: &[ChildShard]) -> bool {
-        let named = children.iter().all(|child| !child.parents.is_empty());
-        let can_be = is_end != children.is_empty() && named;
-        if !can_be {
-            let children = children.len();
-            warn!(shard = %self.shard, is_end, children, "malformed answer: asked again");
-        }
-        can_be
-    }
-
-    /// Delivers what was read; reading goes on behind it.
+    /// Delivers what was read; reading goes on behind it. Whatever fails before it is delivered, it
+    /// is read again.
     pub(super) fn deliver(
         &mut self,
         records: Vec<Record>,
         millis_behind_latest: Option<u64>,
         is_end: bool,
     ) {
-        self.failures = 0;
-        self.gone_since = None;
-        self.board.fetched(&LeaseKey::of(&self.shard), millis_behind_latest);
-        if let Some(last) = records.last() {
-            self.position = Position::After(last.sequence_number.clone());
-        }
+        let last = records.last().map(|last| last.sequence_number.clone());
         let records = self.user_records.of(records);
         if !records.is_empty() || (self.config.processor.call_for_empty_batches && !is_end) {
             self.prefetch.put(Fetched::Batch(Batch { records, millis_behind_latest }));
         }
+        if let Some(last) = last {
+            self.position = Position::After(last);
+        }
+        self.failures = 0;
+        self.gone_since = None;
+        self.board.fetched(&LeaseKey::of(&self.shard), millis_behind_latest);
     }
 
     /// Whatever comes, reading goes on there.
@@ -147,25 +161,25 @@ impl Reading {
     }
 
     /// A shard that cannot be found has ended only if the lists do not show it either, for a while.
-    pub(super) async fn children_if_gone(&mut self) -> Option<Vec<ChildShard>> {
+    pub(super) async fn look_for_shard(&mut self) -> Missing {
         match shards::list_all(&self.ports, &self.config).await {
             Ok(listed) if listed.iter().all(|shard| shard.id != self.shard) => {
                 let now = self.ports.clock.now();
                 if now.since(*self.gone_since.get_or_insert(now)) < GONE_AFTER {
                     warn!(shard = %self.shard, "shard neither found nor listed: asked again");
-                    return None;
+                    return Missing::Unclear;
                 }
                 warn!(shard = %self.shard, "shard is no longer kept by the stream: taken as ended");
-                Some(listed.iter().filter_map(|shard| self.as_child(shard)).collect())
+                Missing::Ended(listed.iter().filter_map(|shard| self.as_child(shard)).collect())
             }
             Ok(_) => {
                 self.gone_since = None;
                 warn!(shard = %self.shard, "shard not found, though the stream lists it");
-                None
+                Missing::Listed
             }
             Err(error) => {
                 warn!(shard = %self.shard, %error, "shard not found");
-                None
+                Missing::Unclear
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shardwise_core::config::{Config, StreamConsumer};
+use shardwise_core::time::Time;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
@@ -20,12 +21,23 @@ const POLL: Duration = Duration::from_secs(1);
 pub(crate) struct Registration {
     consumer: StreamConsumer,
     /// Locked while it is looked for, so that only one looks.
-    found: Mutex<Option<ConsumerArn>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Unknown,
+    Found(ConsumerArn),
+    /// What the last look came to; all shards wait until then before the next one.
+    Failed {
+        until: Time,
+        why: String,
+    },
 }
 
 impl Registration {
     pub(crate) fn new(consumer: StreamConsumer) -> Self {
-        Self { consumer, found: Mutex::new(None) }
+        Self { consumer, state: Mutex::new(State::Unknown) }
     }
 
     /// The consumer, once it is active.
@@ -34,30 +46,65 @@ impl Registration {
         ports: &Ports,
         config: &Config,
     ) -> Result<ConsumerArn, KinesisError> {
-        let name = match &self.consumer {
-            StreamConsumer::Arn(arn) => return Ok(ConsumerArn(arn.as_str().into())),
-            StreamConsumer::Named(name) => name,
-        };
-        let mut found = self.found.lock().await;
-        if let Some(arn) = &*found {
-            return Ok(arn.clone());
-        }
-        for _ in 0..LOOKS {
-            if let Some(arn) = look(ports, config, name).await? {
-                return Ok(found.insert(arn).clone());
+        let mut state = self.state.lock().await;
+        match &*state {
+            State::Found(arn) => return Ok(arn.clone()),
+            State::Failed { until, why } if ports.clock.now() < *until => {
+                return Err(KinesisError::Unanswered(why.clone().into()));
             }
-            ports.clock.sleep_until(ports.clock.now() + POLL).await;
+            State::Unknown | State::Failed { .. } => {}
         }
-        Err(KinesisError::InUse(format!("the stream consumer `{name}` is not active yet")))
+        let found = match &self.consumer {
+            StreamConsumer::Arn(arn) => check(ports, config, arn).await,
+            StreamConsumer::Named(name) => find(ports, config, name).await,
+        };
+        *state = match &found {
+            Ok(arn) => State::Found(arn.clone()),
+            Err(error) => State::Failed { until: ports.clock.now() + POLL, why: error.to_string() },
+        };
+        found
     }
 
     /// The service does not know this consumer any more: it is looked for, or registered, again.
     pub(crate) async fn forget(&self, arn: &ConsumerArn) {
-        let mut found = self.found.lock().await;
-        if found.as_ref() == Some(arn) {
-            *found = None;
+        let mut state = self.state.lock().await;
+        if matches!(&*state, State::Found(found) if found == arn) {
+            *state = State::Unknown;
         }
     }
+}
+
+/// Sees that there is a consumer with this ARN. Who may not look has to know: Java does not either.
+async fn check(ports: &Ports, config: &Config, arn: &str) -> Result<ConsumerArn, KinesisError> {
+    let (_, consumer) = arn.split_once("/consumer/").unwrap_or_default();
+    let (name, _) = consumer.split_once(':').unwrap_or_default();
+    match ports.kinesis.stream_consumer(&config.stream_name, name).await {
+        Ok(Some(found)) if &*found.arn.0 == arn && found.is_active => Ok(found.arn),
+        Ok(Some(found)) if &*found.arn.0 == arn => Err(not_active(name)),
+        Ok(_) => Err(KinesisError::Invalid(format!(
+            "the stream has no consumer with the ARN `{arn}`: set another \
+             `fanoutConfig.consumerArn`, or a `fanoutConfig.consumerName` to be registered"
+        ))),
+        Err(KinesisError::Refused(why)) => {
+            warn!(arn, why, "whether there is such a stream consumer is not known");
+            Ok(ConsumerArn(arn.into()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn find(ports: &Ports, config: &Config, name: &str) -> Result<ConsumerArn, KinesisError> {
+    for _ in 0..LOOKS {
+        if let Some(arn) = look(ports, config, name).await? {
+            return Ok(arn);
+        }
+        ports.clock.sleep_until(ports.clock.now() + POLL).await;
+    }
+    Err(not_active(name))
+}
+
+fn not_active(name: &str) -> KinesisError {
+    KinesisError::InUse(format!("the stream consumer `{name}` is not active yet"))
 }
 
 /// Finds or registers the consumer; gives its ARN if it is active.

@@ -14,8 +14,8 @@ use shardwise_core::time::Timestamp;
 use tokio::time::Instant;
 
 use crate::kinesis::{
-    Answer, ConsumerArn, Event, Events, Kinesis, KinesisError, Position, Record, ShardIterator,
-    ShardList, ShardPage, StreamConsumer, StreamState,
+    Answer, ConsumerArn, Event, Events, Kinesis, KinesisError, Position, Record,
+    RegisteredConsumer, ShardIterator, ShardList, ShardPage, StreamState,
 };
 
 pub(crate) struct MemoryStream {
@@ -45,6 +45,8 @@ struct Page {
     /// Up to where records have been read.
     read: usize,
     is_behind: bool,
+    /// The number of the last record up to there, or of the shard's start.
+    behind: SequenceNumber,
     is_end: bool,
     children: Vec<ChildShard>,
 }
@@ -89,7 +91,9 @@ impl State {
         };
         let children = self.shards.values().map(|(shard, _)| shard).filter(is_child);
         let children = if is_end { children.map(as_child).collect() } else { Vec::new() };
-        Page { records, read, is_behind: read < all.len(), is_end, children }
+        let last = all[..read].last().map(|record| &record.sequence_number);
+        let behind = last.unwrap_or(&shard.starting_sequence).clone();
+        Page { records, read, is_behind: read < all.len(), behind, is_end, children }
     }
 }
 
@@ -143,7 +147,7 @@ impl MemoryStream {
         self.open(range, &[shard_id(left), shard_id(right)]);
     }
 
-    /// The next calls of `records` fail so, the last one first.
+    /// The next calls of `records`, or events, fail so, the last one first.
     pub(crate) fn fail(&self, failures: impl IntoIterator<Item = KinesisError>) {
         self.state.lock().unwrap().failures.extend(failures);
     }
@@ -280,7 +284,7 @@ impl Kinesis for MemoryStream {
         &self,
         _: &StreamName,
         name: &str,
-    ) -> Result<Option<StreamConsumer>, KinesisError> {
+    ) -> Result<Option<RegisteredConsumer>, KinesisError> {
         let state = self.state.lock().unwrap();
         Ok(state.is_consumer_registered.then(|| consumer(name)))
     }
@@ -289,7 +293,7 @@ impl Kinesis for MemoryStream {
         &self,
         _: &StreamName,
         name: &str,
-    ) -> Result<StreamConsumer, KinesisError> {
+    ) -> Result<RegisteredConsumer, KinesisError> {
         let is_registered = &mut self.state.lock().unwrap().is_consumer_registered;
         assert!(!std::mem::replace(is_registered, true), "registered twice");
         Ok(consumer(name))
@@ -309,10 +313,15 @@ impl Kinesis for MemoryStream {
             async move {
                 let from = from?;
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                let page = state.lock().unwrap().page(&shard, from, 2);
-                let last = page.records.last().map(|record| record.sequence_number.clone());
+                let page = {
+                    let mut state = state.lock().unwrap();
+                    if let Some(error) = state.failures.pop() {
+                        return Some((Err(error), None));
+                    }
+                    state.page(&shard, from, 2)
+                };
                 let event = Event {
-                    continuation: (!page.is_end).then(|| last.unwrap_or(sequence(0))),
+                    continuation: (!page.is_end).then_some(page.behind),
                     records: page.records,
                     millis_behind_latest: Some(page.is_behind.into()),
                     children: page.children,
@@ -323,6 +332,6 @@ impl Kinesis for MemoryStream {
     }
 }
 
-fn consumer(name: &str) -> StreamConsumer {
-    StreamConsumer { arn: ConsumerArn(name.into()), is_active: true }
+fn consumer(name: &str) -> RegisteredConsumer {
+    RegisteredConsumer { arn: ConsumerArn(name.into()), is_active: true }
 }

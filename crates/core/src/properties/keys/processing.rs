@@ -17,10 +17,10 @@ pub(super) static RETRIEVAL: &[Key] = &[
             Word { text: "FANOUT", set: |draft| draft.retrieval = RetrievalMode::FanOut },
         ]),
         "How records get out of the stream: `FANOUT` has them pushed (enhanced fan-out, which costs \
-         extra), `POLLING` asks for them. `DEFAULT` is Java's rule: polling if a key of polling is \
-         set (`maxRecords`, `idleTimeBetweenReadsInMillis`, \
-         `millisBehindLatestThresholdForReducedTps`, `retryGetRecordsInSeconds`, \
-         `maxGetRecordsThreadPool`), else fan-out. The start's log says which, and why.",
+         extra), `POLLING` asks for them. `DEFAULT` is Java's rule: polling if `maxRecords`, \
+         `idleTimeBetweenReadsInMillis` or `millisBehindLatestThresholdForReducedTps` is set and \
+         not 0, or `retryGetRecordsInSeconds` or `maxGetRecordsThreadPool` is set; else fan-out. \
+         The start's log says which, and why.",
     ),
     honoured(
         "maxRecords",

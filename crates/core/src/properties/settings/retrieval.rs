@@ -4,20 +4,19 @@ use super::draft::Draft;
 use super::{Level, Reader, RetrievalMode};
 use crate::config::{Retrieval, StreamConsumer};
 
-/// Keys that choose polling where `retrievalMode` leaves it open, as in Java.
-const POLLING_KEYS: [&str; 5] = [
-    "maxRecords",
-    "idleTimeBetweenReadsInMillis",
-    "millisBehindLatestThresholdForReducedTps",
-    "retryGetRecordsInSeconds",
-    "maxGetRecordsThreadPool",
-];
+/// Keys that choose polling where `retrievalMode` leaves it open, as in Java: these unless they are
+/// 0,
+const UNLESS_ZERO: [&str; 3] =
+    ["maxRecords", "idleTimeBetweenReadsInMillis", "millisBehindLatestThresholdForReducedTps"];
+/// and these with any value.
+const WITH_ANY_VALUE: [&str; 2] = ["retryGetRecordsInSeconds", "maxGetRecordsThreadPool"];
 
 impl Reader {
     /// Chooses, and notes the choice with its reason and its cost, so that nobody is surprised by a
     /// bill or by a shared limit. Who asked for polling in so many words knows.
     pub(super) fn retrieval(&mut self, draft: &Draft, application_name: &str) -> Retrieval {
-        let polling_key = POLLING_KEYS.into_iter().find(|key| self.lines.contains_key(key));
+        let counting = UNLESS_ZERO.into_iter().filter(|key| !self.zeros.contains(key));
+        let polling_key = counting.chain(WITH_ANY_VALUE).find(|key| self.lines.contains_key(key));
         let reason = match (draft.retrieval, polling_key) {
             (RetrievalMode::Polling, _) => return Retrieval::Polling,
             (RetrievalMode::Default, Some(key)) => {
@@ -69,9 +68,12 @@ mod tests {
     #[test]
     fn the_default_is_javas_rule() {
         assert_eq!(settings("").config.retrieval, named("app"));
-        for key in POLLING_KEYS {
+        for key in UNLESS_ZERO.into_iter().chain(WITH_ANY_VALUE) {
             let more = format!("{key} = 500\n");
             assert_eq!(settings(&more).config.retrieval, Retrieval::Polling, "{key}");
+        }
+        for key in UNLESS_ZERO {
+            assert_eq!(settings(&format!("{key} = 0\n")).config.retrieval, named("app"), "{key}");
         }
     }
 

@@ -39,14 +39,15 @@ async fn children_start_after_their_parents_through_a_split_and_a_merge() {
     assert_eq!(world.lease(0).unwrap().children.len(), 2);
 }
 
+fn fan_out(config: &mut Config) {
+    config.retrieval = Retrieval::FanOut(StreamConsumer::Named("reader".to_owned()));
+}
+
 /// The name in the settings finds its consumer, or registers it, once for all shards and workers.
 #[tokio::test(start_paused = true)]
 async fn with_fan_out_records_are_pushed_through_a_split() {
     let world = World::with_shards(2);
     let mut names = world.put(0, "before", 10);
-    let fan_out = |config: &mut Config| {
-        config.retrieval = Retrieval::FanOut(StreamConsumer::Named("reader".to_owned()));
-    };
     let _first = world.start_with("a", fan_out, |_, _, _| Ok(()));
     let _second = world.start_with("b", fan_out, |_, _, _| Ok(()));
     names.extend(world.put(1, "other", 10));
@@ -91,11 +92,11 @@ async fn a_child_waits_while_its_parents_row_cannot_be_read() {
     world.wait_for(&names).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn user_records_are_delivered_and_reading_goes_on_inside_their_aggregate() {
+/// A stream that fails twice before the first record comes again.
+async fn reading_goes_on_inside_an_aggregate(configure: fn(&mut Config)) {
     let world = World::with_shards(1);
     world.stream.put(0, &two_user_records());
-    let worker = world.start("a");
+    let worker = world.start_with("a", configure, |_, _, _| Ok(()));
     world.wait("both", || world.log.all_handed().len() == 2).await;
     let behind_both = |lease: Lease| lease.checkpoint.sub_sequence() == 1;
     world.wait("a checkpoint", || world.lease(0).is_some_and(behind_both)).await;
@@ -111,7 +112,20 @@ async fn user_records_are_delivered_and_reading_goes_on_inside_their_aggregate()
         panic!()
     };
     world.table.put("shardId-000000000000", row);
-    let _again = world.start("b");
+    world.stream.fail([KinesisError::Expired, KinesisError::Unanswered("cut".into())]);
+    let _again = world.start_with("b", configure, |_, _, _| Ok(()));
     world.wait("the second again", || world.log.all_handed()["world!"] == 2).await;
     assert_eq!(world.log.all_handed()["hello"], 1);
+    assert!(world.stream.has_failed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn user_records_are_delivered_and_reading_goes_on_inside_their_aggregate() {
+    reading_goes_on_inside_an_aggregate(|_| {}).await;
+}
+
+/// Java's next subscription begins AFTER the checkpoint, and leaves the second one out.
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_breaks_before_its_first_event_goes_on_inside_an_aggregate() {
+    reading_goes_on_inside_an_aggregate(fan_out).await;
 }
