@@ -71,7 +71,8 @@ impl<'a> Scratch<'a> {
         self.git(&["apply"], &patch).map_err(|text| format!("it does not apply: {text}"))?;
         let built = self.build().map_err(|text| format!("it does not compile: {text}"));
         let kill = built.and_then(|()| self.kill(mutant));
-        self.git(&["apply", "--reverse"], &patch)?;
+        // Not by the patch: whoever edits it meanwhile would leave the mutant in the tree.
+        self.git(&["checkout", "--quiet", "--"], Path::new("."))?;
         kill
     }
 
@@ -105,9 +106,9 @@ impl<'a> Scratch<'a> {
         self.target.join("debug").join("shardwise-sim")
     }
 
-    fn git(&self, arguments: &[&str], patch: &Path) -> Result<(), String> {
+    fn git(&self, arguments: &[&str], path: &Path) -> Result<(), String> {
         let mut git = Command::new("git");
-        output(git.current_dir(&self.root).args(arguments).arg(patch)).map(drop)
+        output(git.current_dir(&self.root).args(arguments).arg(path)).map(drop)
     }
 
     fn remove(&self) {
