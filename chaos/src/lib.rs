@@ -7,6 +7,7 @@
 pub mod args;
 pub mod canary;
 pub mod fleet;
+pub mod hands;
 pub mod journal;
 pub mod memory;
 pub mod mischief;

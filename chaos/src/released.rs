@@ -96,47 +96,8 @@ pub fn children_not_told(
     Ok(not_told)
 }
 
-/// The largest pause between two hand-overs of one shard, in seconds, and which shard's it is.
-///
-/// # Errors
-///
-/// When a journal cannot be read.
-pub fn largest_gap(directory: &Path) -> Result<Option<(f64, String)>, Error> {
-    let mut hands: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for entry in directory.read_dir().map_err(Error::file(directory))? {
-        let path = entry.map_err(Error::file(directory))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.starts_with("hand-") {
-            continue;
-        }
-        let mut shard = String::new();
-        for event in lines::<Value>(&path)? {
-            match event["e"].as_str() {
-                Some("start") => event["shard"].as_str().unwrap_or_default().clone_into(&mut shard),
-                Some("hand") => {
-                    let t = event["t"].as_u64().unwrap_or_default();
-                    hands.entry(shard.clone()).or_default().push(t);
-                }
-                _ => {}
-            }
-        }
-    }
-    let mut largest: Option<(u64, String)> = None;
-    for (shard, mut times) in hands {
-        times.sort_unstable();
-        let gap = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
-        if largest.as_ref().is_none_or(|(most, _)| gap > *most) {
-            largest = Some((gap, shard));
-        }
-    }
-    Ok(largest.map(|(micros, shard)| {
-        let millis = u32::try_from(micros / 1_000).unwrap_or(u32::MAX);
-        (f64::from(millis) / 1e3, shard)
-    }))
-}
-
 /// The lines of a journal; the last one may be unfinished.
-fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
+pub(crate) fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
     let file = File::open(path).map_err(Error::file(path))?;
     let mut lines = Vec::new();
     for line in BufReader::new(file).lines() {
@@ -190,17 +151,5 @@ mod tests {
         let not_told = |t| children_not_told(directory.path(), "daemon1-1", t).unwrap();
         assert_eq!(not_told(3_000_000), ["hand-daemon1-1-7.jsonl"]);
         assert!(not_told(4_500_000).is_empty(), "it may not have been told yet");
-    }
-
-    #[test]
-    fn the_largest_gap_is_within_a_shard() {
-        let directory = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
-        let start = |shard: &str| format!("{{\"e\":\"start\",\"t\":1,\"shard\":\"{shard}\"}}\n");
-        let hand = |t: u64| format!("{{\"e\":\"hand\",\"t\":{t}}}\n");
-        write("hand-a-1.jsonl", &format!("{}{}", start("x"), hand(1_000_000)));
-        write("hand-b-1.jsonl", &format!("{}{}", start("x"), hand(3_500_000)));
-        write("hand-b-2.jsonl", &format!("{}{}", start("y"), hand(90_000_000)));
-        assert_eq!(largest_gap(directory.path()).unwrap(), Some((2.5, "x".to_owned())));
     }
 }

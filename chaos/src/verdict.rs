@@ -11,6 +11,7 @@ use shardwise_referee::Verdict;
 
 use crate::canary;
 use crate::fleet::{Death, How};
+use crate::hands::{self, Hands};
 use crate::journal::Counts;
 use crate::memory::Memory;
 use crate::mischief::{Mischief, Mischiefs};
@@ -82,8 +83,9 @@ pub fn judge(
     report.check("no secret, record or key in a log (S3)", sightings.is_empty(), figures);
     notes.extend(sightings);
     acts(evidence, verdict, report);
-    if let Some((seconds, shard)) = released::largest_gap(evidence.directory)? {
-        report.tell("largest gap in a shard (I31)", format!("{seconds:.1} s, {shard}"));
+    if let Some((micros, shard)) = hands::largest_gap(&Hands::of_all(evidence.directory)?) {
+        let seconds = Duration::from_micros(micros).as_secs_f64();
+        report.tell("largest gap in a shard", format!("{seconds:.1} s, {shard}"));
     }
     let quiet = format!("{:.1} s", evidence.quiet.as_secs_f64());
     report.tell("from the end of all faults to everything done", quiet);
