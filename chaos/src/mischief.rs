@@ -3,14 +3,16 @@
 //! What a child does itself it is asked for by a file that it looks for at each batch: see
 //! `chaos/consumer`. A child may end before it looks; then another one is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use shardwise_demo::clock::now_micros;
 use shardwise_demo::error::Error;
 
+use crate::hands::{journal_name, shard_of};
 use crate::processes::{Process, Processes, signal};
 
 /// How long a child may take to do what it was asked for, before another is asked.
@@ -78,8 +80,21 @@ pub struct Mischiefs {
     open: Vec<Open>,
     /// To be asked of a child, the first time or again.
     wanted: Vec<Wanted>,
+    /// Shards whose children are left alone.
+    spared: BTreeSet<String>,
     /// How often each was done.
     pub done: BTreeMap<Mischief, usize>,
+    /// To whom.
+    pub victims: Vec<Victim>,
+}
+
+/// A child that did wrong, or that wrong was done to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Victim {
+    /// The name of its journal.
+    pub journal: String,
+    /// When that was seen, in microseconds of CLOCK_MONOTONIC.
+    pub t: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +107,7 @@ struct Wanted {
 struct Open {
     wanted: Wanted,
     pid: i32,
+    journal: String,
     since: Instant,
 }
 
@@ -99,8 +115,20 @@ impl Mischiefs {
     /// None yet, in the directory of the children's journals.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
-        let directory = directory.to_owned();
-        Self { directory, open: Vec::new(), wanted: Vec::new(), done: BTreeMap::new() }
+        Self {
+            directory: directory.to_owned(),
+            open: Vec::new(),
+            wanted: Vec::new(),
+            spared: BTreeSet::new(),
+            done: BTreeMap::new(),
+            victims: Vec::new(),
+        }
+    }
+
+    /// Leaves the children of these shards alone from now on, and no others; while there are some,
+    /// nothing is asked of a child that already hangs either.
+    pub fn spare(&mut self, shards: BTreeSet<String>) {
+        self.spared = shards;
     }
 
     /// How many were done.
@@ -154,7 +182,7 @@ impl Mischiefs {
         for asked in std::mem::take(&mut self.open) {
             let mischief = asked.wanted.mischief;
             if self.has_done(asked.pid, mischief) {
-                *self.done.entry(mischief).or_default() += 1;
+                self.see(mischief, asked.journal);
                 continue;
             }
             let is_alive = processes.all.iter().any(|process| process.pid == asked.pid);
@@ -186,7 +214,9 @@ impl Mischiefs {
         let is_free = |process: &&Process| {
             daemons.contains(&process.parent)
                 && process.state != 'T'
-                && self.is_child(process)
+                && self
+                    .journal(process)
+                    .is_some_and(|journal| self.may_be_victim(process, &journal))
                 && self.open.iter().all(|open| open.pid != process.pid)
         };
         let children: Vec<&Process> = processes.all.iter().filter(is_free).collect();
@@ -196,7 +226,9 @@ impl Mischiefs {
         }
         let Wanted { mischief, victim } = wanted;
         let index = victim % u64::try_from(children.len()).expect("few");
-        let pid = children[usize::try_from(index).expect("few")].pid;
+        let child = children[usize::try_from(index).expect("few")];
+        let pid = child.pid;
+        let journal = self.journal(child).expect("a free child has one");
         match mischief {
             Mischief::Killed => signal(pid, Signal::KILL),
             Mischief::Stopped => signal(pid, Signal::STOP),
@@ -208,12 +240,17 @@ impl Mischiefs {
             | Mischief::LeaveBehind
             | Mischief::Escape => {
                 self.write_mode(pid, mischief)?;
-                self.open.push(Open { wanted, pid, since: Instant::now() });
+                self.open.push(Open { wanted, pid, journal, since: Instant::now() });
                 return Ok(());
             }
         }
-        *self.done.entry(mischief).or_default() += 1;
+        self.see(mischief, journal);
         Ok(())
+    }
+
+    fn see(&mut self, mischief: Mischief, journal: String) {
+        *self.done.entry(mischief).or_default() += 1;
+        self.victims.push(Victim { journal, t: now_micros() });
     }
 
     /// Whether a child has told that it did it.
@@ -221,10 +258,20 @@ impl Mischiefs {
         self.directory.join(format!("did-{pid}-{}", mischief.name())).exists()
     }
 
-    /// Whether it has come so far that it keeps a journal.
-    fn is_child(&self, process: &Process) -> bool {
-        let worker = process.worker.as_deref().unwrap_or_default();
-        self.directory.join(format!("hand-{worker}-{}.jsonl", process.pid)).exists()
+    /// The name of its journal, if it has come so far that it keeps one.
+    fn journal(&self, process: &Process) -> Option<String> {
+        let name = journal_name(process.worker.as_deref()?, process.pid);
+        self.directory.join(&name).exists().then_some(name)
+    }
+
+    /// Whether its shard is not spared; as long as some are, its shard has to be known.
+    fn may_be_victim(&self, process: &Process, journal: &str) -> bool {
+        if self.spared.is_empty() {
+            return true;
+        }
+        let shard = shard_of(&self.directory.join(journal));
+        shard.is_some_and(|shard| !self.spared.contains(&shard))
+            && !self.has_done(process.pid, Mischief::Hang)
     }
 
     /// The file is there with all its bytes, or not at all.
@@ -280,6 +327,7 @@ mod tests {
         fs::rename(mode_file(directory, 2_000_002), did).unwrap();
         mischiefs.poll(&others, &[1_000_000]).unwrap();
         assert_eq!((mischiefs.count(), mischiefs.is_open()), (1, false));
+        assert_eq!(mischiefs.victims[0].journal, "hand-daemon1-1-2000002.jsonl");
         assert!(!mischiefs.is_wanted(Mischief::Hang));
     }
 
@@ -306,5 +354,29 @@ mod tests {
         mischiefs.poll(&processes, &[1_000_000]).unwrap();
         assert!(!mode_file(directory, 2_000_001).exists());
         assert!(mischiefs.is_open());
+    }
+
+    #[test]
+    fn children_of_spared_shards_and_of_unknown_ones_are_no_victims() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let processes = world(directory, &[2_000_001, 2_000_002]);
+        let start = |pid: i32, shard: &str| {
+            let text = format!("{{\"e\":\"start\",\"t\":1,\"shard\":\"{shard}\"}}\n");
+            fs::write(directory.join(journal_name("daemon1-1", pid)), text).unwrap();
+        };
+        let mut mischiefs = Mischiefs::new(directory);
+        mischiefs.spare(BTreeSet::from(["x".to_owned()]));
+        mischiefs.ask(Mischief::Exit, 0);
+        start(2_000_001, "x");
+        mischiefs.poll(&processes, &[1_000_000]).unwrap();
+        assert!(!mode_file(directory, 2_000_001).exists());
+        start(2_000_002, "y");
+        fs::write(directory.join("did-2000002-hang"), "").unwrap();
+        mischiefs.poll(&processes, &[1_000_000]).unwrap();
+        assert!(!mode_file(directory, 2_000_002).exists());
+        fs::remove_file(directory.join("did-2000002-hang")).unwrap();
+        mischiefs.poll(&processes, &[1_000_000]).unwrap();
+        assert!(mode_file(directory, 2_000_002).exists());
     }
 }
