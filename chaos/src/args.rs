@@ -12,7 +12,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
-    /// How long faults happen; how many there are follows from it.
+    /// How long data flows; how many faults there are follows from it.
     #[arg(long, value_name = "M", default_value_t = 4,
         value_parser = clap::value_parser!(u32).range(1..=600))]
     pub minutes: u32,
@@ -23,7 +23,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// How long faults happen.
+    /// How long data flows.
     #[must_use]
     pub fn flow(&self) -> Duration {
         Duration::from_secs(60) * self.minutes

@@ -8,6 +8,7 @@ pub mod args;
 pub mod canary;
 pub mod fleet;
 pub mod hands;
+pub mod isolation;
 pub mod journal;
 pub mod memory;
 pub mod mischief;
@@ -17,6 +18,7 @@ pub mod proxy;
 pub mod released;
 pub mod remains;
 pub mod run;
+pub mod stretch;
 pub mod verdict;
 
 /// A service that a daemon calls.

@@ -7,6 +7,7 @@ use shardwise_demo::rng::Rng;
 
 use crate::mischief::Mischief;
 use crate::proxy::Cut;
+use crate::stretch::{Stretch, Stretches};
 
 /// How many of each act there are in four minutes.
 const PER_FOUR_MINUTES: Amounts = Amounts {
@@ -22,6 +23,9 @@ const PER_FOUR_MINUTES: Amounts = Amounts {
 
 /// What a child is asked for just before a kill it does within this time, as long as records flow.
 const BEFORE_KILL: Duration = Duration::from_millis(1_200);
+
+/// How many of the mischiefs there are while nothing else is done.
+const ALONE: usize = 10;
 
 /// How many records are put in a minute.
 const RECORDS_PER_MINUTE: usize = 75_000;
@@ -75,6 +79,8 @@ pub fn records(minutes: u32) -> usize {
 /// Something that is done to the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
+    /// Let a stretch of the run begin.
+    Begin(Stretch),
     /// Split a shard.
     Split,
     /// Merge two shards.
@@ -153,7 +159,7 @@ pub struct After {
     pub is_disk_full: bool,
 }
 
-/// An act and its moment, since data began to flow.
+/// An act and its moment, since data flowed in every shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// When.
@@ -166,15 +172,40 @@ pub struct Moment {
 #[must_use]
 pub fn plan(seed: u64, minutes: u32, daemons: usize, failover: Duration) -> Vec<Moment> {
     let flow = Duration::from_secs(60) * minutes;
+    let stretches = Stretches::of(flow);
+    let amounts = Amounts::of(minutes);
+    let (alone, others) = mischiefs(amounts.mischiefs);
     let mut draws = Draws { rng: Rng::new(seed), daemons, failover };
-    let mut acts = draws.acts(&Amounts::of(minutes));
-    let mut moments: Vec<Moment> = Vec::new();
-    for act in acts.drain(..) {
-        moments.push(Moment { at: draws.moment(flow), act });
+    let mut moments = draws.children_alone(&alone, &stretches);
+    let mut rest = Vec::new();
+    for act in draws.acts(&amounts, &others) {
+        rest.push(Moment { at: draws.moment(stretches.all, flow), act });
     }
-    draws.kill_after_leave_behind(&mut moments);
-    moments.sort_by_key(|moment| moment.at);
+    draws.kill_after_leave_behind(&mut rest);
+    moments.extend(rest);
+    for (at, stretch) in [
+        (Duration::ZERO, Stretch::Calm),
+        (stretches.children, Stretch::Children),
+        (stretches.all, Stretch::All),
+    ] {
+        moments.push(Moment { at, act: Act::Begin(stretch) });
+    }
+    // What begins comes before what is in it.
+    moments.sort_by_key(|moment| (moment.at, !matches!(moment.act, Act::Begin(_))));
     moments
+}
+
+/// Mischief for when nothing else is done, and for later. All kinds in turn, so that a short run
+/// has them all; those that it takes a timeout to notice are first among those that are alone.
+fn mischiefs(amount: usize) -> (Vec<Mischief>, Vec<Mischief>) {
+    let (mut alone, mut others) = (Vec::new(), Vec::new());
+    for mischief in Mischief::ALL.into_iter().cycle().take(amount) {
+        let needs_kill = mischief == Mischief::LeaveBehind;
+        if needs_kill || alone.len() == ALONE { &mut others } else { &mut alone }.push(mischief);
+    }
+    let is_noticed_late = |it: &Mischief| matches!(it, Mischief::Hang | Mischief::Stopped);
+    alone.sort_by_key(|mischief| !is_noticed_late(mischief));
+    (alone, others)
 }
 
 struct Draws {
@@ -184,7 +215,20 @@ struct Draws {
 }
 
 impl Draws {
-    fn acts(&mut self, amounts: &Amounts) -> Vec<Act> {
+    /// Mischief at an even pace, more or less.
+    fn children_alone(&mut self, mischiefs: &[Mischief], stretches: &Stretches) -> Vec<Moment> {
+        let count = u32::try_from(mischiefs.len()).expect("few");
+        let pace = (stretches.behind - stretches.children) / count;
+        let moment = |(number, mischief): (u32, &Mischief)| {
+            let thousandths = u32::try_from(self.rng.below(500)).expect("at most a thousand");
+            let at = stretches.children + pace * number + pace * thousandths / 1000;
+            let act = Act::Child { mischief: *mischief, victim: self.rng.next_u64() };
+            Moment { at, act }
+        };
+        (0..).zip(mischiefs).map(moment).collect()
+    }
+
+    fn acts(&mut self, amounts: &Amounts, mischiefs: &[Mischief]) -> Vec<Act> {
         let mut acts = Vec::new();
         let mut kills = 0;
         while kills < amounts.kills {
@@ -204,9 +248,7 @@ impl Draws {
             let after = After { is_disk_full, ..self.after(None) };
             acts.push(Act::Stop { daemon: self.daemon(), after });
         }
-        for number in 0..amounts.mischiefs {
-            // Each kind in turn, so that a short run has them all.
-            let mischief = Mischief::ALL[number % Mischief::ALL.len()];
+        for &mischief in mischiefs {
             acts.push(Act::Child { mischief, victim: self.rng.next_u64() });
         }
         for _ in 0..amounts.cuts {
@@ -246,10 +288,11 @@ impl Draws {
         After { down: self.millis(0, 2_000), again, is_disk_full: self.one_in(6) }
     }
 
-    /// Somewhere in the time that data flows, but not at its very ends.
-    fn moment(&mut self, flow: Duration) -> Duration {
+    /// Somewhere between two moments, but not at their very ends.
+    fn moment(&mut self, from: Duration, to: Duration) -> Duration {
         let thousandths = u32::try_from(20 + self.rng.below(950)).expect("at most a thousand");
-        flow * thousandths / 1000
+        let from = from + BEFORE_KILL;
+        from + (to - from) * thousandths / 1000
     }
 
     fn daemon(&mut self) -> usize {
@@ -274,6 +317,7 @@ impl Draws {
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Begin(stretch) => stretch.fmt(f),
             Self::Split => f.write_str("split"),
             Self::Merge => f.write_str("merge"),
             Self::Kill { daemon, after } => write!(f, "kill {}{after}", daemon + 1),
@@ -319,6 +363,7 @@ mod tests {
     use super::*;
 
     const FAILOVER: Duration = Duration::from_secs(2);
+    const FLOW: Duration = Duration::from_secs(60);
 
     #[test]
     fn the_same_seed_makes_the_same_plan() {
@@ -341,6 +386,40 @@ mod tests {
             assert!(plan.iter().all(|moment| moment.at < Duration::from_secs(240)));
         }
         assert_eq!(records(4), 300_000);
+    }
+
+    #[test]
+    fn at_first_nothing_is_done_and_then_only_children_do_wrong() {
+        for (seed, minutes) in (0..50).flat_map(|seed| [(seed, 1), (seed, 2), (seed, 4)]) {
+            let plan = plan(seed, minutes, 3, FAILOVER);
+            let begins = |act: &Act| matches!(act, Act::Begin(_));
+            let stretches: Vec<&[Moment]> = plan.split(|moment| begins(&moment.act)).collect();
+            let [&[], &[], alone, all] = stretches[..] else { panic!("{stretches:?}") };
+            let kind = |moment: &Moment| {
+                let Act::Child { mischief, .. } = moment.act else { panic!("{moment}") };
+                mischief
+            };
+            let kinds: Vec<Mischief> = alone.iter().map(kind).collect();
+            assert_eq!(kinds.len(), ALONE);
+            assert!(
+                kinds[..2].contains(&Mischief::Hang) && kinds[..2].contains(&Mischief::Stopped)
+            );
+            for kind in Mischief::ALL {
+                assert_eq!(kinds.contains(&kind), kind != Mischief::LeaveBehind, "{kind:?}");
+            }
+            let of_all = |moment: &Moment| moment.at == Stretches::of(FLOW * minutes).all;
+            assert!(plan.iter().any(|moment| of_all(moment) && begins(&moment.act)));
+            assert!(!all.iter().any(of_all));
+        }
+    }
+
+    #[test]
+    fn half_of_the_time_at_least_is_for_everything() {
+        for minutes in [1, 2, 4, 600] {
+            let stretches = Stretches::of(FLOW * minutes);
+            assert!(stretches.all <= FLOW * minutes / 2, "{stretches:?}");
+            assert!(stretches.children < stretches.behind && stretches.behind < stretches.all);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A run, from an empty directory to a verdict.
 
+mod stretches;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,7 @@ use crate::plan::{self, Act, Amounts, CutFrom, Moment};
 use crate::processes::{self, Processes, own_session};
 use crate::proxy::{self, Proxy, Weather};
 use crate::remains::{Descriptors, Remains};
+use crate::stretch::Begun;
 use crate::verdict::{self, Done, Evidence};
 use crate::{Service, canary};
 
@@ -103,6 +106,7 @@ struct Run {
     fleet: Fleet,
     processes: Processes,
     mischiefs: Mischiefs,
+    begun: Begun,
     remains: Remains,
     memory: Memory,
     done: Done,
@@ -143,6 +147,7 @@ impl Run {
             fleet: Fleet::new(&directory, places),
             processes: Processes::of_run(&directory),
             mischiefs: Mischiefs::new(&directory),
+            begun: Begun::default(),
             remains: Remains::default(),
             memory: Memory::default(),
             done: Done::default(),
@@ -180,6 +185,7 @@ impl Run {
             deaths_in_chaos,
             done: &self.done,
             mischiefs: &self.mischiefs,
+            begun: &self.begun,
             requests: &self.journal.counts(),
             remains: &self.remains,
             memory: &self.memory,
@@ -202,12 +208,9 @@ impl Run {
         let producer =
             Producer::new(self.stream.clone(), &self.directory, Progress::clone(&self.progress))?;
         let rows = canary::rows(plan::records(self.arguments.minutes));
-        for place in self.fleet.places() {
-            for weather in &place.weather {
-                weather.send_replace(Weather::Faults { per_mille: FAULTS_PER_MILLE });
-            }
-        }
+        let settling = self.settle().await?;
         self.producer = Some(tokio::spawn(producer.put(rows, flow)));
+        self.until_handed(settling).await?;
         let start = Instant::now();
         self.until("all is done that was planned", flow + OVERTIME, async |run| {
             run.act(start).await?;
@@ -287,6 +290,11 @@ impl Run {
     async fn try_act(&mut self, act: Act) -> Result<Option<String>, Error> {
         let mut who = String::new();
         match act {
+            Act::Begin(stretch) => {
+                if !self.begin(stretch) {
+                    return Ok(None);
+                }
+            }
             Act::Split => self.split().await?,
             Act::Merge => self.merge().await?,
             Act::Kill { daemon, after } => {

@@ -12,6 +12,7 @@ use shardwise_referee::Verdict;
 use crate::canary;
 use crate::fleet::{Death, How};
 use crate::hands::{self, Hands};
+use crate::isolation::Isolation;
 use crate::journal::Counts;
 use crate::memory::Memory;
 use crate::mischief::{Mischief, Mischiefs};
@@ -20,6 +21,7 @@ use crate::proxy::fault::Fault;
 use crate::released::{self, LeaseWrites};
 use crate::remains::Remains;
 use crate::run::DAEMONS;
+use crate::stretch::{Begun, Stretch};
 
 /// What was seen of a run.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct Evidence<'a> {
     pub done: &'a Done,
     /// What was done by and to children.
     pub mischiefs: &'a Mischiefs,
+    /// When the stretches began.
+    pub begun: &'a Begun,
     /// What was done to requests.
     pub requests: &'a Counts,
     /// What daemons left behind.
@@ -83,10 +87,7 @@ pub fn judge(
     report.check("no secret, record or key in a log (S3)", sightings.is_empty(), figures);
     notes.extend(sightings);
     acts(evidence, verdict, report);
-    if let Some((micros, shard)) = hands::largest_gap(&Hands::of_all(evidence.directory)?) {
-        let seconds = Duration::from_micros(micros).as_secs_f64();
-        report.tell("largest gap in a shard", format!("{seconds:.1} s, {shard}"));
-    }
+    others_go_on(evidence, report)?;
     let quiet = format!("{:.1} s", evidence.quiet.as_secs_f64());
     report.tell("from the end of all faults to everything done", quiet);
     Ok(notes)
@@ -143,6 +144,20 @@ fn daemons(
         at_the_end == DAEMONS,
         format!("{at_the_end} of {DAEMONS}"),
     );
+    Ok(())
+}
+
+/// I31, but that a victim's own shard goes on.
+fn others_go_on(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), Error> {
+    let all = Hands::of_all(evidence.directory)?;
+    let [calm, children] = [Stretch::Calm, Stretch::Children].map(|it| evidence.begun.times(it));
+    let isolation = Isolation::of(&all, &evidence.mischiefs.victims, &calm, &children);
+    let what = "other shards go on while children fail (I31)";
+    report.check(what, isolation.is_shown(), isolation.to_string());
+    if let Some((micros, shard)) = hands::largest_gap(&all) {
+        let seconds = Duration::from_micros(micros).as_secs_f64();
+        report.tell("largest gap in a shard", format!("{seconds:.1} s, {shard}"));
+    }
     Ok(())
 }
 
