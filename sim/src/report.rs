@@ -68,7 +68,7 @@ const TAKEOVER_MAX: Duration = Duration::from_secs(40);
 const TAKEOVER_MEAN: Duration = Duration::from_secs(22);
 const HANDOVER_MAX: Duration = Duration::from_secs(2);
 /// Requests, answers and calls in one of the gate's seeds, as seen when this was written.
-const EVENTS_A_RUN: u64 = 60_300;
+const EVENTS_A_RUN: u64 = 69_100;
 /// How many points of a sweep must have been died at.
 const POINTS_MIN: u64 = 60;
 
