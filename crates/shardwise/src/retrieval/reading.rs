@@ -21,6 +21,9 @@ use crate::worker::Ports;
 
 /// The longest wait after a failure.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long a shard must be neither found nor listed before it counts as gone: a list may be old.
+const GONE_AFTER: Duration = Duration::from_secs(60);
+
 /// What the lists say of a shard that reading does not find.
 pub(super) enum Missing {
     /// They show it.
@@ -30,9 +33,6 @@ pub(super) enum Missing {
     /// It has ended; the shards that follow it.
     Ended(Vec<ChildShard>),
 }
-
-/// How long a shard must be neither found nor listed before it counts as gone: a list may be old.
-const GONE_AFTER: Duration = Duration::from_secs(60);
 
 pub(super) struct Reading {
     pub(super) ports: Ports,
