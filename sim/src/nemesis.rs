@@ -223,6 +223,9 @@ impl Nemesis {
                 let brownout = Brownout { back: *back, left: *left, lasts: *lasts };
                 self.slots[*worker].node.dim_at_take(brownout);
             }
+            Happening::Dim { worker, refuses, back } => {
+                self.slots[*worker].node.dim(*refuses, *back);
+            }
             Happening::Jump { worker, millis } => {
                 self.slots[*worker].node.jump(*millis);
                 self.world.mark(&self.slots[*worker].node.name, "node: date jumps");

@@ -50,6 +50,23 @@ struct Cut {
     table_from: Duration,
     /// What begins with the next take.
     brownout: Option<Brownout>,
+    dim: Option<Dim>,
+}
+
+/// The table refuses an owner's writes nearly as long as leases last, and then answers slowly.
+#[derive(Clone, Copy, Debug)]
+struct Dim {
+    refuses_until: Duration,
+    slow_until: Duration,
+    back: Duration,
+}
+
+/// What becomes of an owner's write while the table is dim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dimmed {
+    Refused,
+    /// Its answer is so long under way.
+    Slow(Duration),
 }
 
 /// The table answers a take slowly, and then nothing at all.
@@ -153,6 +170,22 @@ impl Node {
         Some(back)
     }
 
+    /// Has the table refuse an owner's writes so long, and be slow with answers as long again.
+    pub(crate) fn dim(&self, refuses: Duration, back: Duration) {
+        let refuses_until = self.start.elapsed() + refuses;
+        let slow_until = refuses_until + refuses;
+        lock(&self.cut).dim = Some(Dim { refuses_until, slow_until, back });
+    }
+
+    pub(crate) fn dimmed(&self) -> Option<Dimmed> {
+        let now = self.start.elapsed();
+        let Dim { refuses_until, slow_until, back } = lock(&self.cut).dim?;
+        if now < refuses_until {
+            return Some(Dimmed::Refused);
+        }
+        (now < slow_until).then_some(Dimmed::Slow(back))
+    }
+
     pub(crate) fn reconnect(&self) {
         *lock(&self.cut) = Cut::default();
     }
@@ -245,6 +278,18 @@ mod tests {
             tokio::time::sleep(until_next).await;
         }
         assert!(node.has_table());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dim_table_refuses_then_is_slow_then_well_again() {
+        let node = Node::new(0, "a".to_owned(), Instant::now(), 0);
+        let [refuses, back] = [8, 3].map(Duration::from_secs);
+        assert_eq!(node.dimmed(), None);
+        node.dim(refuses, back);
+        for dimmed in [Some(Dimmed::Refused), Some(Dimmed::Slow(back)), None] {
+            assert_eq!(node.dimmed(), dimmed);
+            tokio::time::sleep(refuses).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! From a seed to everything that a run does: who, how long, which settings, which faults, when.
 
 mod draws;
+mod happenings;
 mod kinds;
 
 use std::collections::BTreeSet;
@@ -64,7 +65,8 @@ pub enum Family {
     Retention,
     /// The application begins at LATEST or AT_TIMESTAMP, when the stream has records already.
     Starts,
-    /// The table answers a worker's take slowly, and soon after it nothing at all.
+    /// The table answers a worker's take slowly and soon after it nothing at all; or it refuses
+    /// renewals nearly as long as leases last, and then is slow.
     Brownouts,
     /// Workers subscribe to their shards, all of them or every second one.
     FanOut,
@@ -290,6 +292,8 @@ pub enum Happening {
     Partition { worker: usize, table: bool, stream: bool, lasts: Duration },
     /// The answer to a worker's next take needs `back`; `left` later it has no table.
     Brownout { worker: usize, back: Duration, left: Duration, lasts: Duration },
+    /// The table refuses a worker's renewals so long; as long again, answers need `back`.
+    Dim { worker: usize, refuses: Duration, back: Duration },
     /// A worker's date jumps.
     Jump { worker: usize, millis: i64 },
     /// A shard is split.
@@ -380,120 +384,5 @@ impl Plan {
     #[must_use]
     pub fn has(&self, family: Family) -> bool {
         self.families.contains(&family)
-    }
-
-    fn draw_happenings(&mut self) {
-        let f = self.knobs.failover;
-        let seed = self.seed;
-        let workers = self.workers;
-        let hours = self.chaos.as_secs_f64() / 3_600.0;
-        let latest = self.chaos.saturating_sub(secs(1));
-        let mut all: Vec<(Duration, Happening)> = Vec::new();
-        let mut draw =
-            |family: Family, an_hour: usize, make: &mut dyn FnMut(&mut Dice) -> Happening| {
-                if !self.families.contains(&family) {
-                    return;
-                }
-                let mut dice = Dice::new(seed, &family.to_string());
-                let mean = (an_hour as f64 * hours).ceil() as usize;
-                let count = mean / 2 + dice.below(mean + 1);
-                for _ in 0..count {
-                    let at = dice.between(secs(2), latest);
-                    all.push((at, make(&mut dice)));
-                }
-            };
-        draw(Family::Kills, 12, &mut |dice| {
-            let (worker, down) = (dice.below(workers), dice.between(millis(100), 4 * f));
-            if dice.happens(200_000) {
-                Happening::KillTwice { worker, down }
-            } else {
-                Happening::Kill { worker, down }
-            }
-        });
-        draw(Family::Pauses, 8, &mut |dice| {
-            let lasts = dice.between(f + f / 2, 6 * f);
-            Happening::Pause { worker: dice.below(workers), lasts }
-        });
-        draw(Family::Stops, 6, &mut |dice| {
-            let down = dice.between(millis(100), 3 * f);
-            Happening::Stop { worker: dice.below(workers), down }
-        });
-        draw(Family::Partitions, 6, &mut |dice| {
-            let which = dice.below(3);
-            let (table, stream) = (which != 1, which != 0);
-            let lasts = dice.between(f, 10 * f);
-            Happening::Partition { worker: dice.below(workers), table, stream, lasts }
-        });
-        draw(Family::Clocks, 4, &mut |dice| {
-            let millis = dice.below(7_200_000) as i64 - 3_600_000;
-            Happening::Jump { worker: dice.below(workers), millis }
-        });
-        draw(Family::Reshards, 12, &mut |dice| {
-            let pick = dice.below(1 << 20) as u32;
-            if dice.happens(500_000) {
-                Happening::Split { pick }
-            } else {
-                Happening::Merge { pick }
-            }
-        });
-        draw(Family::TableGone, 2, &mut |dice| Happening::TableGone {
-            lasts: dice.between(f / 2, 6 * f),
-        });
-        draw(Family::Hands, 6, &mut |dice| {
-            let pick = dice.below(1 << 20) as u32;
-            match dice.below(4) {
-                0 => Happening::DeleteRow { pick },
-                1 => Happening::ForeignRows,
-                2 => Happening::OldRow { pick },
-                _ => Happening::MarkRow { pick },
-            }
-        });
-        all.extend(self.draw_storm(latest));
-        all.extend(self.draw_brownouts(latest));
-        all.extend(self.late_workers());
-        all.sort_by_key(|(at, _)| *at);
-        self.happenings = all;
-    }
-
-    /// Where the application begins somewhere else, the stream is older than its workers.
-    fn late_workers(&self) -> impl Iterator<Item = (Duration, Happening)> + use<> {
-        let late = if self.has(Family::Starts) { self.workers } else { 0 };
-        (0..late).map(|worker| (Duration::ZERO, Happening::Kill { worker, down: BEGIN }))
-    }
-
-    /// The answers are nearly as slow as a worker waits for, a third of the failover time: so slow
-    /// that it matters whether a lease counts from the answer or from the request. What is left is
-    /// enough to start a record processor, and less than the time to the next renewal.
-    fn draw_brownouts(&self, latest: Duration) -> Vec<(Duration, Happening)> {
-        let mut dice = Dice::new(self.seed, "brownouts");
-        let f = self.knobs.failover;
-        let an_hour = if self.has(Family::Brownouts) { 12.0 } else { 0.0 };
-        let count = (an_hour * self.chaos.as_secs_f64() / 3_600.0).ceil() as usize;
-        (0..count)
-            .map(|_| {
-                let at = dice.between(secs(2), latest);
-                let worker = dice.below(self.workers);
-                let back = dice.between(f / 6, f / 3 - millis(20));
-                let (left, lasts) = (dice.between(millis(10), f / 6), dice.between(f, 4 * f));
-                (at, Happening::Brownout { worker, back, left, lasts })
-            })
-            .collect()
-    }
-
-    /// Now and then eight splits and merges, one every five seconds.
-    fn draw_storm(&self, latest: Duration) -> Vec<(Duration, Happening)> {
-        let mut dice = Dice::new(self.seed, "storm");
-        if !self.has(Family::Reshards) || !dice.happens(300_000) {
-            return Vec::new();
-        }
-        let start = dice.between(secs(10), latest);
-        (0..8)
-            .map(|step| {
-                let pick = dice.below(1 << 20) as u32;
-                let at = (start + secs(5) * step).min(latest);
-                let split = dice.happens(500_000);
-                (at, if split { Happening::Split { pick } } else { Happening::Merge { pick } })
-            })
-            .collect()
     }
 }

@@ -9,7 +9,7 @@ use shardwise_sim::run::{Outcome, run};
 use shardwise_sim::tally::Tally;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 50] = [
+const FAULTS: [&str; 51] = [
     "hand: row deleted",
     "hand: row with an unknown attribute",
     "hand: row without hash keys",
@@ -53,6 +53,7 @@ const FAULTS: [&str; 50] = [
     "stream: wrong list",
     "table: answer lost",
     "table: brownout at a take",
+    "table: brownout of renewals",
     "table: cut off",
     "table: error of the service",
     "table: gone",

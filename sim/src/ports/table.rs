@@ -11,7 +11,7 @@ use shardwise::row::{Item, Write};
 use tokio::sync::oneshot;
 
 use super::{SLOWEST, no_answer};
-use crate::node::Node;
+use crate::node::{Dimmed, Node};
 use crate::order::Fault;
 use crate::point::{Call, Edge};
 use crate::rows::Sender;
@@ -102,6 +102,14 @@ impl NodeTable {
             && let Some(back) = self.node.begin_brownout()
         {
             (Fate::Answered { back }, "table: brownout at a take")
+        } else if matches!(call, Call::Renew | Call::Checkpoint | Call::Prepare)
+            && let Some(dimmed) = self.node.dimmed()
+        {
+            let fate = match dimmed {
+                Dimmed::Refused => Fate::Throttled,
+                Dimmed::Slow(back) => Fate::Answered { back },
+            };
+            (fate, "table: brownout of renewals")
         } else if dice.happens(rates.table_lost) {
             (Fate::Lost { is_reset: dice.happens(rates.table_reset) }, "table: request lost")
         } else if dice.happens(rates.table_answer_lost) {
