@@ -49,9 +49,15 @@ pub struct Summary {
 ///
 /// What was broken.
 pub fn attempt(plan: &Plan) -> Result<Outcome, Box<Failure>> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| run(plan.clone(), false)));
-    match outcome {
-        Ok(outcome) if outcome.is_clean() => Ok(outcome),
+    let mut outcome = None;
+    let allocated = allocation_counter::measure(|| {
+        outcome = Some(catch_unwind(AssertUnwindSafe(|| run(plan.clone(), false))));
+    });
+    match outcome.expect("it was set above") {
+        Ok(mut outcome) if outcome.is_clean() => {
+            outcome.tally.add("allocations", allocated.count_total);
+            Ok(outcome)
+        }
         Ok(outcome) => {
             let violations = &outcome.verdict.violations;
             let broken: BTreeSet<_> = violations.iter().map(|broken| broken.invariant).collect();

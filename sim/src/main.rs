@@ -84,7 +84,7 @@ fn start(args: &Args) -> Result<bool, String> {
         None => {
             let seen = verdicts.add("seeds", &args.plans(args.range(), &limits), &limits);
             if args.gate {
-                verdicts.require_events(&seen, args.seeds);
+                verdicts.require_costs(&seen, args.seeds);
             }
         }
     }

@@ -148,10 +148,23 @@ impl LeaseConfig {
         (self.failover_time / 3).saturating_sub(EPSILON)
     }
 
-    /// How long one write to the lease table may take.
+    /// How long a worker waits for the answer to one take.
+    #[must_use]
+    pub fn take_timeout(&self) -> Duration {
+        self.failover_time / 3
+    }
+
+    /// How long one write to a held lease may take: from the first renewal to the lease's end there
+    /// is time for four, so that three may be lost in silence.
     #[must_use]
     pub fn write_timeout(&self) -> Duration {
-        self.failover_time / 3
+        self.failover_time / 6
+    }
+
+    /// How long after a renewal that failed the next one is sent, at the earliest.
+    #[must_use]
+    pub fn retry_interval(&self) -> Duration {
+        (self.failover_time / 12).min(Duration::from_secs(1))
     }
 
     /// How often the leases are counted, and taken or stolen up to this worker's share.

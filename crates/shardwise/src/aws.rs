@@ -26,7 +26,7 @@ use crate::lease_table::LeaseTable;
 use crate::worker::Ports;
 
 /// How long one request may take. KCL: 30 s for Kinesis, 60 s for DynamoDB; writes to a lease
-/// have a shorter limit, a third of the failover time.
+/// have a shorter limit, a sixth of the failover time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The services' ids in the SDK.
 const KINESIS: &str = "Kinesis";

@@ -179,12 +179,13 @@ impl Keeper {
                 Some(request) => (request.change, Some(request.answer)),
                 None => (Change::Renew, None),
             };
+            let sent_at = self.clock.now();
             let written = self.write(&change).await;
             if written.is_ok() {
                 renew_at = self.renewed_at + self.config.renew_interval();
             } else if change == Change::Renew {
                 // Another change that fails again and again must not put the renewal off.
-                renew_at = self.clock.now() + self.retry_interval();
+                renew_at = sent_at + self.config.retry_interval();
             }
             let answered = match written {
                 Ok(()) => Ok(()),
@@ -220,10 +221,6 @@ impl Keeper {
             self.warned_at = Some(now);
             warn!(%lease, ?change, %error, source, "lease not written");
         }
-    }
-
-    fn retry_interval(&self) -> Duration {
-        (self.config.failover_time / 12).min(Duration::from_secs(1))
     }
 
     /// Makes one change of the row, and finds out what became of it.

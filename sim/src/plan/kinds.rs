@@ -47,10 +47,10 @@ impl Plan {
         plan
     }
 
-    /// An hour in which one request to the table in twenty is lost, or its answer is, with a broken
-    /// connection, and nothing else goes wrong: no lease may be lost of it.
+    /// An hour in which one request to the table in twenty is lost, or its answer is, in silence or
+    /// with a broken connection, and nothing else goes wrong: no lease may be lost of it.
     #[must_use]
-    pub fn lossy(seed: u64) -> Self {
+    pub fn lossy(seed: u64, in_silence: bool) -> Self {
         let mut plan = Self::new(
             seed,
             &Limits {
@@ -60,7 +60,7 @@ impl Plan {
                 ..Limits::default()
             },
         );
-        plan.rates.table_reset = 1_000_000;
+        plan.rates.table_reset = if in_silence { 0 } else { 1_000_000 };
         plan.rates.table_lost = 25_000;
         plan.rates.table_answer_lost = 25_000;
         plan

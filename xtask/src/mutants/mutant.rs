@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// Where the patch files are.
 pub(super) const DIRECTORY: &str = "sim/mutants";
 
-/// What is run unless a patch says otherwise. The same family is left out as by the gate.
+/// What is run unless a patch says otherwise: rows that a hand deletes or marks hide much of what a
+/// mutant does.
 const RUN: &str = "--without hands";
 
 /// One patch file.

@@ -172,7 +172,7 @@ async fn steal(shared: &Shared, seen: &Lease) -> Take {
 }
 
 async fn take(shared: &Shared, seen: &Lease) -> Take {
-    let (me, limit) = (&shared.config.worker_id, shared.config.lease.write_timeout());
+    let (me, limit) = (&shared.config.worker_id, shared.config.lease.take_timeout());
     let (table, clock) = (&shared.ports.table, &shared.ports.clock);
     let (sent_at, date) = (clock.now(), clock.date());
     let taken = seen.taken_by(me, date);
@@ -211,7 +211,7 @@ fn may_yet_be_taken(seen: &Lease, row: &Lease) -> bool {
 /// have made it so: only a write whose sending is known says from when on the lease is held.
 async fn confirm(shared: &Shared, taken: &Lease) -> Take {
     let (table, clock) = (&shared.ports.table, &shared.ports.clock);
-    let limit = shared.config.lease.write_timeout();
+    let limit = shared.config.lease.take_timeout();
     let sent_at = clock.now();
     let renew = row::change(taken, &Change::Renew);
     match within(&**clock, limit, table.write(&renew)).await {
@@ -224,9 +224,9 @@ async fn confirm(shared: &Shared, taken: &Lease) -> Take {
     }
 }
 
-/// Reads a lease consistently, within the time that one write may take.
+/// Reads a lease consistently, within the time of one take.
 async fn read(shared: &Shared, key: &LeaseKey) -> Result<Option<Lease>, TableError> {
-    let limit = shared.config.lease.write_timeout();
+    let limit = shared.config.lease.take_timeout();
     let read = within(&*shared.ports.clock, limit, shared.ports.table.read(key)).await;
     let item = read.unwrap_or_else(|| Err(TableError::Unanswered("timed out".into())))?;
     Ok(item.as_ref().and_then(|item| match row::read(item) {
