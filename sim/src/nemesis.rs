@@ -128,7 +128,8 @@ impl Nemesis {
         if fans_out {
             config.retrieval = Retrieval::FanOut(StreamConsumer::Named("app".to_owned()));
         }
-        config.polling.idle_time = knobs.idle;
+        config.polling.pace = knobs.pace();
+        config.byte_budget = knobs.byte_budget;
         config.polling.max_records = knobs.records_max;
         config.polling.max_pending_batches = knobs.batches_max;
         config.processor.parent_poll_interval = knobs.parent_poll;

@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use shardwise::InitialPosition;
+use shardwise::config::Pace;
 
 use crate::dice::Dice;
 use crate::order::Fault;
@@ -174,8 +175,12 @@ pub struct Plan {
 pub struct Knobs {
     /// How long a lease lives unrenewed.
     pub failover: Duration,
-    /// Between two reads of a shard.
+    /// Between two reads of a shard, where the pace is not adaptive.
     pub idle: Duration,
+    /// Whether shards are read as often as they have records.
+    pub is_adaptive: bool,
+    /// Bytes of records that a worker may have.
+    pub byte_budget: usize,
     /// Records a read.
     pub records_max: u32,
     /// Batches that may wait.
@@ -323,6 +328,18 @@ const BEGIN: Duration = Duration::from_secs(60);
 pub(crate) const START_AT: Duration = Duration::from_secs(30);
 
 impl Knobs {
+    pub(crate) fn pace(&self) -> Pace {
+        match self.is_adaptive {
+            true => Pace::Adaptive,
+            false => Pace::Fixed { idle: self.idle, at_tip: Duration::ZERO },
+        }
+    }
+
+    /// The longest time between two reads that succeed.
+    pub(crate) fn poll_interval(&self) -> Duration {
+        if self.is_adaptive { secs(1) } else { self.idle }
+    }
+
     /// How long after the last fault a request of before may be without its answer.
     pub(crate) fn last_answer(&self) -> Duration {
         SILENCE.max(SLOWEST * self.failover)

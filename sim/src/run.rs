@@ -126,7 +126,7 @@ fn terms(plan: &Plan) -> Terms {
         failover: micros(knobs.failover),
         take_interval: micros(take_interval),
         light_interval_max: micros(take_interval.min(Duration::from_secs(20))),
-        poll_interval: micros(knobs.idle),
+        poll_interval: micros(knobs.poll_interval()),
         audit_interval: micros(knobs.audit),
         // A checkpoint waits until its lease has expired, and for one last answer.
         call_max: micros(plan.habits.longest.max(plan.habits.usual) + 2 * knobs.failover),

@@ -10,6 +10,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 pub use self::validate::InvalidSetting;
+use crate::budget;
 use crate::id::{StreamName, WorkerId};
 use crate::sequence::Checkpoint;
 use crate::time::Timestamp;
@@ -38,6 +39,12 @@ pub struct Config {
     pub retrieval: Retrieval,
     /// How records are fetched by polling, and how many of them may wait, however they came.
     pub polling: PollingConfig,
+    /// Bytes of records that may be in memory, of all shards together: fetched, waiting, or with a
+    /// record processor. Default: 256 MiB.
+    ///
+    /// Each shard may have 1 MiB of it at any time, or one record that is larger, and borrow up to
+    /// a quarter. Workers of one process can [share one budget](crate::budget::Budget).
+    pub byte_budget: usize,
     /// How record processors are called.
     pub processor: ProcessorConfig,
     /// How a worker starts and stops.
@@ -230,15 +237,13 @@ pub enum StreamConsumer {
 pub struct PollingConfig {
     /// Records asked for at once, 1 to 10,000. Default: 10,000. Property: `maxRecords`.
     pub max_records: u32,
-    /// The least time from one answer of a shard to the next question. Default: 1 s; the service
-    /// allows five questions a second and shard. Property: `idleTimeBetweenReadsInMillis`
-    /// (1.5 s in KCL; less than 200 ms is raised to it).
-    pub idle_time: Duration,
+    /// When a shard is asked again. Default: adaptive.
+    pub pace: Pace,
     /// Batches of a shard that may wait for its processor. Default: 4.
     /// KCL: `maxPendingProcessRecordsInput`.
     pub max_pending_batches: usize,
-    /// Bytes of a shard's records that may wait. Default: 8 MiB. One answer may overshoot it.
-    /// KCL: `maxByteSize`.
+    /// Bytes of a shard's records that may be in memory, 1 MiB at the least. Default: no limit but
+    /// the [byte budget](Config::byte_budget). KCL: `maxByteSize`, 8 MiB.
     pub max_pending_bytes: usize,
     /// Records of a shard that may wait. Default: 30,000. KCL: `maxRecordsCount`.
     pub max_pending_records: usize,
@@ -246,8 +251,24 @@ pub struct PollingConfig {
     pub request_timeout: Duration,
 }
 
-/// The shortest time between two reads of a shard: the service allows five a second.
-pub const IDLE_TIME_FLOOR: Duration = Duration::from_millis(200);
+/// When a shard is asked for records again. The service allows five reads a second and shard, of
+/// all applications that poll it together; no pace is faster than that, nor than 2 MB a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Five times a second while records come, and for five seconds after the last; once a second
+    /// else, and for a minute after the service has throttled a read.
+    #[default]
+    Adaptive,
+    /// As KCL.
+    Fixed {
+        /// The least time from one answer to the next question, 200 ms or more. Property:
+        /// `idleTimeBetweenReadsInMillis`, 1.5 s in KCL.
+        idle: Duration,
+        /// A shard that is less than this behind the tip is asked again this long after an answer.
+        /// Property: `millisBehindLatestThresholdForReducedTps`, 0 in KCL.
+        at_tip: Duration,
+    },
+}
 
 /// How record processors are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -326,6 +347,7 @@ impl Config {
             sync: SyncConfig::default(),
             retrieval: Retrieval::default(),
             polling: PollingConfig::default(),
+            byte_budget: budget::DEFAULT,
             processor: ProcessorConfig::default(),
             coordinator: CoordinatorConfig::default(),
         }
@@ -361,9 +383,9 @@ impl Default for PollingConfig {
     fn default() -> Self {
         Self {
             max_records: 10_000,
-            idle_time: Duration::from_secs(1),
+            pace: Pace::default(),
             max_pending_batches: 4,
-            max_pending_bytes: 8 << 20,
+            max_pending_bytes: usize::MAX,
             max_pending_records: 30_000,
             request_timeout: Duration::from_secs(30),
         }

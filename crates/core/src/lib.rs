@@ -6,6 +6,7 @@
 //! same code.
 
 pub mod aggregate;
+pub mod budget;
 pub mod checkpoint;
 pub mod config;
 pub mod consumer;
@@ -16,6 +17,7 @@ pub mod id;
 pub mod leader;
 pub mod lease;
 pub mod multilang;
+pub mod pacing;
 pub mod properties;
 pub mod rng;
 pub mod row;

@@ -8,10 +8,12 @@ mod signal;
 
 use std::sync::Arc;
 
+use shardwise_core::budget::Budget;
 use shardwise_core::config::{Config, OnFailure};
 use shardwise_core::consumer::{Call, ConsumerState, Event, Failure};
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::row::{self, Row};
+use shardwise_core::sequence::Checkpoint;
 use shardwise_core::shard::HashKeyRange;
 use shardwise_core::time::Timestamp;
 use tokio::sync::mpsc;
@@ -50,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) factory: Arc<ProcessorFactory>,
     pub(crate) board: Board,
+    pub(crate) budget: Budget,
     /// As whom shards are subscribed to; none where they are polled.
     pub(crate) registration: Option<Arc<Registration>>,
 }
@@ -75,6 +78,8 @@ struct Work {
     latest_since: Option<Timestamp>,
     /// The hash keys of the shard, where its row says them.
     hash_range: Option<HashKeyRange>,
+    /// Behind what was handed over last: where a reader begins.
+    handed: Checkpoint,
     reader: Option<Reader>,
     /// The batch that failed, to be handed over again, and how often it was.
     again: Option<(Batch, u32)>,
@@ -212,13 +217,14 @@ impl Consumer {
             pending: lease.pending,
         };
         info!(shard = %self.shard, checkpoint = %input.checkpoint, "processor starts");
-        let checkpointer = Checkpointer::new(Arc::clone(&self.tenure), lease.checkpoint);
+        let checkpointer = Checkpointer::new(Arc::clone(&self.tenure), lease.checkpoint.clone());
         let processor = (self.shared.factory)(&self.shard);
         self.work = Some(Work {
             processor,
             checkpointer,
             latest_since: lease.latest_since,
             hash_range: lease.hash_range,
+            handed: lease.checkpoint,
             reader: None,
             again: None,
         });
@@ -271,7 +277,7 @@ impl Consumer {
         let reader = match &work.reader {
             Some(reader) => reader,
             None => {
-                let from = work.checkpointer.last();
+                let from = work.handed.clone();
                 let initial = self.shared.config.initial_position;
                 let position = Position::of(&from, work.latest_since, initial);
                 let Some(position) = position else { return Event::ShardEnded };
@@ -303,6 +309,7 @@ impl Consumer {
             return Event::LeaseLost;
         }
         if let Some(last) = batch.records.last() {
+            work.handed = last.place();
             work.checkpointer.deliver(last.place());
         }
         let input = ProcessRecords {
@@ -328,6 +335,9 @@ impl Consumer {
             Event::CallFailed(failure) => {
                 work.checkpointer.fail();
                 if failure == Failure::Retry {
+                    // Others may have use for what a shard that fails has read ahead of its own; it
+                    // is read again.
+                    work.reader.take_if(|reader| reader.has_borrowed());
                     work.again = Some((batch, attempt.saturating_add(1)));
                     let pause = self.shared.config.processor.wait_after(self.failures);
                     return self.pause(pause).await.unwrap_or(event);

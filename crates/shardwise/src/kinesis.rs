@@ -226,6 +226,13 @@ impl Record {
             sub_sequence: self.sub_sequence_number,
         }
     }
+
+    /// Bytes that it takes in memory, about.
+    pub(crate) fn footprint(&self) -> usize {
+        let key = |key: &Option<Arc<str>>| key.as_ref().map_or(0, |key| key.len());
+        let keys = key(&self.partition_key) + key(&self.explicit_hash_key);
+        self.data.len() + keys + size_of::<Self>()
+    }
 }
 
 /// Why Kinesis gave no answer that can be used.

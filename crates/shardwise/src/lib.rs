@@ -23,6 +23,7 @@ mod tenure;
 mod testing;
 mod worker;
 
+pub use shardwise_core::budget::Budget;
 pub use shardwise_core::config::{self, Config, InitialPosition};
 pub use shardwise_core::consumer::ConsumerState;
 pub use shardwise_core::id::{LeaseKey, ShardId, StreamName, WorkerId};

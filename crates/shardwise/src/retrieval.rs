@@ -15,6 +15,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use shardwise_core::budget::{Hold, Share};
 use shardwise_core::id::ShardId;
 use shardwise_core::shard::ChildShard;
 use tokio::task::JoinHandle;
@@ -22,7 +23,7 @@ use tokio::task::JoinHandle;
 use self::fan_out::Subscriber;
 use self::polling::Poller;
 use self::prefetch::Prefetch;
-use self::reading::Reading;
+use self::reading::{Buffer, Reading};
 use self::user_records::UserRecords;
 use crate::consumer::Shared;
 use crate::kinesis::{Position, Record};
@@ -41,12 +42,15 @@ pub(crate) enum Fetched {
 pub(crate) struct Batch {
     pub(crate) records: Vec<Record>,
     pub(crate) millis_behind_latest: Option<u64>,
+    /// The bytes of the process's budget that they take.
+    _hold: Hold,
 }
 
 /// Reads one shard in a task of its own; dropping it stops the task.
 #[derive(Debug)]
 pub(crate) struct Reader {
     prefetch: Arc<Prefetch>,
+    share: Arc<Share>,
     task: JoinHandle<()>,
 }
 
@@ -59,8 +63,9 @@ impl Reader {
         position: Position,
     ) -> Self {
         let prefetch = Arc::new(Prefetch::new(&shared.config.polling));
-        let into = Arc::clone(&prefetch);
-        let reading = Reading::new(shared, shard, user_records, position, into);
+        let share = Arc::new(shared.budget.share(shared.config.polling.max_pending_bytes));
+        let buffer = Buffer { prefetch: Arc::clone(&prefetch), share: Arc::clone(&share) };
+        let reading = Reading::new(shared, shard, user_records, position, buffer);
         let mut way = match &shared.registration {
             None => Way::Polling(Poller::new(reading)),
             Some(registration) => Way::FanOut(Subscriber::new(reading, Arc::clone(registration))),
@@ -70,7 +75,12 @@ impl Reader {
                 way.panicked();
             }
         });
-        Self { prefetch, task }
+        Self { prefetch, share, task }
+    }
+
+    /// Whether it has more of the byte budget than each shard may always have.
+    pub(crate) fn has_borrowed(&self) -> bool {
+        self.share.has_borrowed()
     }
 
     /// What comes next. After the end it never returns again.

@@ -15,6 +15,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use shardwise_core::budget::Budget;
 use shardwise_core::config::{Config, Retrieval};
 use shardwise_core::fleet::Watch;
 use shardwise_core::id::{LeaseKey, ShardId};
@@ -72,6 +73,7 @@ pub struct Worker {
     seed: u64,
     stopper: Stopper,
     board: Board,
+    budget: Budget,
 }
 
 impl Worker {
@@ -85,7 +87,15 @@ impl Worker {
         config.validate()?;
         let clock = Arc::clone(&ports.clock);
         let board = Board::new(move || clock.date());
-        Ok(Self { config: Arc::new(config), ports, seed, stopper: Stopper::default(), board })
+        let budget = Budget::new(config.byte_budget);
+        let (config, stopper) = (Arc::new(config), Stopper::default());
+        Ok(Self { config, ports, seed, stopper, board, budget })
+    }
+
+    /// Has it share a byte budget with other workers of the process, instead of one of its own.
+    #[must_use]
+    pub fn with_budget(self, budget: Budget) -> Self {
+        Self { budget, ..self }
     }
 
     /// A handle that stops the worker.
@@ -120,6 +130,7 @@ impl Worker {
             config: self.config,
             factory: Arc::new(factory),
             board: self.board,
+            budget: self.budget,
             registration,
         };
         let stopper = self.stopper;

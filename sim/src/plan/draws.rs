@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shardwise::{InitialPosition, Timestamp};
+use shardwise_core::budget;
 
 use super::{Family, FanOut, Habits, Knobs, Rates, START_AT, millis, secs};
 use crate::dice::Dice;
@@ -39,9 +40,18 @@ impl Knobs {
         } else {
             secs(300)
         };
+        let mut buffers = Dice::new(seed, "buffers");
+        let is_small = unusual && buffers.happens(300_000);
         Self {
             failover,
             idle,
+            // A shard that is handed little at once has to be read often, or it never comes to its
+            // end.
+            is_adaptive: is_small || unusual && buffers.happens(200_000),
+            byte_budget: match is_small {
+                true => *buffers.pick(&[24 << 10, 64 << 10]),
+                false => budget::DEFAULT,
+            },
             records_max,
             batches_max,
             audit,

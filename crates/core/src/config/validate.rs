@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Config, IDLE_TIME_FLOOR, Retrieval, StreamConsumer};
+use super::{Config, Pace, Retrieval, StreamConsumer};
+use crate::pacing::SHORTEST;
 
 /// A setting that cannot be: which one, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,12 +43,14 @@ impl Config {
             millis(500),
             "500 ms or more is allowed",
         )?;
-        at_least(
-            "idleTimeBetweenReadsInMillis",
-            self.polling.idle_time,
-            IDLE_TIME_FLOOR,
-            "200 ms or more is allowed: Kinesis answers five reads a second and shard",
-        )?;
+        if let Pace::Fixed { idle, .. } = self.polling.pace {
+            at_least(
+                "idleTimeBetweenReadsInMillis",
+                idle,
+                SHORTEST,
+                "200 ms or more is allowed: Kinesis answers five reads a second and shard",
+            )?;
+        }
         at_least(
             "taskBackoffTimeMillis",
             self.processor.backoff,
@@ -73,6 +76,7 @@ impl Config {
         not_zero("maxLeasesToStealAtOneTime", self.lease.max_steal)?;
         not_zero("max_pending_batches", self.polling.max_pending_batches)?;
         not_zero("max_pending_bytes", self.polling.max_pending_bytes)?;
+        not_zero("byte_budget", self.byte_budget)?;
         not_zero("max_pending_records", self.polling.max_pending_records)
     }
 

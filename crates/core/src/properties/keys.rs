@@ -258,6 +258,10 @@ const fn not_built(name: &'static str, form: &'static str, note: &'static str) -
     Key { name, form, default: "-", fate: Fate::NotBuilt, note }
 }
 
+fn to_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

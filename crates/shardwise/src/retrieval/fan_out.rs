@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use shardwise_core::budget::Hold;
 use shardwise_core::shard::ChildShard;
 use shardwise_core::time::Time;
 use tracing::{debug, warn};
@@ -47,7 +48,7 @@ impl Subscriber {
     /// Reads until the shard's end.
     pub(super) async fn read(&mut self) {
         loop {
-            self.reading.room().await;
+            drop(self.reading.room().await);
             self.reading.ports.clock.sleep_until(self.subscribe_at).await;
             if let Some(children) = self.subscribe_once().await {
                 self.reading.end(children);
@@ -96,13 +97,13 @@ impl Subscriber {
         let clock = Arc::clone(&self.reading.ports.clock);
         let mut has_brought = false;
         loop {
-            if within(&*clock, HELD_BACK, self.reading.room()).await.is_none() {
+            let Some(room) = within(&*clock, HELD_BACK, self.reading.room()).await else {
                 debug!(shard = %self.reading.shard, "buffer full: subscription given up for now");
                 return Ok(None);
-            }
+            };
             match within(&*clock, SILENCE, events.next()).await {
                 Some(Some(event)) => {
-                    let children = self.accept(event?)?;
+                    let children = self.accept(event?, room).await?;
                     if children.is_some() {
                         return Ok(children);
                     }
@@ -125,11 +126,15 @@ impl Subscriber {
     }
 
     /// Takes an event in; gives the child shards if it was the shard's last one.
-    fn accept(&mut self, event: Event) -> Result<Option<Vec<ChildShard>>, KinesisError> {
+    async fn accept(
+        &mut self,
+        event: Event,
+        room: Hold,
+    ) -> Result<Option<Vec<ChildShard>>, KinesisError> {
         let is_end = event.continuation.is_none();
         can_be(is_end, &event.children)?;
         self.reading.position_is_taken();
-        self.reading.deliver(event.records, event.millis_behind_latest, is_end);
+        self.reading.deliver(event.records, room, event.millis_behind_latest, is_end).await;
         if let Some(number) = event.continuation {
             self.reading.go_on_at(Position::After(number));
         }

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shardwise_core::budget::Hold;
+use shardwise_core::pacing::Pacer;
 use shardwise_core::shard::ChildShard;
-use shardwise_core::time::Time;
 use tracing::debug;
 
 use super::reading::{Missing, Reading, can_be};
 use crate::clock::within;
 use crate::kinesis::{Answer, KinesisError, ShardIterator};
 
-/// Bytes a second that Kinesis delivers of one shard.
-const READ_RATE: u32 = 2_000_000;
 /// The shortest wait after a read that was throttled, or missed the shard: the service counts by
 /// the second.
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,24 +19,26 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) struct Poller {
     reading: Reading,
     iterator: Option<ShardIterator>,
-    /// Not before then may the next question be asked.
-    read_at: Time,
+    pacer: Pacer,
 }
 
 impl Poller {
     pub(super) fn new(reading: Reading) -> Self {
-        let read_at = reading.ports.clock.now();
-        Self { reading, iterator: None, read_at }
+        let pacer = Pacer::new(reading.config.polling.pace, reading.ports.clock.now());
+        Self { reading, iterator: None, pacer }
     }
 
     /// Reads until the shard's end.
     pub(super) async fn read(&mut self) {
         loop {
-            self.reading.room().await;
-            self.reading.ports.clock.sleep_until(self.read_at).await;
-            let children = match self.ask().await {
-                Ok(answer) => self.accept(answer),
-                Err(error) => self.recover(error).await,
+            self.reading.ports.clock.sleep_until(self.pacer.next()).await;
+            let room = self.reading.room().await;
+            let children = match self.ask(self.reading.limit(&room)).await {
+                Ok(answer) => self.accept(answer, room).await,
+                Err(error) => {
+                    drop(room);
+                    self.recover(error).await
+                }
             };
             if let Some(children) = children {
                 self.reading.end(children);
@@ -52,7 +53,7 @@ impl Poller {
     }
 
     /// Asks once. An iterator that got no answer is kept: a new one at the tip would skip records.
-    async fn ask(&mut self) -> Result<Answer, KinesisError> {
+    async fn ask(&mut self, limit: u32) -> Result<Answer, KinesisError> {
         let ports = self.reading.ports.clone();
         let config = Arc::clone(&self.reading.config);
         let question = async {
@@ -67,7 +68,8 @@ impl Poller {
                     iterator
                 }
             };
-            ports.kinesis.records(&iterator, config.polling.max_records).await
+            self.pacer.sends(ports.clock.now());
+            ports.kinesis.records(&iterator, limit).await
         };
         within(&*ports.clock, config.polling.request_timeout, question)
             .await
@@ -75,16 +77,17 @@ impl Poller {
     }
 
     /// Takes an answer in; gives the child shards if it was the last one.
-    fn accept(&mut self, answer: Answer) -> Option<Vec<ChildShard>> {
+    async fn accept(&mut self, answer: Answer, room: Hold) -> Option<Vec<ChildShard>> {
         let is_end = answer.next.is_none();
         if let Err(error) = can_be(is_end, &answer.children) {
             self.fail_loudly(&error);
             return None;
         }
         let bytes: usize = answer.records.iter().map(|record| record.data.len()).sum();
-        let pause = self.reading.config.polling.idle_time.max(time_to_deliver(bytes));
-        self.read_at = self.reading.ports.clock.now() + pause;
-        self.reading.deliver(answer.records, answer.millis_behind_latest, is_end);
+        let behind = answer.millis_behind_latest;
+        let now = self.reading.ports.clock.now();
+        self.pacer.answered(bytes, behind.map(Duration::from_millis), now);
+        self.reading.deliver(answer.records, room, behind, is_end).await;
         self.iterator = answer.next;
         is_end.then_some(answer.children)
     }
@@ -100,6 +103,7 @@ impl Poller {
             }
             KinesisError::Throttled => {
                 debug!(shard = %self.reading.shard, "read throttled");
+                self.pacer.throttled(self.reading.ports.clock.now());
                 self.fail(&text, SECOND);
             }
             KinesisError::NotFound(_) => {
@@ -133,27 +137,7 @@ impl Poller {
     }
 
     fn fail(&mut self, why: &str, at_least: Duration) {
-        let idle_time = self.reading.config.polling.idle_time;
-        let wait = self.reading.fail(why, idle_time).max(at_least);
-        self.read_at = self.reading.ports.clock.now() + wait;
-    }
-}
-
-/// How long the service takes for `bytes` of one shard at its rate.
-fn time_to_deliver(bytes: usize) -> Duration {
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    Duration::from_secs(1) * (bytes / READ_RATE)
-        + Duration::from_secs(1) * (bytes % READ_RATE) / READ_RATE
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reading_keeps_to_the_rate_of_a_shard() {
-        assert_eq!(time_to_deliver(0), Duration::ZERO);
-        assert_eq!(time_to_deliver(1_000_000), Duration::from_millis(500));
-        assert_eq!(time_to_deliver(10_000_000), Duration::from_secs(5));
+        let wait = self.reading.fail(why, self.pacer.patience()).max(at_least);
+        self.pacer.fails(wait, self.reading.ports.clock.now());
     }
 }

@@ -1,7 +1,7 @@
 //! The bounded buffer between a shard's reader and its processor.
 //!
-//! One side puts, one side takes. A full buffer holds the reader back; that is all the
-//! back-pressure there is.
+//! One side puts, one side takes. A full buffer holds the reader back, as does the process's byte
+//! budget; that is all the back-pressure there is.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,14 +19,12 @@ pub(super) struct Prefetch {
     /// Wakes the one reader.
     drained: Notify,
     max_batches: usize,
-    max_bytes: usize,
     max_records: usize,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     fetched: VecDeque<Fetched>,
-    bytes: usize,
     records: usize,
 }
 
@@ -37,7 +35,6 @@ impl Prefetch {
             filled: Notify::new(),
             drained: Notify::new(),
             max_batches: config.max_pending_batches,
-            max_bytes: config.max_pending_bytes,
             max_records: config.max_pending_records,
         }
     }
@@ -52,9 +49,7 @@ impl Prefetch {
 
     pub(super) fn put(&self, fetched: Fetched) {
         let mut queue = self.queue();
-        let (bytes, records) = size(&fetched);
-        queue.bytes += bytes;
-        queue.records += records;
+        queue.records += records(&fetched);
         queue.fetched.push_back(fetched);
         drop(queue);
         self.filled.notify_one();
@@ -73,17 +68,13 @@ impl Prefetch {
     fn has_room(&self) -> bool {
         let queue = self.queue();
         queue.fetched.is_empty()
-            || (queue.fetched.len() < self.max_batches
-                && queue.bytes < self.max_bytes
-                && queue.records < self.max_records)
+            || (queue.fetched.len() < self.max_batches && queue.records < self.max_records)
     }
 
     fn try_take(&self) -> Option<Fetched> {
         let mut queue = self.queue();
         let fetched = queue.fetched.pop_front()?;
-        let (bytes, records) = size(&fetched);
-        queue.bytes -= bytes;
-        queue.records -= records;
+        queue.records -= records(&fetched);
         Some(fetched)
     }
 
@@ -92,12 +83,10 @@ impl Prefetch {
     }
 }
 
-fn size(fetched: &Fetched) -> (usize, usize) {
+fn records(fetched: &Fetched) -> usize {
     match fetched {
-        Fetched::Batch(batch) => {
-            (batch.records.iter().map(|record| record.data.len()).sum(), batch.records.len())
-        }
-        Fetched::End(_) => (0, 0),
+        Fetched::Batch(batch) => batch.records.len(),
+        Fetched::End(_) => 0,
     }
 }
 
@@ -106,55 +95,58 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
+    use shardwise_core::budget::Budget;
     use shardwise_core::sequence::SequenceNumber;
 
     use super::super::Batch;
     use super::*;
     use crate::kinesis::Record;
 
-    fn batch(records: usize, bytes: usize) -> Fetched {
+    async fn batch(records: usize) -> Fetched {
         let record = Record {
-            data: Bytes::from(vec![0; bytes]),
+            data: Bytes::new(),
             partition_key: None,
             explicit_hash_key: None,
             sequence_number: SequenceNumber::parse("1").unwrap(),
             sub_sequence_number: 0,
             approximate_arrival: None,
         };
-        Fetched::Batch(Batch { records: vec![record; records], millis_behind_latest: None })
+        let hold = Budget::new(1 << 20).share(usize::MAX).reserve(1).await;
+        let records = vec![record; records];
+        Fetched::Batch(Batch { records, millis_behind_latest: None, _hold: hold })
     }
 
-    fn prefetch(max_pending_batches: usize, max_pending_bytes: usize) -> Prefetch {
+    fn prefetch(max_pending_batches: usize, max_pending_records: usize) -> Prefetch {
         Prefetch::new(&PollingConfig {
             max_pending_batches,
-            max_pending_bytes,
+            max_pending_records,
             ..PollingConfig::default()
         })
     }
 
-    #[test]
-    fn an_answer_larger_than_the_bound_gets_through_an_empty_buffer() {
+    #[tokio::test]
+    async fn an_answer_larger_than_the_bound_gets_through_an_empty_buffer() {
         let prefetch = prefetch(4, 10);
         assert!(prefetch.has_room());
-        prefetch.put(batch(1, 1_000));
+        prefetch.put(batch(1_000).await);
         assert!(!prefetch.has_room());
         assert!(prefetch.try_take().is_some());
         assert!(prefetch.has_room());
     }
 
-    #[test]
-    fn the_number_of_batches_is_bounded() {
+    #[tokio::test]
+    async fn the_number_of_batches_is_bounded() {
         let prefetch = prefetch(2, usize::MAX);
-        prefetch.put(batch(1, 1));
+        prefetch.put(batch(1).await);
         assert!(prefetch.has_room());
-        prefetch.put(batch(1, 1));
+        prefetch.put(batch(1).await);
         assert!(!prefetch.has_room());
     }
 
     #[tokio::test]
     async fn taking_lets_a_waiting_reader_go_on() {
         let prefetch = Arc::new(prefetch(1, usize::MAX));
-        prefetch.put(batch(1, 1));
+        prefetch.put(batch(1).await);
         let reader = tokio::spawn({
             let prefetch = Arc::clone(&prefetch);
             async move {

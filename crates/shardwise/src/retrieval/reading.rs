@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shardwise_core::budget::{Hold, Share};
 use shardwise_core::config::Config;
 use shardwise_core::id::{LeaseKey, ShardId};
+use shardwise_core::pacing::Estimate;
 use shardwise_core::sequence::Checkpoint;
 use shardwise_core::shard::{ChildShard, Shard};
 use shardwise_core::time::Time;
@@ -23,6 +25,9 @@ use crate::worker::Ports;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How long a shard must be neither found nor listed before it counts as gone: a list may be old.
 const GONE_AFTER: Duration = Duration::from_secs(60);
+
+/// Bytes of a batch from which on no further record is taken apart for it.
+const LARGEST_BATCH: usize = 16 << 20;
 
 /// What the lists say of a shard that reading does not find.
 pub(super) enum Missing {
@@ -48,7 +53,14 @@ pub(super) struct Reading {
     failures: u32,
     /// Since when the stream has neither found nor listed the shard.
     gone_since: Option<Time>,
-    prefetch: Arc<Prefetch>,
+    buffer: Buffer,
+    estimate: Estimate,
+}
+
+/// Where what was read waits, and its part of the process's byte budget.
+pub(super) struct Buffer {
+    pub(super) prefetch: Arc<Prefetch>,
+    pub(super) share: Arc<Share>,
 }
 
 /// Whether what came can be: a shard's end, and nothing else, has children, and they name their
@@ -71,7 +83,7 @@ impl Reading {
         shard: &ShardId,
         user_records: UserRecords,
         position: Position,
-        prefetch: Arc<Prefetch>,
+        buffer: Buffer,
     ) -> Self {
         Self {
             ports: shared.ports.clone(),
@@ -83,7 +95,8 @@ impl Reading {
             is_ahead: false,
             failures: 0,
             gone_since: None,
-            prefetch,
+            buffer,
+            estimate: Estimate::new(shared.config.polling.max_records),
         }
     }
 
@@ -104,27 +117,55 @@ impl Reading {
         self.is_ahead = is_at_date && *self.user_records.checkpoint() == Checkpoint::Latest;
     }
 
-    /// Returns once there is room for more.
-    pub(super) async fn room(&self) {
-        self.prefetch.room().await;
+    /// Returns once there is room for more, with the bytes that may come.
+    pub(super) async fn room(&self) -> Hold {
+        self.buffer.prefetch.room().await;
+        self.buffer.share.reserve(self.estimate.bytes()).await
+    }
+
+    /// How many records to ask for where so much is reserved.
+    pub(super) fn limit(&self, room: &Hold) -> u32 {
+        self.estimate.limit(room.bytes())
     }
 
     /// Delivers what was read; reading goes on behind it. Whatever fails before it is delivered, it
-    /// is read again.
-    pub(super) fn deliver(
+    /// is read again. What turns out large when it is taken apart comes in batches, each of which
+    /// waits for room.
+    pub(super) async fn deliver(
         &mut self,
         records: Vec<Record>,
+        mut room: Hold,
         millis_behind_latest: Option<u64>,
         is_end: bool,
     ) {
-        let last = records.last().map(|last| last.sequence_number.clone());
-        let records = self.user_records.of(records);
-        if !records.is_empty() || (self.config.processor.call_for_empty_batches && !is_end) {
-            self.prefetch.put(Fetched::Batch(Batch { records, millis_behind_latest }));
+        let (count, mut total) = (records.len(), 0);
+        let mut records = records.into_iter().peekable();
+        loop {
+            let (mut batch, mut bytes, mut last) = (Vec::new(), 0, None);
+            while bytes < LARGEST_BATCH
+                && let Some(record) = records.next()
+            {
+                last = Some(record.sequence_number.clone());
+                let before = batch.len();
+                self.user_records.add(record, &mut batch);
+                bytes += batch[before..].iter().map(Record::footprint).sum::<usize>();
+            }
+            total += bytes;
+            room.resize(bytes);
+            if !batch.is_empty() || (self.config.processor.call_for_empty_batches && !is_end) {
+                let batch = Batch { records: batch, millis_behind_latest, _hold: room };
+                self.buffer.prefetch.put(Fetched::Batch(batch));
+            }
+            if let Some(last) = last {
+                self.position = Position::After(last);
+            }
+            if records.peek().is_none() {
+                break;
+            }
+            room = self.room().await;
         }
-        if let Some(last) = last {
-            self.position = Position::After(last);
-        }
+        let is_behind = millis_behind_latest.is_none_or(|millis| millis > 0);
+        self.estimate.note(count, total, is_behind);
         self.failures = 0;
         self.gone_since = None;
         self.board.fetched(&LeaseKey::of(&self.shard), millis_behind_latest);
@@ -137,7 +178,7 @@ impl Reading {
 
     /// Delivers the shard's end.
     pub(super) fn end(&self, children: Vec<ChildShard>) {
-        self.prefetch.put(Fetched::End(children));
+        self.buffer.prefetch.put(Fetched::End(children));
     }
 
     /// Failures since something was last delivered.

@@ -33,30 +33,26 @@ impl UserRecords {
         &self.checkpoint
     }
 
-    /// What of `records` is to be delivered.
-    pub(super) fn of(&mut self, records: Vec<Record>) -> Vec<Record> {
-        let mut all = Vec::with_capacity(records.len());
-        for record in records {
-            if self.is_done(&record) {
-                continue;
+    /// Adds what of `record` is to be delivered.
+    pub(super) fn add(&mut self, record: Record, to: &mut Vec<Record>) {
+        if self.is_done(&record) {
+            return;
+        }
+        match aggregate::read(&record.data, self.range) {
+            Reading::Plain if record.place() > self.checkpoint => to.push(record),
+            Reading::Plain => {}
+            Reading::Aggregate(aggregate) => self.take_apart(&record, &aggregate, to),
+            Reading::Corrupt(why) => {
+                self.warn_of(&record, why);
+                if self.is_left(&record) {
+                    to.push(record);
+                }
             }
-            match aggregate::read(&record.data, self.range) {
-                Reading::Plain if record.place() > self.checkpoint => all.push(record),
-                Reading::Plain => {}
-                Reading::Aggregate(aggregate) => self.take_apart(&record, &aggregate, &mut all),
-                Reading::Corrupt(why) => {
-                    self.warn_of(&record, why);
-                    if self.is_left(&record) {
-                        all.push(record);
-                    }
-                }
-                Reading::Elsewhere => {
-                    let sequence = &record.sequence_number;
-                    debug!(shard = %self.shard, %sequence, "aggregate of another shard left out");
-                }
+            Reading::Elsewhere => {
+                let sequence = &record.sequence_number;
+                debug!(shard = %self.shard, %sequence, "aggregate of another shard left out");
             }
         }
-        all
     }
 
     /// Whether a record that cannot be taken apart is still to be delivered: a checkpoint inside it
@@ -85,9 +81,9 @@ impl UserRecords {
         }
     }
 
-    fn take_apart(&self, record: &Record, aggregate: &Aggregate<'_>, all: &mut Vec<Record>) {
+    fn take_apart(&self, record: &Record, aggregate: &Aggregate<'_>, to: &mut Vec<Record>) {
         for user in aggregate.behind(&self.checkpoint, &record.sequence_number) {
-            all.push(Record {
+            to.push(Record {
                 data: record.data.slice_ref(user.data),
                 partition_key: Some(Arc::clone(&user.partition_key)),
                 explicit_hash_key: user.explicit_hash_key.clone(),
@@ -129,9 +125,20 @@ mod tests {
         Checkpoint::parse(&number.to_string(), sub_sequence).unwrap()
     }
 
+    fn delivered(
+        range: Option<HashKeyRange>,
+        from: Checkpoint,
+        records: Vec<Record>,
+    ) -> Vec<Record> {
+        let mut user_records = UserRecords::new(shard_id(0), range, from);
+        let mut delivered = Vec::new();
+        records.into_iter().for_each(|record| user_records.add(record, &mut delivered));
+        delivered
+    }
+
     /// What is delivered, by sequence and sub-sequence number, partition key and data.
     fn told(range: Option<HashKeyRange>, from: Checkpoint, records: Vec<Record>) -> Vec<String> {
-        let delivered = UserRecords::new(shard_id(0), range, from).of(records);
+        let delivered = delivered(range, from, records);
         let told = |record: Record| {
             let (key, data) = (record.partition_key.unwrap(), record.data.escape_ascii());
             format!("{} {} {key} {data}", record.sequence_number, record.sub_sequence_number)
@@ -170,9 +177,8 @@ mod tests {
         let mut spoilt = two_user_records();
         *spoilt.last_mut().unwrap() ^= 1;
         for from in [Checkpoint::TrimHorizon, at(8, 1)] {
-            let delivered =
-                UserRecords::new(shard_id(0), None, from).of(vec![record(8, spoilt.clone())]);
-            assert_eq!(delivered, [record(8, spoilt.clone())]);
+            let as_it_is = record(8, spoilt.clone());
+            assert_eq!(delivered(None, from, vec![as_it_is.clone()]), [as_it_is]);
         }
         assert_eq!(told(None, at(8, 0), vec![record(8, spoilt)]), [""; 0]);
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests run on tokio's paused time")]
 
+mod budget;
 mod checkpoints;
 mod delivery;
 mod failures;
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use shardwise_core::budget::Budget;
 use shardwise_core::config::{Config, InitialPosition, OnFailure, Retrieval, StreamConsumer};
 use shardwise_core::id::{LeaseKey, ShardId, StreamName, WorkerId};
 use shardwise_core::lease::Lease;
@@ -45,6 +47,14 @@ struct Running {
     run: JoinHandle<Result<Stopped, WorkerError>>,
 }
 
+fn run(
+    worker: Worker,
+    factory: impl Fn(&ShardId) -> Box<dyn RecordProcessor> + Send + Sync + 'static,
+) -> Running {
+    let (stopper, board) = (worker.stopper(), worker.board());
+    Running { stopper, board, run: tokio::spawn(worker.run(factory)) }
+}
+
 impl World {
     fn with_shards(count: usize) -> Self {
         Self {
@@ -66,28 +76,10 @@ impl World {
     where
         A: Fn(&ShardId, &[String], u32) -> Result<(), ProcessorError> + Send + Sync + 'static,
     {
-        let (log, forgets_end) = (self.log.clone(), Arc::clone(&self.forgets_end));
-        let (loss_takes, breaks) = (self.loss_takes, Arc::clone(&self.breaks));
-        let act: Arc<crate::testing::Act> = Arc::new(act);
-        self.run(name, configure, move |shard| {
-            Box::new(Recorder {
-                shard: shard.clone(),
-                log: log.clone(),
-                act: Arc::clone(&act),
-                forgets_end: Arc::clone(&forgets_end),
-                loss_takes,
-                breaks: Arc::clone(&breaks),
-            })
-        })
+        run(self.worker(name, configure), self.recorders(act))
     }
 
-    /// Starts a worker with processors of another kind.
-    fn run(
-        &self,
-        name: &str,
-        configure: impl FnOnce(&mut Config),
-        factory: impl Fn(&ShardId) -> Box<dyn RecordProcessor> + Send + Sync + 'static,
-    ) -> Running {
+    fn worker(&self, name: &str, configure: impl FnOnce(&mut Config)) -> Worker {
         let stream = StreamName::new("orders").unwrap();
         let mut config = Config::new("app", stream, WorkerId::new(name).unwrap());
         config.initial_position = InitialPosition::TrimHorizon;
@@ -97,9 +89,27 @@ impl World {
             table: Arc::clone(&self.table) as _,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
         };
-        let worker = Worker::new(config, ports, 1).unwrap();
-        let (stopper, board) = (worker.stopper(), worker.board());
-        Running { stopper, board, run: tokio::spawn(worker.run(factory)) }
+        Worker::new(config, ports, 1).unwrap()
+    }
+
+    /// What makes record processors that write down what they are told, and then act.
+    fn recorders<A>(&self, act: A) -> impl Fn(&ShardId) -> Box<dyn RecordProcessor> + use<A>
+    where
+        A: Fn(&ShardId, &[String], u32) -> Result<(), ProcessorError> + Send + Sync + 'static,
+    {
+        let (log, forgets_end) = (self.log.clone(), Arc::clone(&self.forgets_end));
+        let (loss_takes, breaks) = (self.loss_takes, Arc::clone(&self.breaks));
+        let act: Arc<crate::testing::Act> = Arc::new(act);
+        move |shard| {
+            Box::new(Recorder {
+                shard: shard.clone(),
+                log: log.clone(),
+                act: Arc::clone(&act),
+                forgets_end: Arc::clone(&forgets_end),
+                loss_takes,
+                breaks: Arc::clone(&breaks),
+            })
+        }
     }
 
     /// Puts records named `PREFIX-0` and so on to a shard.

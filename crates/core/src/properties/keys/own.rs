@@ -1,6 +1,6 @@
 //! Our own keys. All begin with `shardwise.`, which Java ignores, so that one file starts both.
 
-use super::{Key, Takes, Word, honoured, not_built};
+use super::{Key, Takes, Word, honoured, not_built, to_usize};
 use crate::config::CreateTable;
 use crate::properties::settings::{LogFormat, LogTo, OnChildFailure};
 
@@ -107,10 +107,25 @@ pub(super) static KEYS: &[Key] = &[
         Takes::Text(|draft, text| draft.log.level = Some(text)),
         "What the daemon logs. `RUST_LOG` wins over it; it wins over a Logback file.",
     ),
-    not_built(
+    honoured(
         "shardwise.polling",
         "`fixed` or `adaptive`",
-        "Reads keep the pace of `idleTimeBetweenReadsInMillis`.",
+        "`fixed`",
+        Takes::Choice(&[
+            Word { text: "fixed", set: |draft| draft.is_adaptive = false },
+            Word { text: "adaptive", set: |draft| draft.is_adaptive = true },
+        ]),
+        "`fixed` reads as `idleTimeBetweenReadsInMillis` says; `adaptive` five times a second while \
+         records come, and for five seconds after the last, else once a second, as for a minute \
+         after a throttled read.",
+    ),
+    honoured(
+        "shardwise.byteBudget",
+        "bytes",
+        "268435456",
+        Takes::Count(|draft, bytes| draft.byte_budget = to_usize(bytes)),
+        "Bytes of records that may be in memory, of all shards together. Each shard may have 1 MiB \
+         of them, or one record that is larger, and borrow up to a quarter.",
     ),
     not_built("shardwise.shardsPerChild", "number", "Each shard has a child of its own."),
     not_built("shardwise.httpPort", "number", "There is no status page yet."),

@@ -1,6 +1,6 @@
 //! Keys of retrieval and of record processing.
 
-use super::{Key, Takes, Word, honoured, no_effect, not_built};
+use super::{Key, Takes, Word, honoured, no_effect, to_usize};
 use crate::properties::settings::RetrievalMode;
 
 const RETRIES: &str = "The consumer is looked for with each of the start's attempts, a second \
@@ -33,13 +33,15 @@ pub(super) static RETRIEVAL: &[Key] = &[
         "idleTimeBetweenReadsInMillis",
         "milliseconds",
         "1500",
-        Takes::MillisFromZero(|draft, time| draft.polling.idle_time = time),
+        Takes::MillisFromZero(|draft, time| draft.idle_time = time),
         "The least time between two reads of a shard; less than 200 is raised to 200.",
     ),
-    not_built(
+    honoured(
         "millisBehindLatestThresholdForReducedTps",
         "milliseconds",
-        "Reads keep the pace of `idleTimeBetweenReadsInMillis` near the tip too.",
+        "0",
+        Takes::MillisFromZero(|draft, time| draft.at_tip = time),
+        "A shard that is less than this behind the tip is read again this long after an answer.",
     ),
     no_effect(
         "retryGetRecordsInSeconds",
@@ -62,9 +64,10 @@ pub(super) static RETRIEVAL: &[Key] = &[
     honoured(
         "maxCacheByteSize",
         "bytes",
-        "8388608",
+        "-",
         Takes::Count(|draft, bytes| draft.polling.max_pending_bytes = to_usize(bytes)),
-        "Bytes of a shard's records that may wait. A key of KCL 1.x that later versions ignore.",
+        "Bytes of a shard's records that may be in memory, 1 MiB at the least; without it a quarter \
+         of `shardwise.byteBudget`. A key of KCL 1.x that later versions ignore.",
     ),
     honoured(
         "maxRecordsCount",
@@ -157,7 +160,3 @@ pub(super) static PROCESSING: &[Key] = &[
     ),
     no_effect("validateSequenceNumberBeforeCheckpointing", "true or false", "As in Java."),
 ];
-
-fn to_usize(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}

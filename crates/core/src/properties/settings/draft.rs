@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::{ChildEnvironment, ChildSettings, DaemonSettings, LogSettings, Reader};
 use super::{RetrievalMode, SettingsError};
+use crate::budget;
 use crate::config::{
-    Billing, Config, CoordinatorConfig, CreateTable, IDLE_TIME_FLOOR, InitialPosition, LeaseConfig,
+    Billing, Config, CoordinatorConfig, CreateTable, InitialPosition, LeaseConfig, Pace,
     PollingConfig, ProcessorConfig, SyncConfig, TableConfig,
 };
 use crate::credentials::Provider;
 use crate::id::{StreamName, WorkerId};
+use crate::pacing::SHORTEST;
 use crate::properties::values;
 use crate::time::Timestamp;
 
@@ -54,6 +56,10 @@ pub struct Draft {
     pub(in crate::properties) polling: PollingConfig,
     pub(in crate::properties) processor: ProcessorConfig,
     pub(in crate::properties) coordinator: CoordinatorConfig,
+    pub(in crate::properties) idle_time: Duration,
+    pub(in crate::properties) at_tip: Duration,
+    pub(in crate::properties) is_adaptive: bool,
+    pub(in crate::properties) byte_budget: usize,
     pub(in crate::properties) wants_3x: bool,
     pub(in crate::properties) wants_metrics: bool,
     pub(in crate::properties) child: ChildSettings,
@@ -64,10 +70,12 @@ pub struct Draft {
 
 impl Default for Draft {
     fn default() -> Self {
-        // KCL's own idle time: the daemon follows it, the library is quicker.
-        let polling =
-            PollingConfig { idle_time: Duration::from_millis(1_500), ..PollingConfig::default() };
         Self {
+            // KCL's own: the daemon follows it, the library is quicker.
+            idle_time: Duration::from_millis(1_500),
+            at_tip: Duration::ZERO,
+            is_adaptive: false,
+            byte_budget: budget::DEFAULT,
             executable: Vec::new(),
             application_name: None,
             stream_name: None,
@@ -98,7 +106,7 @@ impl Default for Draft {
             deletion_protection: false,
             lease: LeaseConfig::default(),
             sync: SyncConfig::default(),
-            polling,
+            polling: PollingConfig::default(),
             processor: ProcessorConfig::default(),
             coordinator: CoordinatorConfig::default(),
             wants_3x: false,
@@ -144,7 +152,11 @@ pub(super) fn finish(
     config.sync = draft.sync;
     config.retrieval = retrieval;
     config.polling = draft.polling;
-    config.polling.idle_time = config.polling.idle_time.max(IDLE_TIME_FLOOR);
+    if !draft.is_adaptive {
+        let (idle, at_tip) = (draft.idle_time.max(SHORTEST), draft.at_tip);
+        config.polling.pace = Pace::Fixed { idle, at_tip };
+    }
+    config.byte_budget = draft.byte_budget;
     config.processor = draft.processor;
     config.coordinator = draft.coordinator;
     if let Err(invalid) = config.validate() {
@@ -316,7 +328,14 @@ impl Reader {
     }
 
     fn warn_of_what_differs(&mut self, draft: &Draft) {
-        if draft.polling.idle_time < IDLE_TIME_FLOOR {
+        if draft.is_adaptive {
+            for key in ["idleTimeBetweenReadsInMillis", "millisBehindLatestThresholdForReducedTps"]
+            {
+                if self.lines.contains_key(key) {
+                    self.warn_of(key, "no effect with `shardwise.polling = adaptive`");
+                }
+            }
+        } else if draft.idle_time < SHORTEST {
             let text = "raised to 200: Kinesis answers five reads a second and shard";
             self.warn_of("idleTimeBetweenReadsInMillis", text);
         }

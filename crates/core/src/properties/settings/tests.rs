@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Billing, InitialPosition};
+use crate::config::{Billing, InitialPosition, Pace};
 
 const NEEDED: &str = "executableName = node  app.js\napplicationName = app\nstreamName = orders\n\
                       AWSCredentialsProvider = DefaultCredentialsProvider\n";
@@ -32,7 +32,9 @@ fn the_least_file_has_the_defaults_of_the_java_daemon() {
     assert_eq!(settings.config.worker_id.as_str(), "generated");
     assert_eq!(settings.config.table.name, "app");
     assert_eq!(settings.config.initial_position, InitialPosition::Latest);
-    assert_eq!(settings.config.polling.idle_time, Duration::from_millis(1_500));
+    let idle = Duration::from_millis(1_500);
+    assert_eq!(settings.config.polling.pace, Pace::Fixed { idle, at_tip: Duration::ZERO });
+    assert_eq!(settings.config.byte_budget, 256 << 20);
     assert_eq!(settings.config.lease.failover_time, Duration::from_secs(10));
     assert_eq!(settings.kinesis_credentials, [Provider::Default]);
     assert_eq!(settings.dynamodb_credentials, [Provider::Default]);
@@ -133,6 +135,7 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
         ("maxActiveThreads = -1", "no limit"),
         ("timeoutInSeconds = 0", "0 is the same as leaving it out"),
         ("idleTimeBetweenReadsInMillis = 0", "raised to 200"),
+        ("shardwise.polling = adaptive\nidleTimeBetweenReadsInMillis = 500", "no effect with"),
         ("workerId =", "empty"),
         ("DynamoDBEndpoint = http://localhost:1", "ignore this spelling"),
         ("metricsLevel = SUMMARY", "not built yet"),
@@ -176,7 +179,8 @@ fn everything_is_carried_over() {
          shardwise.processRecordsTimeoutSeconds=8\nshardwise.onChildFailure=exit\n\
          shardwise.childEnvironment=PATH, HOME\nshardwise.leaseTable.billing=provisioned\n\
          shardwise.leaseTable.readCapacity=5\ninitialLeaseTableWriteCapacity=6\n\
-         shardwise.leaseTable.tags=a=b\nmaxActiveThreads=3\nshardwise.logTo=stdout\n\
+         shardwise.leaseTable.tags=a=b\nmaxActiveThreads=3\nshardwise.byteBudget=9000000\n\
+         millisBehindLatestThresholdForReducedTps=4000\nshardwise.logTo=stdout\n\
          AwsCredentialsProviderDynamoDB=EnvironmentVariableCredentialsProvider\n",
     );
     let config = &settings.config;
@@ -187,7 +191,9 @@ fn everything_is_carried_over() {
     assert_eq!(config.lease.failover_time, Duration::from_secs(3));
     assert_eq!(config.lease.max_leases, 7);
     assert!(!config.lease.cleanup_finished);
-    assert_eq!(config.polling.idle_time, Duration::from_millis(250));
+    let (idle, at_tip) = (Duration::from_millis(250), Duration::from_secs(4));
+    assert_eq!(config.polling.pace, Pace::Fixed { idle, at_tip });
+    assert_eq!(config.byte_budget, 9_000_000);
     assert_eq!(config.polling.max_records, 10);
     assert_eq!(config.coordinator.shutdown_grace, Duration::from_secs(9));
     let Billing::Provisioned { read, write } = config.table.billing else { panic!() };

@@ -78,11 +78,9 @@ fn start(world: &World, way: Way) -> (Arc<Mutex<Way>>, mpsc::UnboundedReceiver<S
     let way = Arc::new(Mutex::new(way));
     let (said, heard) = mpsc::unbounded_channel();
     let theirs = Arc::clone(&way);
-    let _worker = world.run(
-        "a",
-        |_| {},
-        move |_| Box::new(Checkpoints { way: Arc::clone(&theirs), said: said.clone() }),
-    );
+    let _worker = run(world.worker("a", |_| {}), move |_| {
+        Box::new(Checkpoints { way: Arc::clone(&theirs), said: said.clone() })
+    });
     (way, heard)
 }
 

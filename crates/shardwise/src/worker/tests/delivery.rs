@@ -39,7 +39,7 @@ async fn children_start_after_their_parents_through_a_split_and_a_merge() {
     assert_eq!(world.lease(0).unwrap().children.len(), 2);
 }
 
-fn fan_out(config: &mut Config) {
+pub(super) fn fan_out(config: &mut Config) {
     config.retrieval = Retrieval::FanOut(StreamConsumer::Named("reader".to_owned()));
 }
 
@@ -67,6 +67,35 @@ async fn an_idle_shard_is_asked_once_a_second() {
     tokio::time::sleep(secs(100)).await;
     let reads = world.stream.reads(0);
     assert!((90..=101).contains(&reads), "{reads}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_with_records_is_asked_five_times_a_second() {
+    let world = World::with_shards(1);
+    let _worker = world.start("a");
+    for count in 0..60 {
+        world.put(0, &count.to_string(), 1);
+        tokio::time::sleep(secs(1)).await;
+    }
+    let reads = world.stream.reads(0);
+    assert!((280..=301).contains(&reads), "{reads}");
+}
+
+/// As the service does, when another application reads the shard as well.
+#[tokio::test(start_paused = true)]
+async fn a_shard_whose_reads_are_throttled_is_asked_once_a_second() {
+    let world = World::with_shards(1);
+    let _worker = world.start("a");
+    world.wait_for(&world.put(0, "first", 1)).await;
+    world.stream.fail([KinesisError::Throttled]);
+    world.wait("the refusal", || world.stream.has_failed()).await;
+    let before = world.stream.reads(0);
+    for count in 0..50 {
+        world.put(0, &count.to_string(), 1);
+        tokio::time::sleep(secs(1)).await;
+    }
+    let reads = world.stream.reads(0) - before;
+    assert!((45..=51).contains(&reads), "{reads}");
 }
 
 #[tokio::test(start_paused = true)]

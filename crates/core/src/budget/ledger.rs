@@ -1,0 +1,143 @@
+//! Who has how much, and who waits.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::task::Waker;
+
+use super::BATCH;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ShareId(u64);
+
+/// Those to be woken, once the ledger is no longer locked.
+type Woken = Vec<Waker>;
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    total: usize,
+    shares: BTreeMap<ShareId, Account>,
+    next: u64,
+    /// How many shares are open.
+    open: usize,
+    /// What open shares have beyond their own bytes, and closed ones in all.
+    borrowed: usize,
+    /// Who waits for bytes to borrow, in the order in which they came.
+    queue: VecDeque<(ShareId, Waker)>,
+}
+
+#[derive(Debug)]
+struct Account {
+    used: usize,
+    at_most: usize,
+    is_open: bool,
+}
+
+impl Account {
+    fn borrowed(&self, own: usize) -> usize {
+        if self.is_open { self.used.saturating_sub(own) } else { self.used }
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(total: usize) -> Self {
+        Self {
+            total,
+            shares: BTreeMap::new(),
+            next: 0,
+            open: 0,
+            borrowed: 0,
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// What each share may always have. A budget too small for that is shared by four.
+    fn own(&self) -> usize {
+        BATCH.min(self.total / 4).max(1)
+    }
+
+    /// What one share may have, if nobody else has it.
+    fn most(&self, account: &Account) -> usize {
+        (self.total / 4).min(account.at_most).max(self.own())
+    }
+
+    fn spare(&self) -> usize {
+        let own = self.open.saturating_mul(self.own());
+        self.total.saturating_sub(own).saturating_sub(self.borrowed)
+    }
+
+    pub(super) fn open(&mut self, at_most: usize) -> ShareId {
+        let id = ShareId(self.next);
+        self.next += 1;
+        self.open += 1;
+        self.shares.insert(id, Account { used: 0, at_most, is_open: true });
+        id
+    }
+
+    pub(super) fn close(&mut self, id: ShareId) -> Woken {
+        self.open -= 1;
+        self.change(id, |account| account.is_open = false);
+        self.woken_by(id)
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.shares.values().map(|account| account.used).sum()
+    }
+
+    pub(super) fn has_borrowed(&self, id: ShareId) -> bool {
+        self.shares.get(&id).is_some_and(|account| account.borrowed(self.own()) > 0)
+    }
+
+    /// Grants up to `wanted` bytes, or has the share wait: a little is not worth a request.
+    pub(super) fn reserve(
+        &mut self,
+        id: ShareId,
+        wanted: usize,
+        waker: &Waker,
+    ) -> (Option<usize>, Woken) {
+        let Some(account) = self.shares.get(&id) else { return (Some(0), Woken::new()) };
+        let own = self.own().saturating_sub(account.used);
+        let is_next = self.queue.front().is_none_or(|(first, _)| *first == id);
+        let spare = if is_next { self.spare() } else { 0 };
+        let room = (own + spare).min(self.most(account).saturating_sub(account.used));
+        let least = wanted.min(self.own() / 4).max(1);
+        if room < least {
+            match self.queue.iter_mut().find(|(waits, _)| *waits == id) {
+                Some((_, known)) => known.clone_from(waker),
+                None => self.queue.push_back((id, waker.clone())),
+            }
+            return (None, Woken::new());
+        }
+        let granted = wanted.min(room);
+        self.change(id, |account| account.used += granted);
+        (Some(granted), self.leave(id))
+    }
+
+    /// Takes one that waits out of the queue; whoever is first now may have a chance.
+    pub(super) fn leave(&mut self, id: ShareId) -> Woken {
+        self.queue.retain(|(waits, _)| *waits != id);
+        self.woken_by(id)
+    }
+
+    pub(super) fn resize(&mut self, id: ShareId, from: usize, to: usize) -> Woken {
+        self.change(id, |account| account.used = account.used + to - from);
+        if to < from { self.woken_by(id) } else { Woken::new() }
+    }
+
+    /// Who may have a chance now that something of a share has changed: the first, and the share
+    /// itself, whose own bytes nobody else can have.
+    fn woken_by(&self, id: ShareId) -> Woken {
+        let mut first = true;
+        let is_woken = |(waits, _): &&(ShareId, Waker)| std::mem::take(&mut first) || *waits == id;
+        self.queue.iter().filter(is_woken).map(|(_, waker)| waker.clone()).collect()
+    }
+
+    fn change(&mut self, id: ShareId, change: impl FnOnce(&mut Account)) {
+        let own = self.own();
+        let Some(account) = self.shares.get_mut(&id) else { return };
+        self.borrowed -= account.borrowed(own);
+        change(account);
+        self.borrowed += account.borrowed(own);
+        if !account.is_open && account.used == 0 {
+            self.shares.remove(&id);
+        }
+    }
+}

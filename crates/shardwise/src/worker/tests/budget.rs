@@ -1,0 +1,114 @@
+//! Many shards, and fewer bytes than they have.
+
+use super::delivery::fan_out;
+use super::*;
+use crate::testing::shard_id;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// Puts records of 100 KiB, whose first line is their name.
+fn put_large(world: &World, shard: usize, prefix: &str, count: usize) -> BTreeSet<String> {
+    let names = (0..count).map(|number| format!("{prefix}-{number:03}\n{}", "x".repeat(100 * KIB)));
+    let names: BTreeSet<String> = names.collect();
+    names.iter().for_each(|name| world.stream.put(shard, name.as_bytes()));
+    names
+}
+
+fn small(config: &mut Config) {
+    config.byte_budget = 800 * KIB;
+}
+
+fn small_and_pushed(config: &mut Config) {
+    small(config);
+    fan_out(config);
+}
+
+fn all_of(world: &World, shards: usize) -> BTreeSet<String> {
+    (0..shards).flat_map(|shard| put_large(world, shard, &shard.to_string(), 30)).collect()
+}
+
+/// The batches of a shard that were handed over for the first time, by the names of their records.
+fn batches_of(world: &World, index: usize) -> Vec<Vec<String>> {
+    let name = |record: String| record.lines().next().unwrap().to_owned();
+    let mut batches = Vec::new();
+    for told in world.log.told() {
+        if let Told::Records { shard, data, attempt: 1 } = told
+            && shard == shard_id(index).to_string()
+        {
+            batches.push(data.into_iter().map(name).collect());
+        }
+    }
+    batches
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_the_budget_gets_through_bit_by_bit() {
+    for configure in [small, small_and_pushed] {
+        let world = World::with_shards(6);
+        let names = all_of(&world, 6);
+        let _worker = world.start_with("a", configure, |_, _, _| Ok(()));
+        world.wait_for(&names).await;
+        assert_eq!(world.log.all_handed().values().max(), Some(&1));
+    }
+}
+
+/// What it has read ahead is read again.
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_fails_gives_back_what_it_borrowed_and_loses_nothing() {
+    let world = World::with_shards(1);
+    let names = put_large(&world, 0, "r", 100);
+    let fives = |config: &mut Config| config.polling.max_records = 5;
+    let budget = Budget::new(8 * MIB);
+    let worker = world.worker("a", fives).with_budget(budget.clone());
+    let is_broken = Arc::new(Mutex::new(true));
+    let breaks = Arc::clone(&is_broken);
+    let _worker = run(
+        worker,
+        world.recorders(move |_, _, _| match *breaks.lock().unwrap() {
+            true => Err(ProcessorError::retry("no")),
+            false => Ok(()),
+        }),
+    );
+    world.wait("it has borrowed", || budget.used() > 3 * MIB / 2).await;
+
+    // All that is left is lent, and one more waits.
+    let shares = [0; 4].map(|_| budget.share(usize::MAX));
+    let mut held = Vec::new();
+    for share in &shares {
+        held.push(share.reserve(2 * MIB).await);
+    }
+    let late = &shares[3];
+    let waits = tokio::time::timeout(secs(600), late.reserve(MIB));
+    held.push(waits.await.expect("it is given back"));
+    *is_broken.lock().unwrap() = false;
+    world.wait_for(&names).await;
+    let expected: Vec<String> = (0..100).map(|number| format!("r-{number:03}")).collect();
+    assert_eq!(batches_of(&world, 0).concat(), expected);
+}
+
+/// Two workers of one process.
+#[tokio::test(start_paused = true)]
+async fn a_budget_can_be_shared() {
+    let budget = Budget::new(800 * KIB);
+    let held = budget.share(usize::MAX).reserve(200 * KIB).await;
+    let world = World::with_shards(1);
+    let names = put_large(&world, 0, "r", 30);
+    let worker = world.worker("a", |_| {}).with_budget(budget.clone());
+    let _worker = run(worker, world.recorders(|_, _, _| Ok(())));
+    world.wait_for(&names).await;
+    world.wait("all is given back", || budget.used() == held.bytes()).await;
+}
+
+/// Three of the service's largest records in one answer.
+#[tokio::test(start_paused = true)]
+async fn a_large_answer_comes_in_batches() {
+    let world = World::with_shards(1);
+    for _ in 0..3 {
+        world.stream.put(0, &vec![b'x'; 10 << 20]);
+    }
+    let _worker = world.start("a");
+    let sizes = || batches_of(&world, 0).iter().map(Vec::len).collect::<Vec<_>>();
+    world.wait("all", || sizes().iter().sum::<usize>() == 3).await;
+    assert_eq!(sizes(), [2, 1]);
+}
