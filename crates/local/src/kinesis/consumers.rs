@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Kinesis, LIMIT_MAX, answer, field};
-use crate::stream::{CONSUMERS_PER_PAGE_MAX, Consumer, ConsumerArn, ServiceError, Timestamp};
+use crate::stream::{
+    CONSUMERS_PER_PAGE_MAX, Consumer, ConsumerArn, ServiceError, Streams, Timestamp,
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -33,38 +35,47 @@ pub(super) struct List {
     max_results: Option<i64>,
 }
 
-/// The stream and what names the consumer there.
+/// A consumer by the names of its stream and its own; by its ARN as well, if that was given.
 struct Asked {
     stream: String,
-    by: By,
-}
-
-enum By {
-    Name(String),
-    Arn(String),
+    consumer: String,
+    arn: Option<ConsumerArn>,
 }
 
 impl Named {
     fn checked(self) -> Result<Asked, ServiceError> {
         let stream = self.stream_arn.map(|arn| field::stream(None, Some(arn))).transpose()?;
-        let Some(arn) = self.consumer_arn else {
-            let (Some(stream), Some(name)) = (stream, self.consumer_name) else {
+        let Some(text) = self.consumer_arn else {
+            let (Some(stream), Some(consumer)) = (stream, self.consumer_name) else {
                 return Err(ServiceError::InvalidArgument(
                     "Either ConsumerARN or both StreamARN and ConsumerName must be provided."
                         .to_owned(),
                 ));
             };
-            return Ok(Asked { stream, by: By::Name(name) });
+            return Ok(Asked { stream, consumer, arn: None });
         };
-        let named = ConsumerArn::parse(&arn)?;
-        let agree = stream.is_none_or(|stream| stream == named.stream)
-            && self.consumer_name.is_none_or(|name| name == named.consumer);
+        let arn = ConsumerArn::parse(&text)?;
+        let agree = stream.is_none_or(|stream| stream == arn.stream)
+            && self.consumer_name.is_none_or(|name| name == arn.consumer);
         if !agree {
             return Err(ServiceError::InvalidArgument(format!(
-                "StreamARN and ConsumerName are not those of ConsumerARN {arn}."
+                "StreamARN and ConsumerName are not those of ConsumerARN {text}."
             )));
         }
-        Ok(Asked { stream: named.stream, by: By::Arn(arn) })
+        Ok(Asked { stream: arn.stream.clone(), consumer: arn.consumer.clone(), arn: Some(arn) })
+    }
+}
+
+impl Asked {
+    /// Counts the call, and refuses an ARN that is not the consumer's.
+    fn admit(
+        &self,
+        operation: &str,
+        streams: &mut Streams,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        streams.admit(operation, Some(&self.stream), now)?;
+        self.arn.as_ref().map_or(Ok(()), |arn| streams.require_registered(arn, now))
     }
 }
 
@@ -137,14 +148,11 @@ impl Kinesis {
         asked: Named,
         now: Timestamp,
     ) -> Result<impl Serialize + use<>, ServiceError> {
-        let Asked { stream, by } = asked.checked()?;
+        let asked = asked.checked()?;
         let mut streams = self.streams();
-        streams.admit("DescribeStreamConsumer", Some(&stream), now)?;
-        let consumer = match by {
-            By::Name(name) => streams.describe_consumer(&stream, &name, now)?,
-            By::Arn(arn) => streams.describe_consumer_by_arn(&arn, now)?,
-        };
-        let stream_arn = streams.arn(&stream);
+        asked.admit("DescribeStreamConsumer", &mut streams, now)?;
+        let consumer = streams.describe_consumer(&asked.stream, &asked.consumer, now)?;
+        let stream_arn = streams.arn(&asked.stream);
         let consumer_description = Description { consumer: consumer.into(), stream_arn };
         Ok(Described { consumer_description })
     }
@@ -173,13 +181,9 @@ impl Kinesis {
         asked: Named,
         now: Timestamp,
     ) -> Result<impl Serialize + use<>, ServiceError> {
-        let Asked { stream, by } = asked.checked()?;
+        let asked = asked.checked()?;
         let mut streams = self.streams();
-        streams.admit("DeregisterStreamConsumer", Some(&stream), now)?;
-        match by {
-            By::Name(name) => streams.deregister_consumer(&stream, &name, now),
-            By::Arn(arn) => streams.deregister_consumer_by_arn(&arn, now),
-        }
-        .map(answer::nothing)
+        asked.admit("DeregisterStreamConsumer", &mut streams, now)?;
+        streams.deregister_consumer(&asked.stream, &asked.consumer, now).map(answer::nothing)
     }
 }

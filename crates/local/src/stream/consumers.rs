@@ -182,16 +182,14 @@ impl Streams {
         self.consumer(stream, name)
     }
 
-    /// Tells what the consumer with that ARN is like.
-    pub fn describe_consumer_by_arn(
+    /// Refuses an ARN whose consumer is gone, even if there is a later one of its name.
+    pub fn require_registered(
         &mut self,
-        arn: &str,
+        arn: &ConsumerArn,
         now: Timestamp,
-    ) -> Result<Consumer, ServiceError> {
+    ) -> Result<(), ServiceError> {
         self.advance(now);
-        let ConsumerArn { stream, consumer, created_second } = ConsumerArn::parse(arn)?;
-        self.registration(&stream, &consumer, created_second)?;
-        self.consumer(&stream, &consumer)
+        self.registration(&arn.stream, &arn.consumer, arn.created_second).map(drop)
     }
 
     /// The stream's consumers, at most `limit` of them, in pages.
@@ -243,18 +241,6 @@ impl Streams {
         self.changed.extend_to_all();
         self.advance(now);
         Ok(())
-    }
-
-    /// Deregisters the consumer with that ARN.
-    pub fn deregister_consumer_by_arn(
-        &mut self,
-        arn: &str,
-        now: Timestamp,
-    ) -> Result<(), ServiceError> {
-        let now = self.advance(now);
-        let ConsumerArn { stream, consumer, created_second } = ConsumerArn::parse(arn)?;
-        self.registration(&stream, &consumer, created_second)?;
-        self.deregister_consumer(&stream, &consumer, now)
     }
 
     /// Refuses what a stream with consumers cannot have done to it.

@@ -23,9 +23,11 @@ fn a_consumer_is_found_by_its_name_and_by_its_arn() {
 
     assert_eq!(made.arn, format!("{stream}/consumer/app:{second}"));
     assert_eq!((made.status, made.created), (ConsumerStatus::Creating, START));
-    let by_arn = world.streams.describe_consumer_by_arn(&made.arn, world.now).unwrap();
-    assert_eq!(by_arn, Consumer { status: ConsumerStatus::Active, ..made });
-    assert_eq!(world.described("app"), Ok(ConsumerStatus::Active));
+    let arn = ConsumerArn::parse(&made.arn).unwrap();
+    assert_eq!((arn.stream.as_str(), arn.consumer.as_str()), (STREAM, "app"));
+    world.streams.require_registered(&arn, world.now).unwrap();
+    let described = world.streams.describe_consumer(STREAM, "app", world.now).unwrap();
+    assert_eq!(described, Consumer { status: ConsumerStatus::Active, ..made });
     assert_eq!(world.streams.summary(STREAM, world.now).unwrap().consumers, 1);
 }
 
@@ -40,7 +42,8 @@ fn a_name_is_registered_once_at_a_time() {
     let second = world.register("app").unwrap();
 
     assert_ne!(first.arn, second.arn);
-    let stale = world.streams.describe_consumer_by_arn(&first.arn, world.now).unwrap_err();
+    let arn = ConsumerArn::parse(&first.arn).unwrap();
+    let stale = world.streams.require_registered(&arn, world.now).unwrap_err();
     assert_eq!(stale.name(), "ResourceNotFoundException");
 }
 
@@ -48,12 +51,12 @@ fn a_name_is_registered_once_at_a_time() {
 fn a_consumer_that_is_not_there_is_not_found() {
     let mut world = World::new(Settings::default(), 1);
     let arn = format!("{}/consumer/app:1", world.streams.arn(STREAM));
+    let arn = ConsumerArn::parse(&arn).unwrap();
 
     assert_eq!(world.described("app"), Err("ResourceNotFoundException"));
     for refused in [
-        world.streams.describe_consumer_by_arn(&arn, START).map(drop),
+        world.streams.require_registered(&arn, START),
         world.streams.deregister_consumer(STREAM, "app", START),
-        world.streams.deregister_consumer_by_arn(&arn, START),
         world.streams.register_consumer("none", "app", START).map(drop),
         world.streams.list_consumers("none", 10, START).map(drop),
     ] {
