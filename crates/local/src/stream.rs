@@ -141,8 +141,20 @@ impl Streams {
         capacity: Capacity,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
+        self.create_stream_for_records(name, capacity, *RECORD_KIB.start(), now)
+    }
+
+    /// Creates a stream whose largest record is that large.
+    pub fn create_stream_for_records(
+        &mut self,
+        name: &str,
+        capacity: Capacity,
+        record_kib_max: usize,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
         let now = self.advance(now);
         check_name(name, "streamName")?;
+        check_record_size(record_kib_max)?;
         let (mode, shards) = match capacity {
             Capacity::Provisioned(shards) => (StreamMode::Provisioned, shards),
             Capacity::OnDemand => (StreamMode::OnDemand, self.settings.on_demand_shards),
@@ -170,7 +182,7 @@ impl Streams {
             phase: Phase::Creating { until, shards, first_second: self.first_second },
             mode,
             retention: self.settings.retention,
-            record_bytes_max: RECORD_KIB.start() * 1024,
+            record_bytes_max: record_kib_max * 1024,
             tags: BTreeMap::new(),
             consumers: BTreeMap::new(),
             shards: BTreeMap::new(),
@@ -260,10 +272,7 @@ impl Streams {
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         self.advance(now);
-        if !RECORD_KIB.contains(&kib) {
-            let rule = "Member must have value between 1024 and 10240";
-            return Err(ServiceError::constraint(kib, "maxRecordSizeInKiB", rule));
-        }
+        check_record_size(kib)?;
         let stream = self.stream(stream)?;
         stream.require_active()?;
         stream.record_bytes_max = kib * 1024;
@@ -313,6 +322,14 @@ impl Streams {
         self.first_second = first_second;
         now
     }
+}
+
+fn check_record_size(kib: usize) -> Result<(), ServiceError> {
+    if RECORD_KIB.contains(&kib) {
+        return Ok(());
+    }
+    let rule = "Member must have value between 1024 and 10240";
+    Err(ServiceError::constraint(kib, "maxRecordSizeInKiB", rule))
 }
 
 fn check_name(name: &str, field: &str) -> Result<(), ServiceError> {

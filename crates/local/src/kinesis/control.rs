@@ -85,7 +85,10 @@ impl Kinesis {
             }
         };
         let mut streams = self.streams();
-        streams.create_stream(&name, capacity, now)?;
+        match asked.max_record_size_in_kib {
+            Some(kib) => streams.create_stream_for_records(&name, capacity, kib, now)?,
+            None => streams.create_stream(&name, capacity, now)?,
+        }
         if !asked.tags.is_empty() {
             streams.add_tags(&name, asked.tags, now)?;
         }

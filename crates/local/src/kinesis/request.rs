@@ -162,6 +162,8 @@ pub(super) struct CreateStream {
     pub(super) stream_name: Option<String>,
     pub(super) shard_count: Option<i64>,
     pub(super) stream_mode_details: Option<StreamModeDetails>,
+    #[serde(rename = "MaxRecordSizeInKiB")]
+    pub(super) max_record_size_in_kib: Option<usize>,
     #[serde(default)]
     pub(super) tags: BTreeMap<String, String>,
 }

@@ -10,7 +10,8 @@ use super::{SequenceNumber, ServiceError, ShardId, Stream, Streams, Timestamp};
 /// The most records that one PutRecords call carries.
 pub const RECORDS_PER_CALL_MAX: usize = 500;
 const PARTITION_KEY_CHARS_MAX: usize = 256;
-const MEBIBYTE: usize = 1024 * 1024;
+/// The most bytes of data and partition keys in one call, whatever the stream's largest record is.
+const CALL_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// A record to put.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,11 +98,9 @@ fn check(records: &[NewRecord], record_bytes_max: usize) -> Result<(), ServiceEr
         }
         call_bytes += size_bytes;
     }
-    // A stream for large records takes larger calls, or the largest would not fit in any.
-    let call_bytes_max = if record_bytes_max > MEBIBYTE { 10 * MEBIBYTE } else { 5 * MEBIBYTE };
-    if call_bytes > call_bytes_max && records.len() > 1 {
+    if call_bytes > CALL_BYTES_MAX {
         return Err(ServiceError::InvalidArgument(format!(
-            "Records size exceeds {call_bytes_max} bytes"
+            "Records size exceeds {CALL_BYTES_MAX} bytes"
         )));
     }
     Ok(())

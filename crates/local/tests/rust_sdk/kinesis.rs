@@ -171,8 +171,8 @@ async fn refusals_have_the_services_names() {
     let large = client.put_record().stream_name("orders").partition_key("k");
     let large = large.data(Blob::new(vec![0; 1 << 20])).send().await;
     assert_eq!(refusal(large), "ValidationException");
-    let half = entry("k", vec![0; 900_000]);
-    let total = client.put_records().stream_name("orders").set_records(Some(vec![half; 6]));
+    let most = entry("k", vec![0; 900_000]);
+    let total = client.put_records().stream_name("orders").set_records(Some(vec![most; 12]));
     assert_eq!(refusal(total.send().await), "InvalidArgumentException");
     let policy = client.get_resource_policy().resource_arn("arn").send().await;
     assert_eq!(refusal(policy), "UnknownOperationException");

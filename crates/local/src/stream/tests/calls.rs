@@ -220,6 +220,23 @@ fn an_answer_ends_before_ten_mebibytes_but_carries_at_least_one_record() {
 }
 
 #[test]
+fn a_call_has_ten_mebibytes_at_most_whatever_the_largest_record_is() {
+    let mut world = World::new(Settings::default(), 1);
+    let largest = || NewRecord {
+        partition_key: "k".into(),
+        explicit_hash_key: None,
+        data: Bytes::from(vec![7; (1 << 20) - 1]),
+    };
+    let mut put = |count: usize| {
+        let records = (0..count).map(|_| largest()).collect();
+        world.streams.put_records(STREAM, records, world.now).map_err(|error| error.name())
+    };
+
+    assert_eq!(put(10).map(|results| results.len()), Ok(10));
+    assert_eq!(put(11), Err("InvalidArgumentException"));
+}
+
+#[test]
 fn a_reader_learns_how_far_it_is_behind() {
     let mut world = World::new(Settings::default(), 1);
     let shard = world.open()[0].id;
