@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::http::{Reply, Server, Service};
-use crate::kinesis::{FRAMES_MEDIA_TYPE, Kinesis, MEDIA_TYPE, SUBSCRIBE, TARGET_PREFIX};
+use crate::Format;
+use crate::http::{MediaType, Reply, Server, Service};
+use crate::kinesis::{FRAMES_MEDIA_TYPE, Kinesis, SUBSCRIBE, TARGET_PREFIX};
 use crate::latency::{self, Latencies};
 use crate::pushing;
 use crate::stream::{Limits, Settings, Timestamp};
@@ -183,15 +184,18 @@ fn listen(host: IpAddr, port: u16) -> Result<TcpListener, StartError> {
 
 impl Service for Kinesis {
     const NAME: &'static str = "local-kinesis";
-    const MEDIA_TYPE: &'static str = MEDIA_TYPE;
+    const SPOKEN: &'static [MediaType] = &[
+        MediaType { name: Format::Json.media_type(), format: Format::Json },
+        MediaType { name: Format::Cbor.media_type(), format: Format::Cbor },
+    ];
 
-    fn answer(self: &Arc<Self>, target: &str, body: &[u8]) -> Reply {
+    fn answer(self: &Arc<Self>, target: &str, format: Format, body: &[u8]) -> Reply {
         if target.strip_prefix(TARGET_PREFIX) != Some(SUBSCRIBE) {
-            return Reply::Whole(self.call_at(target, body, wall_clock()));
+            return Reply::Whole(self.call_at(target, format, body, wall_clock()));
         }
-        match self.subscribe_at(body, wall_clock()) {
+        match self.subscribe_at(format, body, wall_clock()) {
             Ok(subscription) => {
-                let frames = pushing::frames(Arc::clone(self), subscription);
+                let frames = pushing::frames(Arc::clone(self), subscription, format);
                 Reply::Streamed { media_type: FRAMES_MEDIA_TYPE, body: Box::pin(frames) }
             }
             Err(refusal) => Reply::Whole(refusal),
@@ -201,9 +205,10 @@ impl Service for Kinesis {
 
 impl Service for Tables {
     const NAME: &'static str = "local-dynamodb";
-    const MEDIA_TYPE: &'static str = "application/x-amz-json-1.0";
+    const SPOKEN: &'static [MediaType] =
+        &[MediaType { name: "application/x-amz-json-1.0", format: Format::Json }];
 
-    fn answer(self: &Arc<Self>, target: &str, body: &[u8]) -> Reply {
+    fn answer(self: &Arc<Self>, target: &str, _: Format, body: &[u8]) -> Reply {
         Reply::Whole(self.call_at(target, body, wall_clock()))
     }
 }

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::serve::ListenerExt as _;
@@ -20,6 +21,7 @@ use futures_util::stream::BoxStream;
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, warn};
 
+use crate::Format;
 use crate::latency::Latencies;
 
 /// Room for the largest call of either service: 10 MiB of records in base64.
@@ -41,7 +43,7 @@ pub struct Answer {
     pub status: u16,
     /// The exception's name, if it is an error.
     pub error: Option<String>,
-    /// The JSON body.
+    /// The body, in the format of the request.
     pub body: Vec<u8>,
 }
 
@@ -50,11 +52,15 @@ impl Answer {
         Self { status: 200, error: None, body }
     }
 
-    /// An error as both services write it.
+    /// An error as both services write it in JSON.
     #[must_use]
     pub fn error(status: u16, name: &str, message: &str) -> Self {
-        let body = serde_json::json!({ "__type": name, "message": message });
-        Self { status, error: Some(name.to_owned()), body: body.to_string().into_bytes() }
+        Self::error_in(Format::Json, status, name, message)
+    }
+
+    pub(crate) fn error_in(format: Format, status: u16, name: &str, message: &str) -> Self {
+        let body = format.write(&serde_json::json!({ "__type": name, "message": message }));
+        Self { status, error: Some(name.to_owned()), body }
     }
 }
 
@@ -72,11 +78,25 @@ pub(crate) enum Reply {
 pub(crate) trait Service: Send + Sync + 'static {
     /// What its threads are called, for logs and debuggers.
     const NAME: &'static str;
-    /// The media type of its answers.
-    const MEDIA_TYPE: &'static str;
+    /// What it speaks. A request that names something else is taken to be in the first of these.
+    const SPOKEN: &'static [MediaType];
 
-    /// Answers a target and a body. Called where it may block.
-    fn answer(self: &Arc<Self>, target: &str, body: &[u8]) -> Reply;
+    /// Answers a target and a body, in the body's format. Called where it may block.
+    fn answer(self: &Arc<Self>, target: &str, format: Format, body: &[u8]) -> Reply;
+}
+
+/// How a service calls a format.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MediaType {
+    pub(crate) name: &'static str,
+    pub(crate) format: Format,
+}
+
+/// What the shell refuses by itself.
+struct Refusal {
+    status: u16,
+    name: &'static str,
+    message: &'static str,
 }
 
 /// A service being served, on a runtime of its own.
@@ -175,29 +195,33 @@ async fn told(mut stopping: watch::Receiver<()>) {
 
 async fn handle<S: Service>(State(shell): State<Arc<Shell<S>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let reply = if !is_local(&parts.uri, &parts.headers) {
-        let message = "this endpoint answers only to loopback names";
-        Reply::Whole(Answer::error(403, "AccessDeniedException", message))
-    } else if parts.method != Method::POST {
-        let message = "requests are made by POST";
-        Reply::Whole(Answer::error(404, "UnknownOperationException", message))
-    } else {
-        match to_bytes(body, BODY_BYTES_MAX).await {
-            Ok(body) => {
-                shell.wait(&parts.headers).await;
-                shell.answer(&parts.headers, &body)
-            }
-            Err(error) => {
-                debug!(%error, "request body not read");
-                let message = "the body is too large";
-                Reply::Whole(Answer::error(413, "RequestEntityTooLargeException", message))
-            }
-        }
-    };
-    shell.response(reply)
+    let spoken = spoken(S::SPOKEN, &parts.headers);
+    let reply = shell.reply(&parts, spoken.format, body).await;
+    let reply = reply.unwrap_or_else(|Refusal { status, name, message }| {
+        Reply::Whole(Answer::error_in(spoken.format, status, name, message))
+    });
+    shell.response(reply, spoken)
 }
 
 impl<S: Service> Shell<S> {
+    async fn reply(&self, parts: &Parts, format: Format, body: Body) -> Result<Reply, Refusal> {
+        if !is_local(&parts.uri, &parts.headers) {
+            let message = "this endpoint answers only to loopback names";
+            return Err(Refusal { status: 403, name: "AccessDeniedException", message });
+        }
+        if parts.method != Method::POST {
+            let message = "requests are made by POST";
+            return Err(Refusal { status: 404, name: "UnknownOperationException", message });
+        }
+        let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| {
+            debug!(%error, "request body not read");
+            let message = "the body is too large";
+            Refusal { status: 413, name: "RequestEntityTooLargeException", message }
+        })?;
+        self.wait(&parts.headers).await;
+        self.answer(&parts.headers, format, &body)
+    }
+
     /// Takes the time that a call takes, before it is carried out.
     async fn wait(&self, headers: &HeaderMap) {
         let Some(latencies) = &self.latencies else { return };
@@ -205,27 +229,24 @@ impl<S: Service> Shell<S> {
         tokio::time::sleep(latencies.next(target.unwrap_or_default())).await;
     }
 
-    fn answer(&self, headers: &HeaderMap, body: &Bytes) -> Reply {
-        let target = match checked(headers) {
-            Ok(target) => target,
-            Err(refusal) => return Reply::Whole(refusal),
-        };
-        let reply = self.service.answer(target, body);
+    fn answer(&self, headers: &HeaderMap, format: Format, body: &Bytes) -> Result<Reply, Refusal> {
+        let target = checked(headers)?;
+        let reply = self.service.answer(target, format, body);
         match &reply {
             Reply::Whole(answer) => {
                 debug!(target, status = answer.status, error = answer.error, "request answered");
             }
             Reply::Streamed { .. } => debug!(target, "answer begun"),
         }
-        reply
+        Ok(reply)
     }
 
-    fn response(&self, reply: Reply) -> Response {
+    fn response(&self, reply: Reply, spoken: MediaType) -> Response {
         let (status, error, media_type, body) = match reply {
             Reply::Whole(Answer { status, error, body }) => {
                 let status = StatusCode::from_u16(status);
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                (status, error, S::MEDIA_TYPE, Body::from(body))
+                (status, error, spoken.name, Body::from(body))
             }
             Reply::Streamed { media_type, body } => {
                 let body = body.take_until(Box::pin(told(self.stopping.clone())));
@@ -257,20 +278,27 @@ impl<S: Service> Shell<S> {
 }
 
 /// The target of a request as the services take them.
-fn checked(headers: &HeaderMap) -> Result<&str, Answer> {
+fn checked(headers: &HeaderMap) -> Result<&str, Refusal> {
     let Some(target) = headers.get(TARGET).and_then(|value| value.to_str().ok()) else {
-        return Err(Answer::error(400, "UnknownOperationException", "no X-Amz-Target header"));
+        let message = "no X-Amz-Target header";
+        return Err(Refusal { status: 400, name: "UnknownOperationException", message });
     };
     if !headers.contains_key(AUTHORIZATION) {
         // Any credentials will do, but a client without is not set up as for the service.
-        let message = "Missing Authentication Token";
-        return Err(Answer::error(400, "MissingAuthenticationTokenException", message));
-    }
-    if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"cbor-1.1")) {
-        let message = "CBOR is not understood here; set the client to JSON";
-        return Err(Answer::error(415, "UnsupportedMediaTypeException", message));
+        let (name, message) =
+            ("MissingAuthenticationTokenException", "Missing Authentication Token");
+        return Err(Refusal { status: 400, name, message });
     }
     Ok(target)
+}
+
+/// What a request is written in, less the parameters that some clients add to the media type.
+fn spoken(offered: &[MediaType], headers: &HeaderMap) -> MediaType {
+    let named = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let named = named.and_then(|value| value.split(';').next()).map(str::trim);
+    let is_named =
+        |offer: &&MediaType| named.is_some_and(|named| named.eq_ignore_ascii_case(offer.name));
+    *offered.iter().find(is_named).unwrap_or(&offered[0])
 }
 
 fn header(text: &str) -> HeaderValue {

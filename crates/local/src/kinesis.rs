@@ -1,4 +1,4 @@
-//! Kinesis by its JSON protocol: one operation and a body in, a body or an error out.
+//! Kinesis by its protocol: one operation and a body in, a body or an error out.
 
 mod answer;
 mod consumers;
@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::Format;
 #[cfg(feature = "endpoints")]
 use crate::stream::ChangedShards;
 use crate::stream::{
@@ -29,8 +30,6 @@ pub use subscribing::{
 
 /// What the `X-Amz-Target` header of every request begins with.
 pub const TARGET_PREFIX: &str = "Kinesis_20131202.";
-#[cfg(feature = "endpoints")]
-pub(crate) const MEDIA_TYPE: &str = "application/x-amz-json-1.1";
 
 /// The highest limit that a call may ask for, whatever it then gets.
 const LIMIT_MAX: usize = 10_000;
@@ -42,7 +41,7 @@ pub enum CallError {
     /// The service would refuse it.
     #[error(transparent)]
     Refused(#[from] ServiceError),
-    /// The body is not the JSON that the operation takes.
+    /// The body is not what the operation takes.
     #[error("{0}")]
     Serialization(String),
     /// There is no such operation here.
@@ -62,12 +61,12 @@ impl CallError {
     }
 
     #[cfg(feature = "endpoints")]
-    fn answer(&self) -> crate::Answer {
-        crate::Answer::error(400, self.name(), &self.to_string())
+    fn answer(&self, format: Format) -> crate::Answer {
+        crate::Answer::error_in(format, 400, self.name(), &self.to_string())
     }
 }
 
-/// A Kinesis account that answers JSON requests.
+/// A Kinesis account that answers requests.
 #[derive(Debug)]
 pub struct Kinesis {
     streams: Mutex<Streams>,
@@ -102,48 +101,61 @@ impl Kinesis {
     /// Answers a request: the value of its `X-Amz-Target` header and its body. A subscription is
     /// for [`subscribe_at`](Self::subscribe_at): its answer is not one body.
     #[cfg(feature = "endpoints")]
-    pub fn call_at(&self, target: &str, body: &[u8], now: Timestamp) -> crate::Answer {
+    pub fn call_at(
+        &self,
+        target: &str,
+        format: Format,
+        body: &[u8],
+        now: Timestamp,
+    ) -> crate::Answer {
         let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or(target);
-        match self.call(operation, body, now) {
+        match self.call(operation, format, body, now) {
             Ok(body) => crate::Answer::ok(body),
-            Err(error) => error.answer(),
+            Err(error) => error.answer(format),
         }
     }
 
-    /// Carries out one operation, named without its prefix.
-    pub fn call(&self, operation: &str, body: &[u8], now: Timestamp) -> Result<Vec<u8>, CallError> {
+    /// Carries out one operation, named without its prefix. The answer is in the body's format.
+    pub fn call(
+        &self,
+        operation: &str,
+        format: Format,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<u8>, CallError> {
         self.streams().admit(operation, None, now)?;
+        let body = Body { format, bytes: body };
         match operation {
-            "PutRecords" => run(body, |asked| self.put_records(asked, now)),
-            "PutRecord" => run(body, |asked| self.put_record(asked, now)),
-            "GetRecords" => run(body, |asked| self.records(&asked, now)),
-            "GetShardIterator" => run(body, |asked| self.shard_iterator(asked, now)),
-            "ListShards" => run(body, |asked| self.list_shards(asked, now)),
-            "ListStreams" => run(body, |asked| self.list_streams(&asked, now)),
-            "DescribeStream" => run(body, |asked| self.describe_stream(asked, now)),
-            "DescribeStreamSummary" => run(body, |asked| self.describe_summary(asked, now)),
-            "DescribeLimits" => run(body, |asked| self.describe_limits(&asked, now)),
-            "CreateStream" => run(body, |asked| self.create_stream(asked, now)),
-            "DeleteStream" => run(body, |asked| self.delete_stream(asked, now)),
-            "SplitShard" => run(body, |asked| self.split_shard(asked, now)),
-            "MergeShards" => run(body, |asked| self.merge_shards(asked, now)),
-            "UpdateShardCount" => run(body, |asked| self.update_shard_count(asked, now)),
-            "IncreaseStreamRetentionPeriod" => run(body, |asked: request::Retention| {
+            "PutRecords" => body.run(|asked| self.put_records(asked, now)),
+            "PutRecord" => body.run(|asked| self.put_record(asked, now)),
+            "GetRecords" => body.run(|asked| self.records(&asked, now)),
+            "GetShardIterator" => body.run(|asked| self.shard_iterator(asked, now)),
+            "ListShards" => body.run(|asked| self.list_shards(asked, now)),
+            "ListStreams" => body.run(|asked| self.list_streams(&asked, now)),
+            "DescribeStream" => body.run(|asked| self.describe_stream(asked, now)),
+            "DescribeStreamSummary" => body.run(|asked| self.describe_summary(asked, now)),
+            "DescribeLimits" => body.run(|asked| self.describe_limits(&asked, now)),
+            "CreateStream" => body.run(|asked| self.create_stream(asked, now)),
+            "DeleteStream" => body.run(|asked| self.delete_stream(asked, now)),
+            "SplitShard" => body.run(|asked| self.split_shard(asked, now)),
+            "MergeShards" => body.run(|asked| self.merge_shards(asked, now)),
+            "UpdateShardCount" => body.run(|asked| self.update_shard_count(asked, now)),
+            "IncreaseStreamRetentionPeriod" => body.run(|asked: request::Retention| {
                 let (stream, hours) = asked.parts()?;
                 self.streams().increase_retention(&stream, hours, now).map(answer::nothing)
             }),
-            "DecreaseStreamRetentionPeriod" => run(body, |asked: request::Retention| {
+            "DecreaseStreamRetentionPeriod" => body.run(|asked: request::Retention| {
                 let (stream, hours) = asked.parts()?;
                 self.streams().decrease_retention(&stream, hours, now).map(answer::nothing)
             }),
-            "RegisterStreamConsumer" => run(body, |asked| self.register_consumer(asked, now)),
-            "DescribeStreamConsumer" => run(body, |asked| self.describe_consumer(asked, now)),
-            "ListStreamConsumers" => run(body, |asked| self.list_consumers(asked, now)),
-            "DeregisterStreamConsumer" => run(body, |asked| self.deregister_consumer(asked, now)),
-            "UpdateMaxRecordSize" => run(body, |asked| self.update_record_size(asked, now)),
-            "AddTagsToStream" => run(body, |asked| self.add_tags(asked, now)),
-            "RemoveTagsFromStream" => run(body, |asked| self.remove_tags(asked, now)),
-            "ListTagsForStream" => run(body, |asked| self.list_tags(asked, now)),
+            "RegisterStreamConsumer" => body.run(|asked| self.register_consumer(asked, now)),
+            "DescribeStreamConsumer" => body.run(|asked| self.describe_consumer(asked, now)),
+            "ListStreamConsumers" => body.run(|asked| self.list_consumers(asked, now)),
+            "DeregisterStreamConsumer" => body.run(|asked| self.deregister_consumer(asked, now)),
+            "UpdateMaxRecordSize" => body.run(|asked| self.update_record_size(asked, now)),
+            "AddTagsToStream" => body.run(|asked| self.add_tags(asked, now)),
+            "RemoveTagsFromStream" => body.run(|asked| self.remove_tags(asked, now)),
+            "ListTagsForStream" => body.run(|asked| self.list_tags(asked, now)),
             other => Err(CallError::UnknownOperation(other.to_owned())),
         }
     }
@@ -229,16 +241,23 @@ impl Kinesis {
     }
 }
 
-/// Reads the request, has it carried out, and writes the answer.
-fn run<Q: DeserializeOwned, A: Serialize>(
-    body: &[u8],
-    operation: impl FnOnce(Q) -> Result<A, ServiceError>,
-) -> Result<Vec<u8>, CallError> {
-    let answer = operation(parse(body)?)?;
-    Ok(serde_json::to_vec(&answer).expect("answers have string keys and no failing parts"))
+/// What came with a request.
+struct Body<'a> {
+    format: Format,
+    bytes: &'a [u8],
 }
 
-fn parse<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, CallError> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| CallError::Serialization(error.to_string()))
+impl Body<'_> {
+    /// Reads the request, has it carried out, and writes the answer.
+    fn run<Q: DeserializeOwned, A: Serialize>(
+        &self,
+        operation: impl FnOnce(Q) -> Result<A, ServiceError>,
+    ) -> Result<Vec<u8>, CallError> {
+        let answer = operation(self.read()?)?;
+        Ok(self.format.write(&answer))
+    }
+
+    fn read<Q: DeserializeOwned>(&self) -> Result<Q, CallError> {
+        self.format.read(self.bytes).map_err(CallError::Serialization)
+    }
 }

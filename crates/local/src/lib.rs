@@ -10,8 +10,8 @@
 //! # Features
 //!
 //! `endpoints` (default) is everything. A simulation that runs the model in process turns it off,
-//! and builds neither the HTTP server nor SQLite: without features there is [`stream`], and
-//! `kinesis` adds the JSON calls to it.
+//! and builds neither the HTTP server nor SQLite: without features there is [`stream`],
+//! `kinesis` adds the calls in JSON to it, and `cbor` the same calls in CBOR.
 //!
 //! # Examples
 //!
@@ -32,6 +32,8 @@
 
 #[cfg(feature = "endpoints")]
 mod endpoints;
+#[cfg(feature = "kinesis")]
+mod format;
 #[cfg(feature = "endpoints")]
 mod http;
 #[cfg(feature = "kinesis")]
@@ -46,5 +48,7 @@ pub mod table;
 
 #[cfg(feature = "endpoints")]
 pub use endpoints::{Endpoints, Options, StartError};
+#[cfg(feature = "kinesis")]
+pub use format::Format;
 #[cfg(feature = "endpoints")]
 pub use http::Answer;

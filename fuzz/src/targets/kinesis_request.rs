@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use shardwise_local::Format;
 use shardwise_local::kinesis::Kinesis;
 use shardwise_local::stream::{Settings, Timestamp};
 
@@ -87,7 +88,7 @@ impl Account {
     fn call(&mut self, operation: &str, body: &str) -> Option<Value> {
         self.now_millis += 100;
         let now = Timestamp::from_millis(self.now_millis);
-        let answer = match self.kinesis.call(operation, body.as_bytes(), now) {
+        let answer = match self.kinesis.call(operation, Format::Json, body.as_bytes(), now) {
             Ok(answer) => answer,
             Err(error) => {
                 assert!(error.name().ends_with("Exception"), "{error:?}");

@@ -8,6 +8,7 @@ use futures_util::stream;
 use http_body_util::StreamBody;
 use http_body_util::combinators::BoxBody;
 use shardwise::kinesis::KinesisError;
+use shardwise_local::Format;
 use shardwise_local::kinesis::{FRAMES_MEDIA_TYPE, event_frame, exception_frame, initial_response};
 use shardwise_local::stream::ServiceError;
 use tokio::sync::mpsc;
@@ -37,24 +38,24 @@ pub(super) fn answer(followed: Followed) -> HttpResponse {
 
 async fn follow(mut followed: Followed, arrives: mpsc::Sender<Arrived>) {
     let frame = |bytes| Ok(http_body::Frame::data(bytes));
-    let mut next = frame(initial_response());
+    let mut next = frame(initial_response(Format::Json));
     loop {
         let is_last = next.is_err();
         if arrives.send(next).await.is_err() || is_last {
             return;
         }
         next = match followed.next().await {
-            Ok(Some(event)) => frame(event_frame(event)),
+            Ok(Some(event)) => frame(event_frame(event, Format::Json)),
             Ok(None) => return,
             Err(error) => match refusal(&error) {
                 Some(refusal) => {
                     // Whoever asked may have gone.
-                    let _ = arrives.send(frame(exception_frame(&refusal))).await;
+                    let _ = arrives.send(frame(exception_frame(&refusal, Format::Json))).await;
                     return;
                 }
                 None => {
                     // A frame breaks off in its middle, and the connection with it.
-                    let half = initial_response();
+                    let half = initial_response(Format::Json);
                     let half = frame(half.slice(..half.len() / 2));
                     if arrives.send(half).await.is_err() {
                         return;

@@ -12,9 +12,9 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value as Json;
-use shardwise_local::Answer;
 use shardwise_local::kinesis::{Kinesis, SUBSCRIBE};
 use shardwise_local::stream::{Settings, Streams, Subscription, Timestamp};
+use shardwise_local::{Answer, Format};
 use tokio::sync::oneshot;
 
 use super::{item, pushing};
@@ -119,7 +119,7 @@ impl Wire {
     }
 
     fn subscribe(&self, asked: &Asked) -> Result<Subscription, Answer> {
-        self.lent(|kinesis, date| kinesis.subscribe_at(&asked.body, date))
+        self.lent(|kinesis, date| kinesis.subscribe_at(Format::Json, &asked.body, date))
     }
 
     /// Lends the world's streams to their handlers for one call.
@@ -134,7 +134,8 @@ impl Wire {
     }
 
     fn answer_of_stream(&self, asked: &Asked) -> Answer {
-        let answer = self.lent(|kinesis, date| kinesis.call_at(&asked.target, &asked.body, date));
+        let answer = self
+            .lent(|kinesis, date| kinesis.call_at(&asked.target, Format::Json, &asked.body, date));
         let refusal = match answer.error.as_deref() {
             Some("ExpiredIteratorException") => Some("sdk: iterator expired"),
             Some("ProvisionedThroughputExceededException") => {

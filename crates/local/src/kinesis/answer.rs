@@ -1,4 +1,4 @@
-//! Answers as they stand in JSON.
+//! Answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -94,9 +94,9 @@ impl Serialize for Record {
         struct Fields<'a> {
             #[serde(serialize_with = "number")]
             sequence_number: SequenceNumber,
-            #[serde(serialize_with = "seconds")]
+            #[serde(serialize_with = "time")]
             approximate_arrival_timestamp: Timestamp,
-            #[serde(serialize_with = "base64")]
+            #[serde(serialize_with = "blob")]
             data: &'a [u8],
             partition_key: &'a str,
             encryption_type: &'static str,
@@ -229,7 +229,7 @@ struct StreamSummary {
     stream_arn: String,
     stream_status: &'static str,
     stream_mode_details: StreamModeDetails,
-    #[serde(serialize_with = "seconds")]
+    #[serde(serialize_with = "time")]
     stream_creation_timestamp: Timestamp,
 }
 
@@ -410,10 +410,20 @@ fn number<S: Serializer>(number: &SequenceNumber, serializer: S) -> Result<S::Ok
     serializer.collect_str(number)
 }
 
-pub(super) fn seconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+/// A time: in text, seconds since the epoch with a fraction; else milliseconds.
+pub(super) fn time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    #[cfg(feature = "cbor")]
+    if !serializer.is_human_readable() {
+        return crate::format::cbor::write_time(*time, serializer);
+    }
     serializer.serialize_f64(time.as_millis() as f64 / 1000.0)
 }
 
-fn base64<S: Serializer>(data: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Base64Display::new(data, &STANDARD))
+/// Bytes: in text, base64; else as they are.
+fn blob<S: Serializer>(data: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        serializer.collect_str(&Base64Display::new(data, &STANDARD))
+    } else {
+        serializer.serialize_bytes(data)
+    }
 }

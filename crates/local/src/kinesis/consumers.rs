@@ -86,7 +86,7 @@ struct Shown {
     #[serde(rename = "ConsumerARN")]
     consumer_arn: String,
     consumer_status: &'static str,
-    #[serde(serialize_with = "answer::seconds")]
+    #[serde(serialize_with = "answer::time")]
     consumer_creation_timestamp: Timestamp,
 }
 

@@ -102,7 +102,7 @@ pub(super) fn existing_shard(text: &str, stream: &str) -> Result<ShardId, Servic
 pub(super) struct Position {
     pub(super) kind: (Option<String>, &'static str),
     pub(super) number: (Option<String>, &'static str),
-    pub(super) timestamp: (Option<EpochSeconds>, &'static str),
+    pub(super) timestamp: (Option<Time>, &'static str),
 }
 
 impl Position {
@@ -141,26 +141,34 @@ impl Position {
     }
 }
 
-/// Bytes that stand as base64; decoded straight from the request's text.
+/// Bytes; where they stand as base64, decoded straight from the request's text.
 pub(super) struct Blob(pub(super) Bytes);
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Base64;
+        struct Data;
 
-        impl Visitor<'_> for Base64 {
+        impl Visitor<'_> for Data {
             type Value = Blob;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("base64")
+                f.write_str("bytes, or base64 where the format is text")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Blob, E> {
                 STANDARD.decode(text).map(|data| Blob(data.into())).map_err(E::custom)
             }
+
+            fn visit_byte_buf<E: Error>(self, data: Vec<u8>) -> Result<Blob, E> {
+                Ok(Blob(data.into()))
+            }
         }
 
-        deserializer.deserialize_str(Base64)
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_str(Data)
+        } else {
+            deserializer.deserialize_byte_buf(Data)
+        }
     }
 }
 
@@ -183,15 +191,19 @@ impl<'de> Deserialize<'de> for Key {
             }
         }
 
-        deserializer.deserialize_str(Text)
+        deserializer.deserialize_string(Text)
     }
 }
 
-/// A time in seconds since the epoch, with a fraction.
-pub(super) struct EpochSeconds(pub(super) Timestamp);
+/// A time: in text, seconds since the epoch with a fraction; else milliseconds.
+pub(super) struct Time(pub(super) Timestamp);
 
-impl<'de> Deserialize<'de> for EpochSeconds {
+impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[cfg(feature = "cbor")]
+        if !deserializer.is_human_readable() {
+            return crate::format::cbor::read_time(deserializer).map(Self);
+        }
         let seconds = f64::deserialize(deserializer)?;
         // The cast saturates; times before the epoch become the epoch.
         Ok(Self(Timestamp::from_millis((seconds * 1000.0).round() as u64)))

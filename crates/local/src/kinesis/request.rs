@@ -1,10 +1,10 @@
-//! Requests as they stand in JSON.
+//! Requests.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::field::{Blob, EpochSeconds, Key, count, hash_key, required, shard, stream};
+use super::field::{Blob, Key, Time, count, hash_key, required, shard, stream};
 use crate::stream::{NewRecord, ServiceError, ShardFilter};
 
 #[derive(Deserialize)]
@@ -62,7 +62,7 @@ pub(super) struct GetShardIterator {
     pub(super) shard_id: Option<String>,
     pub(super) shard_iterator_type: Option<String>,
     pub(super) starting_sequence_number: Option<String>,
-    pub(super) timestamp: Option<EpochSeconds>,
+    pub(super) timestamp: Option<Time>,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +74,7 @@ pub(super) struct ListShards {
     pub(super) next_token: Option<String>,
     pub(super) exclusive_start_shard_id: Option<String>,
     pub(super) max_results: Option<i64>,
-    pub(super) stream_creation_timestamp: Option<EpochSeconds>,
+    pub(super) stream_creation_timestamp: Option<Time>,
     pub(super) shard_filter: Option<Filter>,
 }
 
@@ -101,7 +101,7 @@ impl ListShards {
 pub(super) struct Filter {
     r#type: Option<String>,
     shard_id: Option<String>,
-    timestamp: Option<EpochSeconds>,
+    timestamp: Option<Time>,
 }
 
 impl Filter {

@@ -6,12 +6,12 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::sync::futures::Notified;
 
-use super::{CallError, Kinesis, MEDIA_TYPE, answer, field, parse};
-use crate::Answer;
+use super::{Body, CallError, Kinesis, answer, field};
 use crate::stream::{
     ChangedShards, ConsumerArn, Pushed, SequenceNumber, ServiceError, ShardId, Subscription,
     SubscriptionEvent, Timestamp,
 };
+use crate::{Answer, Format};
 
 /// The operation whose answer is a stream of frames, without the prefix of its target.
 pub const SUBSCRIBE: &str = "SubscribeToShard";
@@ -32,7 +32,7 @@ struct Subscribe {
 struct Position {
     r#type: Option<String>,
     sequence_number: Option<String>,
-    timestamp: Option<field::EpochSeconds>,
+    timestamp: Option<field::Time>,
 }
 
 #[derive(Serialize)]
@@ -69,36 +69,40 @@ pub enum PushedFrame {
 
 /// The frame that every answer begins with.
 #[must_use]
-pub fn initial_response() -> Bytes {
-    frame("event", ":event-type", "initial-response", b"{}".to_vec())
+pub fn initial_response(format: Format) -> Bytes {
+    frame("event", (":event-type", "initial-response"), format, &answer::nothing(()))
 }
 
 /// The frame of an event.
 #[must_use]
-pub fn event_frame(event: SubscriptionEvent) -> Bytes {
+pub fn event_frame(event: SubscriptionEvent, format: Format) -> Bytes {
     let event = Event {
         records: event.records.into_iter().map(answer::Record).collect(),
         continuation_sequence_number: event.continuation,
         millis_behind_latest: event.millis_behind_latest,
         child_shards: event.child_shards.iter().map(answer::ChildShard::new).collect(),
     };
-    let payload = serde_json::to_vec(&event).expect("events have string keys");
-    frame("event", ":event-type", "SubscribeToShardEvent", payload)
+    frame("event", (":event-type", "SubscribeToShardEvent"), format, &event)
 }
 
 /// The frame of an error that comes when the answer has begun; the last one.
 #[must_use]
-pub fn exception_frame(error: &ServiceError) -> Bytes {
+pub fn exception_frame(error: &ServiceError, format: Format) -> Bytes {
     let payload = serde_json::json!({ "message": error.to_string() });
-    frame("exception", ":exception-type", error.name(), payload.to_string().into_bytes())
+    frame("exception", (":exception-type", error.name()), format, &payload)
 }
 
-fn frame(message: &str, kind: &'static str, name: &str, payload: Vec<u8>) -> Bytes {
+fn frame<P: Serialize>(
+    message: &str,
+    (kind, name): (&'static str, &str),
+    format: Format,
+    payload: &P,
+) -> Bytes {
     let text = |text: &str| HeaderValue::String(text.to_owned().into());
-    let message = Message::new(payload)
+    let message = Message::new(format.write(payload))
         .add_header(Header::new(":message-type", text(message)))
         .add_header(Header::new(kind, text(name)))
-        .add_header(Header::new(":content-type", text(MEDIA_TYPE)));
+        .add_header(Header::new(":content-type", text(format.media_type())));
     let mut bytes = BytesMut::new();
     write_message_to(&message, &mut bytes).expect("the headers are short");
     bytes.freeze()
@@ -112,12 +116,18 @@ impl Kinesis {
     /// # Errors
     ///
     /// The whole answer, if it is refused.
-    pub fn subscribe_at(&self, body: &[u8], now: Timestamp) -> Result<Subscription, Answer> {
-        self.subscribe(body, now).map_err(|error| error.answer())
+    pub fn subscribe_at(
+        &self,
+        format: Format,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Subscription, Answer> {
+        let body = Body { format, bytes: body };
+        self.subscribe(&body, now).map_err(|error| error.answer(format))
     }
 
-    fn subscribe(&self, body: &[u8], now: Timestamp) -> Result<Subscription, CallError> {
-        let asked: Subscribe = parse(body)?;
+    fn subscribe(&self, body: &Body<'_>, now: Timestamp) -> Result<Subscription, CallError> {
+        let asked: Subscribe = body.read()?;
         let arn = field::required(asked.consumer_arn, "consumerARN")?;
         let shard = field::required(asked.shard_id, "shardId")?;
         let position = field::required(asked.starting_position, "startingPosition")?;
@@ -133,14 +143,19 @@ impl Kinesis {
     }
 
     /// What a subscription has to say now. An error is a frame too, the last one.
-    pub fn next_frame(&self, subscription: &mut Subscription, now: Timestamp) -> PushedFrame {
+    pub fn next_frame(
+        &self,
+        subscription: &mut Subscription,
+        format: Format,
+        now: Timestamp,
+    ) -> PushedFrame {
         // Taken out of the lock before it is written out, as with GetRecords.
         let pushed = self.streams().next_event(subscription, now);
         match pushed {
-            Ok(Pushed::Event(event)) => PushedFrame::Frame(event_frame(event)),
+            Ok(Pushed::Event(event)) => PushedFrame::Frame(event_frame(event, format)),
             Ok(Pushed::WaitUntil(at)) => PushedFrame::WaitUntil(at),
             Ok(Pushed::Ended) => PushedFrame::Ended,
-            Err(error) => PushedFrame::Frame(exception_frame(&error)),
+            Err(error) => PushedFrame::Frame(exception_frame(&error, format)),
         }
     }
 
@@ -167,14 +182,14 @@ mod tests {
                         2d7479706507001a6170706c69636174696f6e2f782d616d7a2d6a736f6e2d312e317b7de1\
                         6e66e4";
 
-        assert_eq!(hex(&initial_response()), expected);
+        assert_eq!(hex(&initial_response(Format::Json)), expected);
     }
 
     #[test]
     fn an_exception_is_a_frame_of_its_own_kind() {
         let error = ServiceError::ResourceInUse("m".to_owned());
 
-        let frame = exception_frame(&error);
+        let frame = exception_frame(&error, Format::Json);
 
         let text = String::from_utf8_lossy(&frame);
         assert!(text.contains("exception-type\u{7}\0\u{16}ResourceInUseException"), "{text}");
@@ -190,7 +205,7 @@ mod tests {
             child_shards: Vec::new(),
         };
 
-        let frame = event_frame(event);
+        let frame = event_frame(event, Format::Json);
 
         let text = String::from_utf8_lossy(&frame);
         assert!(text.contains(r#"{"Records":[],"MillisBehindLatest":3}"#), "{text}");
