@@ -5,6 +5,7 @@ mod checkpoint;
 mod child_message;
 mod executable_name;
 mod frames;
+mod kinesis_cbor;
 mod kinesis_request;
 mod lease_row;
 mod line_reader;
@@ -21,12 +22,13 @@ pub(crate) struct Target {
     pub(crate) check: fn(&[u8]),
 }
 
-pub(crate) static TARGETS: [Target; 9] = [
+pub(crate) static TARGETS: [Target; 10] = [
     aggregate::TARGET,
     checkpoint::TARGET,
     child_message::TARGET,
     executable_name::TARGET,
     frames::TARGET,
+    kinesis_cbor::TARGET,
     kinesis_request::TARGET,
     lease_row::TARGET,
     line_reader::TARGET,
