@@ -41,6 +41,7 @@ FILES = {
         "limits": "Limits",
         "fan_out": "Stream consumers and SubscribeToShard",
         "protocol": "Protocol",
+        "cbor": "CBOR",
     },
     "dynamodb": {
         "table": "Tables",

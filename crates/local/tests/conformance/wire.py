@@ -12,6 +12,7 @@ import socket
 
 TARGET = "Kinesis_20131202."
 MEDIA_TYPE = "application/x-amz-json-1.1"
+CBOR = "application/x-amz-cbor-1.1"
 # Any will do: these implementations look only whether there is one.
 AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/kinesis/aws4_request, "
@@ -20,9 +21,9 @@ AUTHORIZATION = (
 STRING = 7
 
 
-def headers(operation):
+def headers(operation, media_type=MEDIA_TYPE):
     return {
-        "content-type": MEDIA_TYPE,
+        "content-type": media_type,
         "x-amz-target": TARGET + operation,
         "x-amz-date": "20260101T000000Z",
         "authorization": AUTHORIZATION,
@@ -34,10 +35,11 @@ def address(client):
     return url.hostname, url.port
 
 
-def post(client, operation, body, timeout_s=10):
-    """The answer of one call over HTTP/1.1."""
+def post(client, operation, body, media_type=MEDIA_TYPE, timeout_s=10):
+    """The answer of one call over HTTP/1.1, whose body is JSON unless it says otherwise."""
     connection = http.client.HTTPConnection(*address(client), timeout=timeout_s)
-    connection.request("POST", "/", json.dumps(body), headers(operation))
+    body = json.dumps(body) if media_type == MEDIA_TYPE else body
+    connection.request("POST", "/", body, headers(operation, media_type))
     return connection.getresponse()
 
 
