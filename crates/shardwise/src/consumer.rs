@@ -19,9 +19,10 @@ use shardwise_core::time::Timestamp;
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
-use self::call::{failure, supervised};
+use self::call::{decode, failure, supervised};
 pub(crate) use self::signal::Signal;
 use crate::clock::within;
+use crate::decoder::Decoder;
 use crate::kinesis::Position;
 use crate::parents;
 use crate::processor::{
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) config: Arc<Config>,
     pub(crate) factory: Arc<ProcessorFactory>,
+    pub(crate) decoder: Option<Arc<dyn Decoder>>,
     pub(crate) board: Board,
     pub(crate) budget: Budget,
     /// As whom shards are subscribed to; none where they are polled.
@@ -303,7 +305,10 @@ impl Consumer {
         }
     }
 
-    async fn hand_over(&mut self, batch: Batch, attempt: u32) -> Event {
+    async fn hand_over(&mut self, mut batch: Batch, attempt: u32) -> Event {
+        if attempt == 1 {
+            decode(&self.shared, &self.key, &mut batch).await;
+        }
         let Some(work) = &mut self.work else { return Event::CallFailed(Failure::Restart) };
         if !self.tenure.is_held() {
             return Event::LeaseLost;

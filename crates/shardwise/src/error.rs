@@ -1,5 +1,7 @@
 //! Why a worker did not start, or ended.
 
+use std::any::Any;
+
 use shardwise_core::config::InvalidSetting;
 use shardwise_core::id::StreamName;
 use shardwise_core::sync::SyncError;
@@ -122,6 +124,13 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("of an unknown kind")
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 pub mod aws;
 mod clock;
 mod consumer;
+mod decoder;
 mod error;
 pub mod kinesis;
 pub mod lease_table;
@@ -32,6 +33,7 @@ pub use shardwise_core::sequence::{Checkpoint, SequenceNumber};
 pub use shardwise_core::time::{Time, Timestamp};
 
 pub use crate::clock::{Clock, SystemClock};
+pub use crate::decoder::Decoder;
 pub use crate::error::{WorkerError, with_causes};
 pub use crate::kinesis::Record;
 pub use crate::processor::{

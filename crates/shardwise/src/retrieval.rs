@@ -43,7 +43,25 @@ pub(crate) struct Batch {
     pub(crate) records: Vec<Record>,
     pub(crate) millis_behind_latest: Option<u64>,
     /// The bytes of the process's budget that they take.
-    _hold: Hold,
+    hold: Hold,
+}
+
+impl Batch {
+    pub(crate) fn new(records: Vec<Record>, millis_behind_latest: Option<u64>, hold: Hold) -> Self {
+        let mut batch = Self { records, millis_behind_latest, hold };
+        batch.weigh();
+        batch
+    }
+
+    /// Makes what it takes of the budget what its records take in memory.
+    pub(crate) fn weigh(&mut self) {
+        self.hold.resize(self.records.iter().map(Record::footprint).sum());
+    }
+
+    /// Bytes that it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.hold.bytes()
+    }
 }
 
 /// Reads one shard in a task of its own; dropping it stops the task.

@@ -17,13 +17,15 @@ pub struct ShardStatus {
     pub checkpoint: Checkpoint,
     /// Records handed to the processor in this tenure, repetitions included.
     pub records: u64,
+    /// Records of this tenure that could not be decoded, and were handed over as they came.
+    pub decode_failures: u64,
     /// How far behind the tip the last read was.
     pub millis_behind_latest: Option<u64>,
     /// The processor's failures since its last success.
     pub failing: Option<Failing>,
     /// The reader's failures since its last success.
     pub fetch_failing: Option<Failing>,
-    /// Since when the processor has been busy with one call.
+    /// Since when the processor, or a decoder, has been busy with one call.
     pub busy_since: Option<Timestamp>,
 }
 
@@ -61,6 +63,7 @@ impl Board {
             state: ConsumerState::WaitingOnParentShards,
             checkpoint,
             records: 0,
+            decode_failures: 0,
             millis_behind_latest: None,
             failing: None,
             fetch_failing: None,
@@ -94,10 +97,17 @@ impl Board {
         self.change(key, |status| status.busy_since = Some(now));
     }
 
-    pub(crate) fn call_ended(&self, key: &LeaseKey, checkpoint: Checkpoint) {
+    pub(crate) fn call_ended(&self, key: &LeaseKey) {
+        self.change(key, |status| status.busy_since = None);
+    }
+
+    pub(crate) fn checkpoint(&self, key: &LeaseKey, checkpoint: Checkpoint) {
+        self.change(key, |status| status.checkpoint = checkpoint);
+    }
+
+    pub(crate) fn not_decoded(&self, key: &LeaseKey, records: u64) {
         self.change(key, |status| {
-            status.busy_since = None;
-            status.checkpoint = checkpoint;
+            status.decode_failures = status.decode_failures.saturating_add(records);
         });
     }
 

@@ -31,6 +31,7 @@ use tracing::{error, info};
 pub use self::stop::{Stopped, Stopper};
 use crate::clock::Clock;
 use crate::consumer::{Consumer, ConsumerEnd, Shared, Signal};
+use crate::decoder::Decoder;
 use crate::error::WorkerError;
 use crate::kinesis::Kinesis;
 use crate::lease_table::LeaseTable;
@@ -74,6 +75,7 @@ pub struct Worker {
     stopper: Stopper,
     board: Board,
     budget: Budget,
+    decoder: Option<Arc<dyn Decoder>>,
 }
 
 impl Worker {
@@ -89,13 +91,19 @@ impl Worker {
         let board = Board::new(move || clock.date());
         let budget = Budget::new(config.byte_budget);
         let (config, stopper) = (Arc::new(config), Stopper::default());
-        Ok(Self { config, ports, seed, stopper, board, budget })
+        Ok(Self { config, ports, seed, stopper, board, budget, decoder: None })
     }
 
     /// Has it share a byte budget with other workers of the process, instead of one of its own.
     #[must_use]
     pub fn with_budget(self, budget: Budget) -> Self {
         Self { budget, ..self }
+    }
+
+    /// Has it decode records before they are handed over.
+    #[must_use]
+    pub fn with_decoder(self, decoder: impl Decoder + 'static) -> Self {
+        Self { decoder: Some(Arc::new(decoder)), ..self }
     }
 
     /// A handle that stops the worker.
@@ -129,6 +137,7 @@ impl Worker {
             ports: self.ports,
             config: self.config,
             factory: Arc::new(factory),
+            decoder: self.decoder,
             board: self.board,
             budget: self.budget,
             registration,

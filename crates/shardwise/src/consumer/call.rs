@@ -1,4 +1,4 @@
-//! One call of a record processor.
+//! One call of what users wrote: a record processor, or a decoder.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -10,7 +10,10 @@ use tracing::warn;
 
 use super::Shared;
 use crate::clock::Clock;
+use crate::decoder::decode_all;
+use crate::error::panic_text;
 use crate::processor::{Checkpointer, ProcessorError, RecordProcessor};
+use crate::retrieval::Batch;
 
 /// From when on a call that has not returned is reported, and how often.
 const BUSY_REPORT: Duration = Duration::from_secs(60);
@@ -22,10 +25,35 @@ pub(super) async fn supervised(
     call: impl Future<Output = Result<(), ProcessorError>>,
     checkpointer: &Checkpointer,
 ) -> Result<(), ProcessorError> {
+    let call = AssertUnwindSafe(call).catch_unwind();
+    let result = watched(shared, key, "record processor is busy with one call", call).await;
+    shared.board.checkpoint(key, checkpointer.last());
+    result.unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+/// Decodes a batch that is about to be handed over, if anyone wants that.
+pub(super) async fn decode(shared: &Shared, key: &LeaseKey, batch: &mut Batch) {
+    let Some(decoder) = &shared.decoder else { return };
+    let decoding = decode_all(&**decoder, &mut batch.records);
+    let decoded = watched(shared, key, "records are still being decoded", decoding).await;
+    batch.weigh();
+    if let Some(error) = decoded.first {
+        shared.board.not_decoded(key, decoded.failures);
+        let (failures, of) = (decoded.failures, batch.records.len());
+        warn!(lease = %key, failures, of, error, "records not decoded: handed over as they came");
+    }
+}
+
+/// Waits for user's code, and reports it while it takes long.
+async fn watched<T>(
+    shared: &Shared,
+    key: &LeaseKey,
+    report: &'static str,
+    call: impl Future<Output = T>,
+) -> T {
     let clock: &dyn Clock = &*shared.ports.clock;
     let began = clock.now();
     shared.board.call_began(key);
-    let call = AssertUnwindSafe(call).catch_unwind();
     tokio::pin!(call);
     let result = loop {
         tokio::select! {
@@ -33,12 +61,12 @@ pub(super) async fn supervised(
             result = &mut call => break result,
             () = clock.sleep_until(clock.now() + BUSY_REPORT) => {
                 let seconds = clock.now().since(began).as_secs();
-                warn!(lease = %key, seconds, "record processor is busy with one call");
+                warn!(lease = %key, seconds, "{report}");
             }
         }
     };
-    shared.board.call_ended(key, checkpointer.last());
-    result.unwrap_or_else(|panic| Err(panicked(&*panic)))
+    shared.board.call_ended(key);
+    result
 }
 
 /// Waits for a processor's failure between two calls.
@@ -48,8 +76,5 @@ pub(super) async fn failure(processor: &mut dyn RecordProcessor) -> ProcessorErr
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> ProcessorError {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = text.unwrap_or("of an unknown kind");
-    ProcessorError::restart(format!("the processor panicked: {text}"))
+    ProcessorError::restart(format!("the processor panicked: {}", panic_text(panic)))
 }

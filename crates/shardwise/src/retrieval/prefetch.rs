@@ -113,7 +113,7 @@ mod tests {
         };
         let hold = Budget::new(1 << 20).share(usize::MAX).reserve(1).await;
         let records = vec![record; records];
-        Fetched::Batch(Batch { records, millis_behind_latest: None, _hold: hold })
+        Fetched::Batch(Batch::new(records, None, hold))
     }
 
     fn prefetch(max_pending_batches: usize, max_pending_records: usize) -> Prefetch {

@@ -150,10 +150,10 @@ impl Reading {
                 self.user_records.add(record, &mut batch);
                 bytes += batch[before..].iter().map(Record::footprint).sum::<usize>();
             }
-            total += bytes;
-            room.resize(bytes);
-            if !batch.is_empty() || (self.config.processor.call_for_empty_batches && !is_end) {
-                let batch = Batch { records: batch, millis_behind_latest, _hold: room };
+            let batch = Batch::new(batch, millis_behind_latest, room);
+            total += batch.bytes();
+            let wants_empty = self.config.processor.call_for_empty_batches && !is_end;
+            if !batch.records.is_empty() || wants_empty {
                 self.buffer.prefetch.put(Fetched::Batch(batch));
             }
             if let Some(last) = last {

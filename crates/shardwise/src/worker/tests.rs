@@ -4,6 +4,7 @@
 
 mod budget;
 mod checkpoints;
+mod decoding;
 mod delivery;
 mod failures;
 mod fleet;
