@@ -26,14 +26,23 @@ pub trait LeaseTable: Send + Sync + 'static {
     /// Switches point-in-time recovery on.
     async fn recover_to_any_time(&self) -> Result<(), TableError>;
 
-    /// Every row, page by page; eventually consistent.
-    async fn scan(&self) -> Result<Scan, TableError>;
+    /// Every row, page by page.
+    async fn scan(&self, reads: Reads) -> Result<Scan, TableError>;
 
     /// One row as it is now: a consistent read.
     async fn read(&self, key: &LeaseKey) -> Result<Option<Item>, TableError>;
 
     /// One conditional write.
     async fn write(&self, write: &Write) -> Result<Outcome, TableError>;
+}
+
+/// What a scan shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// Each row as it is, or was a moment ago.
+    Eventual,
+    /// Each row as it is, for twice the price.
+    Consistent,
 }
 
 /// Whether the table can be used.

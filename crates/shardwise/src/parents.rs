@@ -9,7 +9,7 @@ use shardwise_core::sync::{self, Parent, Parents};
 use tracing::warn;
 
 use crate::kinesis::KinesisError;
-use crate::lease_table::{Outcome, TableError};
+use crate::lease_table::{Outcome, Reads, TableError};
 use crate::shards;
 use crate::worker::Ports;
 
@@ -47,7 +47,7 @@ pub(crate) async fn ended(
     }
     if !absent.is_empty() {
         listed = shards::list_all(ports, config).await?;
-        let leases = ports.table.scan().await?.leases();
+        let leases = ports.table.scan(Reads::Eventual).await?.leases();
         let ended = sync::ended_for_sure(&listed, &leases);
         parents.extend(absent.into_iter().map(|id| {
             let is_listed = listed.iter().any(|shard| shard.id == id);

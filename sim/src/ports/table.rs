@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use shardwise::LeaseKey;
 use shardwise::config::TableConfig;
-use shardwise::lease_table::{LeaseTable, Outcome, Scan, TableError, TableState};
+use shardwise::lease_table::{LeaseTable, Outcome, Reads, Scan, TableError, TableState};
 use shardwise::row::{Item, Write};
 use tokio::sync::oneshot;
 
@@ -237,8 +237,11 @@ impl LeaseTable for NodeTable {
         Ok(())
     }
 
-    async fn scan(&self) -> Result<Scan, TableError> {
-        let rate = self.world.plan.rates.stale_scan;
+    async fn scan(&self, reads: Reads) -> Result<Scan, TableError> {
+        let rate = match reads {
+            Reads::Eventual => self.world.plan.rates.stale_scan,
+            Reads::Consistent => 0,
+        };
         let age = self.world.happens(|dice| &mut dice.table, rate).then(|| {
             let mut state = self.world.state();
             state.mark(self.world.now(), &self.node.name, "table: stale scan");

@@ -17,7 +17,7 @@ use shardwise_core::id::LeaseKey;
 use shardwise_core::row::{Action, Item, Value, Write};
 
 use super::{described, is_refusal, is_throttling};
-use crate::lease_table::{LeaseTable, Outcome, Scan, TableError, TableState};
+use crate::lease_table::{LeaseTable, Outcome, Reads, Scan, TableError, TableState};
 
 /// The partition key of the lease table.
 const KEY: &str = "leaseKey";
@@ -98,12 +98,13 @@ impl LeaseTable for Table {
         request.send().await.map(drop).map_err(error)
     }
 
-    async fn scan(&self) -> Result<Scan, TableError> {
+    async fn scan(&self, reads: Reads) -> Result<Scan, TableError> {
         let mut scan = Scan::default();
         let mut start = None;
         loop {
             let request = self.client.scan().table_name(&self.name);
             let page = request
+                .consistent_read(reads == Reads::Consistent)
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .set_exclusive_start_key(start)
                 .send()

@@ -11,7 +11,7 @@ use shardwise_core::lease::Lease;
 use shardwise_core::row::{self, Action, Item, Row, Write};
 use shardwise_table_model::Table;
 
-use crate::lease_table::{LeaseTable, Outcome, Scan, TableError, TableState};
+use crate::lease_table::{LeaseTable, Outcome, Reads, Scan, TableError, TableState};
 
 /// What happens to one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,7 @@ struct State {
     late: VecDeque<Write>,
     writes: Vec<Write>,
     reads_refused: bool,
+    was_empty: bool,
 }
 
 impl MemoryTable {
@@ -67,6 +68,11 @@ impl MemoryTable {
     /// Whether consistent reads get no answer from here on.
     pub(crate) fn refuse_reads(&self, refused: bool) {
         self.state.lock().unwrap().reads_refused = refused;
+    }
+
+    /// Whether scans that need not be consistent show the table as it was at first.
+    pub(crate) fn show_it_empty(&self, was_empty: bool) {
+        self.state.lock().unwrap().was_empty = was_empty;
     }
 
     /// A row of another kind.
@@ -122,9 +128,11 @@ impl LeaseTable for MemoryTable {
         Ok(())
     }
 
-    async fn scan(&self) -> Result<Scan, TableError> {
-        let items = self.state.lock().unwrap().rows.rows().values().cloned().collect();
-        Ok(Scan { items, read_units: 0.5 })
+    async fn scan(&self, reads: Reads) -> Result<Scan, TableError> {
+        let state = self.state.lock().unwrap();
+        let is_old = state.was_empty && reads == Reads::Eventual;
+        let rows = (!is_old).then(|| state.rows.rows().values().cloned());
+        Ok(Scan { items: rows.into_iter().flatten().collect(), read_units: 0.5 })
     }
 
     async fn read(&self, key: &LeaseKey) -> Result<Option<Item>, TableError> {

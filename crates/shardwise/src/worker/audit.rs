@@ -8,11 +8,12 @@ use tracing::{info, warn};
 
 use super::start;
 use crate::consumer::Shared;
+use crate::lease_table::Reads;
 use crate::shards;
 
 /// Looks for a hole in the hash range, and repairs one that has stayed.
 pub(super) async fn audit(shared: Shared, mut auditor: Auditor) -> Auditor {
-    let scan = match shared.ports.table.scan().await {
+    let scan = match shared.ports.table.scan(Reads::Eventual).await {
         Ok(scan) => scan,
         Err(error) => {
             warn!(%error, "lease table not scanned for the audit");
@@ -28,11 +29,7 @@ pub(super) async fn audit(shared: Shared, mut auditor: Auditor) -> Auditor {
     match auditor.audit(&leases) {
         Audit::Covered => {}
         Audit::NoLeases => {
-            let made = match start::has_leases(&shared, &scan) {
-                Ok(_) => start::first_leases(&shared).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = made {
+            if let Err(error) = start::first_leases(&shared).await {
                 warn!(%error, "shard sync failed");
             }
         }

@@ -10,13 +10,13 @@ use shardwise_core::sync;
 use tracing::{info, warn};
 
 use crate::consumer::Shared;
-use crate::lease_table::{Outcome, TableError};
+use crate::lease_table::{Outcome, Reads, TableError};
 use crate::shards;
 
 /// Deletes those of the held `finished` leases that nobody needs any more; says which.
 pub(super) async fn cleanup(shared: Shared, finished: Vec<LeaseKey>) -> Vec<LeaseKey> {
     let mut deleted = Vec::new();
-    let scan = match shared.ports.table.scan().await {
+    let scan = match shared.ports.table.scan(Reads::Eventual).await {
         Ok(scan) => scan,
         Err(error) => {
             warn!(%error, "lease table not scanned for the cleanup");

@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::Running;
 use crate::clock::within;
 use crate::consumer::Shared;
-use crate::lease_table::{Outcome, Scan, TableError};
+use crate::lease_table::{Outcome, Reads, Scan, TableError};
 
 /// How many leases are taken at the same time.
 const TAKES_AT_ONCE: usize = 32;
@@ -28,7 +28,7 @@ impl Running {
         let scan = tokio::select! {
             biased;
             () = self.stopper.asked(1) => return,
-            scan = self.shared.ports.table.scan() => scan,
+            scan = self.shared.ports.table.scan(Reads::Eventual) => scan,
         };
         let now = self.shared.ports.clock.now();
         let Shared { config, .. } = &self.shared;

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use crate::consumer::Shared;
 use crate::error::{WorkerError, with_causes};
 use crate::kinesis::{KinesisError, StreamState};
-use crate::lease_table::{Scan, TableError, TableState};
+use crate::lease_table::{Reads, Scan, TableError, TableState};
 use crate::shards;
 
 /// How often a stream or a table that is being made is looked at.
@@ -48,22 +48,34 @@ async fn try_once(shared: &Shared, first: &mut Option<Vec<Lease>>) -> Result<(),
     consumer_ready(shared).await?;
     table_ready(shared).await?;
     let error = |source| table_error(shared, source);
-    let scan = shared.ports.table.scan().await.map_err(error)?;
     let wanted = match first {
         Some(planned) => {
+            let scan = shared.ports.table.scan(Reads::Consistent).await.map_err(error)?;
             let shards = shards::list_all(&shared.ports, &shared.config).await;
             let shards = shards.map_err(|source| kinesis_error(shared, source))?;
             sync::still_wanted(planned, &shards, &scan.leases())
         }
-        None if has_leases(shared, &scan)? => return Ok(()),
+        None if has_leases(shared).await? => return Ok(()),
         None => first.insert(find_first_leases(shared).await?).clone(),
     };
     create(shared, &wanted).await.map_err(error)
 }
 
-/// Whether the application has leases. Rows that look like leases but cannot be read belong to
-/// somebody else: nothing may be added to them.
-pub(super) fn has_leases(shared: &Shared, scan: &Scan) -> Result<bool, WorkerError> {
+/// Whether the application has leases. That it has none must be so now: a table that only was empty
+/// may have leases of shards that are done and gone by now, which would be made anew.
+async fn has_leases(shared: &Shared) -> Result<bool, WorkerError> {
+    for reads in [Reads::Eventual, Reads::Consistent] {
+        let scan = shared.ports.table.scan(reads).await;
+        if shows_leases(shared, &scan.map_err(|source| table_error(shared, source))?)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a scan shows leases. Rows that look like leases but cannot be read belong to somebody
+/// else: nothing may be added to them.
+fn shows_leases(shared: &Shared, scan: &Scan) -> Result<bool, WorkerError> {
     let mut odd = None;
     for item in &scan.items {
         match row::read(item) {
@@ -134,10 +146,13 @@ async fn table_ready(shared: &Shared) -> Result<(), WorkerError> {
     Err(WorkerError::TableNotReady { table: config.name.clone() })
 }
 
-/// Makes one lease for each shard that was open at the initial position.
+/// Makes one lease for each shard that was open at the initial position, if there are no leases.
 ///
 /// Several workers may do so at once: what is there already is left alone.
 pub(super) async fn first_leases(shared: &Shared) -> Result<(), WorkerError> {
+    if has_leases(shared).await? {
+        return Ok(());
+    }
     let leases = find_first_leases(shared).await?;
     create(shared, &leases).await.map_err(|source| table_error(shared, source))
 }

@@ -64,6 +64,24 @@ async fn finished_leases_are_deleted_once_their_children_are_under_way() {
     world.wait("the cleanup", || world.lease(0).is_none()).await;
 }
 
+/// The lease of a shard that is done is gone by now.
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_shown_the_table_as_it_was_makes_no_lease_of_a_finished_shard_anew() {
+    let world = World::with_shards(1);
+    let _first = world.start("a");
+    world.put(0, "r", 2);
+    world.stream.split(0);
+    world.wait("children", || (1..3).all(|n| world.owner(n).is_some())).await;
+    world.put(1, "left", 1);
+    world.put(2, "right", 1);
+    world.wait("the cleanup", || world.lease(0).is_none()).await;
+    world.table.show_it_empty(true);
+    let _second = world.start("b");
+    tokio::time::sleep(secs(10)).await;
+    assert!(world.lease(0).is_none());
+    assert_eq!(world.log.all_handed().get("r-000"), Some(&1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_was_deleted_by_hand_is_made_again() {
     let world = World::with_shards(2);
