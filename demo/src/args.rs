@@ -1,6 +1,8 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Shardwise on the local endpoints: the demo, and the figures.
 #[derive(Debug, Parser)]
@@ -17,9 +19,12 @@ pub enum Mode {
     /// Two daemons, Node children, a split, a merge and kills while data flows; judged at the end.
     #[command(name = "run", bin_name = "cargo xtask demo")]
     Run(RunArguments),
-    /// Records a second, CPU and memory of the daemon, time to the first record.
+    /// Records a second, latency, CPU and memory of the daemon, time to the first record.
     #[command(bin_name = "cargo xtask bench")]
     Bench(BenchArguments),
+    /// A child that notes when records come, and does nothing with them.
+    #[command(hide = true)]
+    Child(ChildArguments),
 }
 
 /// What a run of the demo does.
@@ -46,11 +51,44 @@ pub struct RunArguments {
 /// What is measured.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArguments {
-    /// How many records of 200 bytes.
+    /// Which figures.
+    #[arg(value_enum, default_values = ["first", "throughput", "latency"])]
+    pub suites: Vec<Suite>,
+
+    /// How many records of 200 bytes the throughput is of.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub records: usize,
 
-    /// How many shards.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub shards: u16,
+    /// How many shards; 4 for the throughput, 256 for the memory, unless given.
+    #[arg(long, value_name = "N")]
+    pub shards: Option<u16>,
+
+    /// The byte budget that memory is measured under.
+    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    pub budget: u32,
+}
+
+/// Figures that belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    /// From start to the first record.
+    First,
+    /// Records a second, and their cost.
+    Throughput,
+    /// From put to processor, by polling and by fan-out.
+    Latency,
+    /// Of busy shards whose children are slow.
+    Memory,
+}
+
+/// What a child does.
+#[derive(Args, Clone, Debug)]
+pub struct ChildArguments {
+    /// Where it writes when each record came, and its partition key.
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+
+    /// How long it takes over each batch.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    pub rest: u64,
 }

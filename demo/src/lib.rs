@@ -5,6 +5,7 @@
 pub mod application;
 pub mod args;
 pub mod bench;
+pub mod child;
 pub mod clock;
 pub mod display;
 pub mod endpoints;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use shardwise_demo::args::{Arguments, Mode};
-use shardwise_demo::{bench, run};
+use shardwise_demo::{bench, child, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -29,6 +29,7 @@ async fn main() -> ExitCode {
             println!("{report}");
             true
         }),
+        Mode::Child(arguments) => child::answer(&arguments).map(|()| true),
     };
     match end {
         Ok(true) => ExitCode::SUCCESS,

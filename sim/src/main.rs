@@ -7,12 +7,13 @@ mod report;
 
 use std::fs;
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use shardwise_sim::batch;
 use shardwise_sim::plan::{Limits, Plan};
 use shardwise_sim::run::run;
+use shardwise_sim::tally::Tally;
 use shardwise_sim::timeline;
 
 use crate::args::Args;
@@ -20,6 +21,10 @@ use crate::report::{Verdicts, tell_one};
 
 /// How many runs of the gate are over the SDK.
 const SDK_SEEDS: u64 = 40;
+
+/// How many seeds the gate has at the least, and for how long it takes up more.
+const GATE_LEAST: u64 = 100;
+const GATE_TIME: Duration = Duration::from_secs(300);
 
 /// How many hours the figures are of.
 const FIGURES_SEEDS: u64 = 10;
@@ -81,12 +86,8 @@ fn start(args: &Args) -> Result<bool, String> {
     }
     match args.night {
         Some(minutes) => night(args, minutes, &mut verdicts, &limits)?,
-        None => {
-            let seen = verdicts.add("seeds", &args.plans(args.range(), &limits), &limits);
-            if args.gate {
-                verdicts.require_costs(&seen, args.seeds);
-            }
-        }
+        None if args.gate => gate(args, &mut verdicts, &limits),
+        None => drop(verdicts.add("seeds", &args.plans(args.range(), &limits), &limits)),
     }
     if args.gate {
         let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, &limits)).collect();
@@ -96,6 +97,21 @@ fn start(args: &Args) -> Result<bool, String> {
         verdicts.count("a seed is a run", twice(args, args.seeds.min(20))?);
     }
     Ok(verdicts.close())
+}
+
+/// Runs seeds, at least [`GATE_LEAST`], and no more of them once the time for it is up.
+fn gate(args: &Args, verdicts: &mut Verdicts, limits: &Limits) {
+    let start = Instant::now();
+    let end = args.range().end;
+    let (mut seen, mut from) = (Tally::default(), args.from);
+    while from < end && (from < args.from + GATE_LEAST || start.elapsed() < GATE_TIME) {
+        let next = end.min(from + GATE_LEAST);
+        let name = format!("seeds {from} to {}", next - 1);
+        seen.merge(&verdicts.add(&name, &args.plans(from..next, limits), limits));
+        from = next;
+    }
+    println!("{} of {} seeds in the time", from - args.from, args.seeds);
+    verdicts.require_costs(&seen, from - args.from);
 }
 
 /// Runs plans up to the first that fails, and names what it broke; whether none does.

@@ -1,0 +1,116 @@
+//! From put to processor: a record is put now and then, and a child notes when it comes.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+
+use super::{POLL, STOP, late};
+use crate::application::{Application, Settings};
+use crate::clock::now_micros;
+use crate::endpoints::Endpoints;
+use crate::error::Error;
+use crate::report::Report;
+use crate::rng::Rng;
+use crate::stage;
+use crate::stream::Stream;
+
+/// How often something is put, on average every 60 ms.
+const PUTS: usize = 200;
+const PAUSE_MILLIS: (u64, u64) = (30, 60);
+const WITHIN: Duration = Duration::from_secs(60);
+
+type Properties = &'static [(&'static str, &'static str)];
+
+/// How records are got, what is put at once, and the properties that say so.
+const WAYS: [(&str, usize, usize, Properties); 4] = [
+    ("polling as Java, 1 record", 1, 100, &[("retrievalMode", "POLLING")]),
+    (
+        "polling, adaptive, 1 record",
+        1,
+        100,
+        &[("retrievalMode", "POLLING"), ("shardwise.polling", "adaptive")],
+    ),
+    ("fan-out, 1 record", 1, 100, &[("retrievalMode", "FANOUT")]),
+    ("fan-out, 100 records of 1 KB", 100, 1_000, &[("retrievalMode", "FANOUT")]),
+];
+
+/// Tells the latency of each way: from the call of PutRecords to the line on the child's stdin.
+pub(super) async fn latency(
+    shardwise: &Path,
+    parent: &Path,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let directory = stage::run_directory(parent, "latency")?;
+    let (mut local, endpoints) = Endpoints::start(shardwise, &directory, &[], false).await?;
+    for (number, (what, records, bytes, properties)) in WAYS.into_iter().enumerate() {
+        let name = format!("latency{number}");
+        let directory = stage::run_directory(&directory, &name)?;
+        let journal = directory.join("came.txt");
+        let stream = Stream { client: endpoints.kinesis(), name: name.clone() };
+        stream.create(1).await?;
+        let mut settings = Settings::journaling(shardwise, &directory, &endpoints, &name);
+        settings.executable = super::child(&format!("--journal {}", journal.display()))?;
+        for (key, value) in properties {
+            settings = settings.with(key, value);
+        }
+        let mut application = Application::new(settings, 1);
+        application.start(0)?;
+        put(&stream, records, bytes, 1).await?;
+        came(&journal, records).await?;
+        put(&stream, records, bytes, PUTS).await?;
+        let mut micros = came(&journal, records * (PUTS + 1)).await?;
+        application.stop(STOP).await?;
+        micros.drain(..records);
+        report.tell(&format!("latency, {what}"), percentiles(&mut micros));
+    }
+    local.terminate(STOP).await?;
+    std::fs::remove_dir_all(&directory).map_err(Error::file(&directory))
+}
+
+/// Puts records whose partition key says when.
+async fn put(stream: &Stream, records: usize, bytes: usize, times: usize) -> Result<(), Error> {
+    let mut rng = Rng::new(0);
+    let (least, more) = PAUSE_MILLIS;
+    for _ in 0..times {
+        tokio::time::sleep(Duration::from_millis(least + rng.below(more))).await;
+        let now = now_micros().to_string();
+        let entries = (0..records).map(|_| {
+            PutRecordsRequestEntry::builder()
+                .data(Blob::new(vec![b'.'; bytes]))
+                .partition_key(&now)
+                .build()
+                .expect("data and partition key are set")
+        });
+        let request = stream.client.put_records().stream_name(&stream.name);
+        let request = request.set_records(Some(entries.collect()));
+        request.send().await.map_err(|error| Error::call("PutRecords", &error))?;
+    }
+    Ok(())
+}
+
+/// How long each record was under way, once so many have come.
+async fn came(journal: &Path, records: usize) -> Result<Vec<u64>, Error> {
+    let deadline = Instant::now() + WITHIN;
+    loop {
+        let text = std::fs::read_to_string(journal).unwrap_or_default();
+        let took = |line: &str| {
+            let (came, put) = line.split_once(' ')?;
+            Some(came.parse::<u64>().ok()?.saturating_sub(put.parse().ok()?))
+        };
+        let took: Vec<u64> = text.lines().filter_map(took).collect();
+        if took.len() >= records {
+            return Ok(took);
+        }
+        late(deadline, "every record has come", WITHIN)?;
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn percentiles(micros: &mut [u64]) -> String {
+    micros.sort_unstable();
+    let at = |percent: usize| micros[(micros.len() - 1) * percent / 100] as f64 / 1e3;
+    let mean = micros.iter().sum::<u64>() as f64 / micros.len() as f64 / 1e3;
+    format!("{:.1} ms p50, {mean:.1} mean, {:.1} p99, {:.1} max", at(50), at(99), at(100))
+}
