@@ -25,7 +25,12 @@ type Properties = &'static [(&'static str, &'static str)];
 
 /// How records are got, what is put at once, and the properties that say so.
 const WAYS: [(&str, usize, usize, Properties); 4] = [
-    ("polling as Java, 1 record", 1, 100, &[("retrievalMode", "POLLING")]),
+    (
+        "polling as Java, 1 record",
+        1,
+        100,
+        &[("retrievalMode", "POLLING"), ("idleTimeBetweenReadsInMillis", "1500")],
+    ),
     (
         "polling, adaptive, 1 record",
         1,
