@@ -9,6 +9,8 @@ mod large;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
+mod planted_in_aggregates;
+#[cfg(test)]
 mod planted_in_calls;
 #[cfg(test)]
 mod planted_in_leases;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shardwise_referee::{Journals, Place, Put};
 
-use super::Story;
+use super::{Story, numbers};
 
 impl Story {
     /// The journals' lines, by file name.
@@ -42,7 +42,7 @@ impl Story {
             }
         }
         journals.trimmed =
-            self.trimmed.iter().map(|(shard, seq)| (shard.clone(), at(seq))).collect();
+            self.trimmed.iter().map(|(shard, place)| (shard.clone(), at(place))).collect();
         journals.lost_counted = self.lost_counted;
         journals
     }
@@ -51,12 +51,13 @@ impl Story {
 fn put(line: &Value) -> Put {
     let text = |field: &str| line[field].as_str().unwrap().to_owned();
     let t = line["t"].as_u64().unwrap();
-    let place = at(&text("seq"));
+    let place = Place::parse(&text("seq"), line["sub"].as_u64().unwrap()).unwrap();
     Put { t, shard: text("shard"), place, key: text("key"), digest: text("digest") }
 }
 
-fn at(sequence: &str) -> Place {
-    Place::parse(sequence, 0).unwrap()
+fn at(place: &str) -> Place {
+    let (sequence, sub) = numbers(place);
+    Place::parse(sequence, sub).unwrap()
 }
 
 fn read<T: DeserializeOwned>(lines: Vec<Value>) -> Vec<T> {

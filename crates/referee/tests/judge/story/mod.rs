@@ -21,7 +21,7 @@ pub(crate) const WORKERS: [&str; 3] = ["worker-a", "worker-b", "worker-c"];
 pub(crate) struct StoryShard {
     pub(crate) parents: Vec<String>,
     pub(crate) children: Vec<String>,
-    /// Sequence number, key and digest of each record.
+    /// Place, key and digest of each record; see [`numbers`].
     pub(crate) records: Vec<(String, String, String)>,
     pub(crate) is_closed: bool,
     pub(crate) has_ended: bool,
@@ -51,6 +51,12 @@ pub(crate) struct StoryTenure {
     pub(crate) handed: usize,
 }
 
+/// Sequence and sub-sequence number of a place: `8` is the first record at 8, `8/1` the second.
+fn numbers(place: &str) -> (&str, u64) {
+    let (sequence, sub) = place.split_once('/').unwrap_or((place, "0"));
+    (sequence, sub.parse().unwrap())
+}
+
 /// A run that is being told.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Story {
@@ -65,7 +71,7 @@ pub(crate) struct Story {
     pub(crate) is_watched: bool,
     pub(crate) worker_events: Vec<Value>,
     pub(crate) terms: Value,
-    /// Shard and sequence number of records that retention removed.
+    /// Shard and place of records that retention removed.
     pub(crate) trimmed: Vec<(String, String)>,
     pub(crate) lost_counted: Option<usize>,
     /// A worker that renews nothing, though it is at work.
@@ -107,13 +113,29 @@ impl Story {
         // The first numbers have one digit and the later ones more, as text they are out of order.
         self.next_sequence += 1;
         let sequence = self.next_sequence.to_string();
-        let digest = format!("digest-of-{sequence}");
         let t = self.tick();
-        self.puts
-            .push(json!({"t": t, "shard": shard, "seq": sequence, "key": key, "digest": digest}));
-        let record = (sequence.clone(), key.to_owned(), digest);
-        self.shards.get_mut(shard).unwrap().records.push(record);
+        self.note_put(t, shard, &sequence, key);
         sequence
+    }
+
+    /// Puts `count` user records, each with a key of its own, as one Kinesis record.
+    pub(crate) fn put_aggregate(&mut self, shard: &str, count: usize) {
+        self.next_sequence += 1;
+        let t = self.tick();
+        for sub in 0..count {
+            let place = format!("{}/{sub}", self.next_sequence);
+            self.note_put(t, shard, &place, &format!("key-{place}"));
+        }
+    }
+
+    fn note_put(&mut self, t: u64, shard: &str, place: &str, key: &str) {
+        let (seq, sub) = numbers(place);
+        let digest = format!("digest-of-{place}");
+        self.puts.push(json!({
+            "t": t, "shard": shard, "seq": seq, "sub": sub, "key": key, "digest": digest,
+        }));
+        let record = (place.to_owned(), key.to_owned(), digest);
+        self.shards.get_mut(shard).unwrap().records.push(record);
     }
 
     /// Puts `count` records with keys of their own.
@@ -132,18 +154,21 @@ impl Story {
     }
 
     fn item(shard: &str, row: &StoryRow) -> Value {
+        let (checkpoint, sub) = numbers(&row.checkpoint);
         let mut item = json!({
             "leaseKey": {"S": shard},
             "leaseCounter": {"N": row.counter.to_string()},
-            "checkpoint": {"S": row.checkpoint},
-            "checkpointSubSequenceNumber": {"N": "0"},
+            "checkpoint": {"S": checkpoint},
+            "checkpointSubSequenceNumber": {"N": sub.to_string()},
             "ownerSwitchesSinceCheckpoint": {"N": "0"},
         });
         if let Some(owner) = &row.owner {
             item["leaseOwner"] = json!({"S": owner});
         }
         if let Some(pending) = &row.pending {
+            let (pending, sub) = numbers(pending);
             item["pendingCheckpoint"] = json!({"S": pending});
+            item["pendingCheckpointSubSequenceNumber"] = json!({"N": sub.to_string()});
             item["pendingCheckpointState"] = json!({"B": "AQI="});
         }
         if let Some(note) = &row.note {
@@ -252,7 +277,9 @@ impl Story {
         let row = self.shards[shard].row.clone().unwrap();
         let id = self.start_at(worker, shard, &row.checkpoint);
         if let Some(pending) = row.pending {
-            self.events.get_mut(&id).unwrap()[0]["pending"] = json!(pending);
+            let (pending, sub) = numbers(&pending);
+            let start = &mut self.events.get_mut(&id).unwrap()[0];
+            (start["pending"], start["pendingSub"]) = (json!(pending), json!(sub));
         }
         id
     }
@@ -262,7 +289,8 @@ impl Story {
         let id = format!("{}-{shard}", self.next_tenure);
         let records = &self.shards[shard].records;
         let handed = records.iter().position(|record| record.0 == start).map_or(0, |at| at + 1);
-        let event = json!({"e": "start", "worker": worker, "shard": shard, "seq": start, "sub": 0});
+        let (seq, sub) = numbers(start);
+        let event = json!({"e": "start", "worker": worker, "shard": shard, "seq": seq, "sub": sub});
         self.event(&id, event);
         let tenure = StoryTenure { shard: shard.to_owned(), worker: worker.to_owned(), handed };
         self.tenures.insert(id.clone(), tenure);
@@ -276,7 +304,10 @@ impl Story {
         let end = records.len().min(known.handed + count);
         let batch: Vec<Value> = records[known.handed..end]
             .iter()
-            .map(|(seq, _, digest)| json!({"seq": seq, "sub": 0, "digest": digest}))
+            .map(|(place, _, digest)| {
+                let (seq, sub) = numbers(place);
+                json!({"seq": seq, "sub": sub, "digest": digest})
+            })
             .collect();
         known.handed = end;
         self.event(tenure, json!({"e": "hand", "records": batch}));
@@ -308,12 +339,14 @@ impl Story {
         }
     }
 
-    pub(crate) fn ask(&mut self, tenure: &str, seq: &Value) {
-        self.event(tenure, json!({"e": "ask", "seq": seq, "sub": 0}));
+    pub(crate) fn ask(&mut self, tenure: &str, place: &Value) {
+        let (seq, sub) = place.as_str().map(numbers).unzip();
+        self.event(tenure, json!({"e": "ask", "seq": seq, "sub": sub}));
     }
 
-    pub(crate) fn answer(&mut self, tenure: &str, seq: &Value, error: Option<&str>) {
-        self.event(tenure, json!({"e": "answer", "seq": seq, "sub": 0, "error": error}));
+    pub(crate) fn answer(&mut self, tenure: &str, place: &Value, error: Option<&str>) {
+        let (seq, sub) = place.as_str().map(numbers).unzip();
+        self.event(tenure, json!({"e": "answer", "seq": seq, "sub": sub, "error": error}));
     }
 
     /// Checkpoints everything handed; refused if another worker has the lease.
@@ -340,10 +373,11 @@ impl Story {
         if row.done >= handed {
             return;
         }
-        let sequence = self.shards[&shard].records[handed - 1].0.clone();
-        self.event(tenure, json!({"e": "prepare", "seq": sequence, "sub": 0}));
-        self.write(&shard, "UpdateItem", |row| row.pending = Some(sequence.clone()));
-        self.event(tenure, json!({"e": "prepared", "seq": sequence, "sub": 0}));
+        let place = self.shards[&shard].records[handed - 1].0.clone();
+        let (seq, sub) = numbers(&place);
+        self.event(tenure, json!({"e": "prepare", "seq": seq, "sub": sub}));
+        self.write(&shard, "UpdateItem", |row| row.pending = Some(place.clone()));
+        self.event(tenure, json!({"e": "prepared", "seq": seq, "sub": sub}));
     }
 
     pub(crate) fn tell_end(&mut self, tenure: &str, why: &str) {
