@@ -29,12 +29,19 @@ impl Journal {
         format!("{worker}/{}", self.tenures)
     }
 
-    pub(crate) fn put(&mut self, t: u64, record: &NewRecord, placement: Placement) {
+    /// A user record that was put: alone, or as one of an aggregate.
+    pub(crate) fn put(
+        &mut self,
+        t: u64,
+        record: &NewRecord,
+        placement: Placement,
+        sub_sequence: u64,
+    ) {
         let seq = placement.sequence_number.to_string();
         self.puts.push(Put {
             t,
             shard: placement.shard.to_string(),
-            place: Place::parse(&seq, 0).expect("the stream gives out numbers"),
+            place: Place::parse(&seq, sub_sequence).expect("the stream gives out numbers"),
             key: record.partition_key.to_string(),
             digest: String::from_utf8_lossy(&record.data).into_owned(),
         });

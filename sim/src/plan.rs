@@ -71,11 +71,13 @@ pub enum Family {
     Brownouts,
     /// Workers subscribe to their shards, all of them or every second one.
     FanOut,
+    /// Producers put several user records into one Kinesis record.
+    Aggregates,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Kills,
         Self::Crashes,
         Self::Pauses,
@@ -101,6 +103,7 @@ impl Family {
         Self::Starts,
         Self::Brownouts,
         Self::FanOut,
+        Self::Aggregates,
     ];
 
     /// How many runs in a million have it, if those with it are drawn apart: what is usual is drawn
@@ -108,7 +111,12 @@ impl Family {
     fn rarity(self) -> Option<u32> {
         let is_rare = matches!(
             self,
-            Self::Hangs | Self::TableGone | Self::Retention | Self::Starts | Self::Brownouts
+            Self::Hangs
+                | Self::TableGone
+                | Self::Retention
+                | Self::Starts
+                | Self::Brownouts
+                | Self::Aggregates
         );
         if self == Self::FanOut { Some(500_000) } else { is_rare.then_some(250_000) }
     }

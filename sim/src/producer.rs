@@ -1,12 +1,17 @@
 //! Puts records to the stream, and writes down where they went.
 
+mod aggregate;
+mod packing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use shardwise_local::stream::{NewRecord, Shard};
 
+use self::packing::Packer;
 use crate::dice::Dice;
+use crate::plan::Family;
 use crate::world::{STREAM, World};
 
 /// Between two puts, on average.
@@ -20,6 +25,7 @@ pub(crate) async fn produce(world: Arc<World>, until: Duration) {
         return;
     }
     let mut dice = Dice::new(world.plan.seed, "producer");
+    let mut packer = world.plan.has(Family::Aggregates).then(|| Packer::new(&world));
     let mut number = 0_u64;
     while world.now() < until {
         let usual = world.plan.records_per_second as usize / 2;
@@ -38,7 +44,10 @@ pub(crate) async fn produce(world: Arc<World>, until: Duration) {
                 }
             })
             .collect();
-        put(&world, records);
+        match &mut packer {
+            Some(packer) => packer.put(&world, records),
+            None => put(&world, records),
+        }
         let pause = dice.between(EVERY / 2, EVERY * 3 / 2);
         tokio::time::sleep(pause).await;
     }
@@ -65,6 +74,6 @@ fn put(world: &World, records: Vec<NewRecord>) {
     let placed = placed.expect("the stream is there, and takes what is small");
     for (record, placement) in records.iter().zip(placed) {
         let placement = placement.expect("no limit is kept");
-        state.journal.put(t, record, placement);
+        state.journal.put(t, record, placement, 0);
     }
 }

@@ -9,7 +9,7 @@ use shardwise_sim::run::{Outcome, run};
 use shardwise_sim::tally::Tally;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 51] = [
+const FAULTS: [&str; 54] = [
     "hand: row deleted",
     "hand: row with an unknown attribute",
     "hand: row without hash keys",
@@ -31,6 +31,9 @@ const FAULTS: [&str; 51] = [
     "processor: panics",
     "processor: prepared checkpoint",
     "processor: slow call",
+    "processor: starts inside an aggregate",
+    "producer: aggregate",
+    "producer: aggregate for a shard that was split",
     "reshard: merge",
     "reshard: split",
     "retention: records lost unread",

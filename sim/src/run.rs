@@ -1,11 +1,12 @@
 //! One run: chaos, healing, quiet, the end; then the referee's verdict.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shardwise::InitialPosition;
 use shardwise_local::stream::{Capacity, Limits, Settings, Streams};
-use shardwise_referee::{Journals, Terms, Verdict, judge};
+use shardwise_referee::{Event, Journals, Place, Terms, Verdict, judge};
 use tokio::sync::mpsc;
 
 use crate::nemesis::Nemesis;
@@ -112,11 +113,31 @@ fn finish(world: Arc<World>) -> Outcome {
         InitialPosition::AtTimestamp(_) => "start: AT_TIMESTAMP",
     };
     state.tally.count(begun);
+    state.tally.add("processor: starts inside an aggregate", starts_inside(&journals));
     let verdict = judge(&journals);
     let trace_hash = state.trace.hash();
     let lines = state.trace.into_lines();
     let (tally, marks) = (state.tally, state.marks);
     Outcome { plan, verdict, journals, orders_left, tally, marks, trace_hash, lines }
+}
+
+/// How many processors began behind a user record of an aggregate that has more of them.
+fn starts_inside(journals: &Journals) -> u64 {
+    let places: HashSet<&Place> = journals.puts.iter().map(|put| &put.place).collect();
+    let is_inside = |event: &&Event| match event {
+        Event::Start { place: Place::At(number, sub_sequence), .. } => {
+            places.contains(&Place::At(*number, sub_sequence + 1))
+        }
+        Event::Start { .. }
+        | Event::Hand { .. }
+        | Event::Ask { .. }
+        | Event::Answer { .. }
+        | Event::Prepare { .. }
+        | Event::Prepared { .. }
+        | Event::End { .. }
+        | Event::Done { .. } => false,
+    };
+    journals.hand_overs.iter().flatten().filter(is_inside).count() as u64
 }
 
 fn terms(plan: &Plan) -> Terms {

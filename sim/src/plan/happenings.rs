@@ -5,6 +5,16 @@ use std::time::Duration;
 use super::{BEGIN, Family, Happening, Plan, millis, secs};
 use crate::dice::Dice;
 
+fn draw_hand(dice: &mut Dice, with_old_rows: bool) -> Happening {
+    let pick = dice.below(1 << 20) as u32;
+    match dice.below(4) {
+        0 => Happening::DeleteRow { pick },
+        1 => Happening::ForeignRows,
+        2 if with_old_rows => Happening::OldRow { pick },
+        _ => Happening::MarkRow { pick },
+    }
+}
+
 impl Plan {
     pub(super) fn draw_happenings(&mut self) {
         let f = self.knobs.failover;
@@ -63,15 +73,9 @@ impl Plan {
         draw(Family::TableGone, 2, &mut |dice| Happening::TableGone {
             lasts: dice.between(f / 2, 6 * f),
         });
-        draw(Family::Hands, 6, &mut |dice| {
-            let pick = dice.below(1 << 20) as u32;
-            match dice.below(4) {
-                0 => Happening::DeleteRow { pick },
-                1 => Happening::ForeignRows,
-                2 => Happening::OldRow { pick },
-                _ => Happening::MarkRow { pick },
-            }
-        });
+        // Without its hash keys a shard keeps what its producer sends again elsewhere (ADR 12).
+        let with_old_rows = !self.has(Family::Aggregates);
+        draw(Family::Hands, 6, &mut |dice| draw_hand(dice, with_old_rows));
         all.extend(self.draw_storm(latest));
         all.extend(self.draw_brownouts(latest));
         all.extend(self.late_workers());
