@@ -33,7 +33,7 @@ cargo xtask COMMAND
   conformance   the conformance suite, and the page of its results
   demo [...]    the main job on the local endpoints; checks its own result (demo --help)
   chaos [...]   real daemons and children under faults, judged (chaos --help)
-  bench [...]   the figures: records a second, CPU, memory, time to the first record
+  bench [...]   the figures: first record, throughput, latency, memory (which: `bench latency`)
   sim [...]     simulated workers under seeded faults (sim --help)
   fuzz [...]    what reads bytes from outside, under inputs by chance (fuzz --help)
   mutants [...] the code with one rule broken, in many ways: the simulation must notice each;
