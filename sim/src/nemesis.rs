@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shardwise::config::{Retrieval, StreamConsumer};
 use shardwise::row::{Item, Value};
-use shardwise::{Config, Stopped, Stopper, StreamName, Worker, WorkerError, WorkerId};
+use shardwise::{Budget, Config, Stopped, Stopper, StreamName, Worker, WorkerError, WorkerId};
 use shardwise_local::stream::{Shard, ShardFilter};
 use shardwise_referee::WorkerEvent;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use crate::node::{Brownout, Node};
 use crate::plan::{Family, FanOut, Happening};
 use crate::ports;
 use crate::processor::Processor;
-use crate::producer::put_to_shard;
+use crate::producer::{put_load, put_to_shard};
 use crate::world::{STREAM, World};
 
 /// How long a worker that could not start waits before it is started again.
@@ -89,9 +89,10 @@ impl Nemesis {
         let ports = ports::of(&self.world, &node, &config);
         let seed = self.dice.below(usize::MAX) as u64;
         let worker = Worker::new(config, ports, seed);
-        let worker = worker.expect("a plan's settings are allowed");
+        let budget = Budget::new(self.world.plan.knobs.byte_budget);
+        let worker = worker.expect("a plan's settings are allowed").with_budget(budget.clone());
         let stopper = worker.stopper();
-        node.show(worker.board());
+        node.show(worker.board(), budget);
         let (world, living) = (Arc::clone(&self.world), Arc::clone(&node));
         let run = worker.run(move |shard| Box::new(Processor::new(&world, &living, shard)));
         let run = self.runs.spawn(async move { (slot, life, run.await) });
@@ -232,9 +233,8 @@ impl Nemesis {
                 self.world.mark(&self.slots[*worker].node.name, "node: date jumps");
             }
             Happening::TableGone { lasts } => {
-                let mut state = self.world.state();
-                state.table_gone_until = now + *lasts;
-                state.mark(now, "all", "table: gone");
+                self.world.state().table_gone_until = now + *lasts;
+                self.world.mark("all", "table: gone");
             }
             Happening::Split { pick } => self.split(*pick),
             Happening::Merge { pick } => self.merge(*pick),
@@ -259,9 +259,10 @@ impl Nemesis {
                 self.world.state().orders.add(*worker, *call, *fault, *times);
             }
             Happening::Put { pick, records } => {
-                let open = self.shards(ShardFilter::AtLatest);
-                let shard = &open[*pick as usize % open.len()];
-                put_to_shard(&self.world, shard, *records);
+                put_to_shard(&self.world, &self.open_shard(*pick), *records);
+            }
+            Happening::PutLoad { pick, load } => {
+                put_load(&self.world, &self.open_shard(*pick), *load);
             }
         }
     }
@@ -393,9 +394,13 @@ impl Nemesis {
         listed.map(|page| page.shards).unwrap_or_default()
     }
 
+    fn open_shard(&self, pick: u32) -> Shard {
+        let mut open = self.shards(ShardFilter::AtLatest);
+        open.swap_remove(pick as usize % open.len())
+    }
+
     fn split(&mut self, pick: u32) {
-        let open = self.shards(ShardFilter::AtLatest);
-        let shard = &open[pick as usize % open.len()];
+        let shard = self.open_shard(pick);
         let range = shard.hash_key_range;
         let middle = range.start + (range.end - range.start) / 2 + 1;
         let before = self.shards(ShardFilter::FromTrimHorizon);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shardwise::{Board, Clock, LeaseKey, ShardId, Time, Timestamp};
+use shardwise::{Board, Budget, Clock, LeaseKey, ShardId, Time, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -39,6 +39,8 @@ pub(crate) struct Node {
     cut: Mutex<Cut>,
     /// What its worker says of itself.
     board: OnceLock<Board>,
+    /// The bytes that its worker may have.
+    budget: OnceLock<Budget>,
 }
 
 /// Until when a node is cut off.
@@ -96,6 +98,7 @@ impl Node {
             date_off_millis: Mutex::new(0),
             cut: Mutex::default(),
             board: OnceLock::new(),
+            budget: OnceLock::new(),
         })
     }
 
@@ -199,8 +202,14 @@ impl Node {
         lock(&self.cut).stream <= self.start.elapsed()
     }
 
-    pub(crate) fn show(&self, board: Board) {
+    pub(crate) fn show(&self, board: Board, budget: Budget) {
         self.board.get_or_init(|| board);
+        self.budget.get_or_init(|| budget);
+    }
+
+    /// How much its worker has of its byte budget.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.budget.get().map_or(0, Budget::used)
     }
 
     /// Whether its worker says that a shard's processor is busy with one call.

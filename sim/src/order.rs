@@ -24,6 +24,9 @@ pub enum Fault {
     /// A read of the stream has neither an iterator nor children in its answer; an event has
     /// neither a continuation nor children.
     NoEnd,
+    /// A read or an event has no records, though there may be some, and says that it is so many
+    /// milliseconds behind.
+    Empty(u64),
     /// A subscription ends, as after five minutes.
     Ends,
     /// A subscription is silent from then on.
@@ -32,6 +35,8 @@ pub enum Fault {
     InUse,
     /// A list of shards has each shard twice.
     Doubled,
+    /// A list of shards has children before their parents.
+    Backwards,
     /// A list of shards is as it was before the last reshard.
     Old,
     /// The processor fails, and wants the same again.

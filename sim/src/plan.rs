@@ -328,6 +328,23 @@ pub enum Happening {
     Fault { worker: usize, call: Call, fault: Fault, times: Option<u32> },
     /// Records are put to one open shard. Only in scenarios.
     Put { pick: u32, records: u32 },
+    /// As much as can be is put to one open shard. Only in scenarios.
+    PutLoad { pick: u32, load: Load },
+}
+
+/// The largest that a producer can put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// A record of 10 MiB.
+    Largest,
+    /// So many small records at one moment.
+    Records(u32),
+    /// One record of so many small user records.
+    Aggregate(u32),
+    /// One record of `count` user records without data, whose one key has `key_bytes`: more than
+    /// any client should take it for.
+    #[expect(missing_docs, reason = "the fields are told above")]
+    Bomb { key_bytes: usize, count: u32 },
 }
 
 /// When the workers come to a stream that has records already.

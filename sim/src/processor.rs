@@ -10,6 +10,7 @@ use shardwise::{
 };
 use shardwise_referee::{Event, Handed, Place, Why};
 
+use crate::journal::digest;
 use crate::node::Node;
 use crate::order::Fault;
 use crate::plan::Habits;
@@ -53,7 +54,9 @@ impl End {
             | Fault::Expired
             | Fault::NotFound
             | Fault::NoEnd
+            | Fault::Empty(_)
             | Fault::Doubled
+            | Fault::Backwards
             | Fault::Ends
             | Fault::Silent
             | Fault::InUse
@@ -270,12 +273,11 @@ impl RecordProcessor for Processor {
 
     async fn process_records(&mut self, input: &ProcessRecords<'_>) -> Result<(), ProcessorError> {
         // No await before this: the deadline of the lease was looked at a moment ago.
-        let handed = |record: &Record| Handed {
-            place: place_of(record),
-            digest: String::from_utf8_lossy(&record.data).into_owned(),
-        };
+        let handed =
+            |record: &Record| Handed { place: place_of(record), digest: digest(&record.data) };
         let records = input.records.iter().map(handed).collect();
         self.note(Event::Hand { t: self.world.t(), tenure: self.tenure.clone(), records });
+        self.world.state().note_bytes(self.node.used_bytes());
         self.world.passes(&self.node, Call::Process, Edge::Before).await;
         let end = self.work(Call::Process).await;
         if end != End::Well {

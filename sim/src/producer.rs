@@ -1,6 +1,7 @@
 //! Puts records to the stream, and writes down where they went.
 
 mod aggregate;
+mod loads;
 mod packing;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use shardwise_local::stream::{NewRecord, Shard};
 
+pub(crate) use self::loads::put_load;
 use self::packing::Packer;
 use crate::dice::Dice;
 use crate::plan::Family;

@@ -36,6 +36,9 @@ pub struct Outcome {
     pub tally: Tally,
     /// When it happened, and to whom.
     pub marks: Vec<Mark>,
+    /// The most bytes that a worker ever had of records that it had not processed yet, as its
+    /// byte budget counts them.
+    pub bytes_most: usize,
     /// The hash of everything that happened, in order.
     pub trace_hash: u64,
     /// Everything that happened, if it was asked for.
@@ -117,8 +120,8 @@ fn finish(world: Arc<World>) -> Outcome {
     let verdict = judge(&journals);
     let trace_hash = state.trace.hash();
     let lines = state.trace.into_lines();
-    let (tally, marks) = (state.tally, state.marks);
-    Outcome { plan, verdict, journals, orders_left, tally, marks, trace_hash, lines }
+    let (tally, marks, bytes_most) = (state.tally, state.marks, state.bytes_most);
+    Outcome { plan, verdict, journals, orders_left, tally, marks, bytes_most, trace_hash, lines }
 }
 
 /// How many processors began behind a user record of an aggregate that has more of them.

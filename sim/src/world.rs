@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) shards: BTreeMap<ShardId, (Shard, Option<Timestamp>)>,
     /// Until when there is no lease table.
     pub(crate) table_gone_until: Duration,
+    /// The most bytes that a worker ever had of records that it had not processed yet.
+    pub(crate) bytes_most: usize,
     /// How often the edges were reached where a sweep's workers are to die.
     hits: BTreeMap<(Call, Edge), u32>,
 }
@@ -97,6 +99,7 @@ impl World {
             before_reshard: None,
             shards: BTreeMap::new(),
             table_gone_until: Duration::ZERO,
+            bytes_most: 0,
             hits: BTreeMap::new(),
         };
         Arc::new(Self {
@@ -232,6 +235,11 @@ impl State {
                 known.1.get_or_insert(now);
             }
         }
+    }
+
+    /// Notes how many bytes a worker has of its byte budget.
+    pub(crate) fn note_bytes(&mut self, used: usize) {
+        self.bytes_most = self.bytes_most.max(used);
     }
 
     /// The list as it was before the last reshard, if that was a moment ago.

@@ -28,8 +28,8 @@ pub(crate) struct NodeStream {
 /// How an answer to a read is made wrong.
 #[derive(Clone, Copy)]
 enum Wrong {
-    /// No records, though there may be some.
-    Empty,
+    /// No records, though there may be some; so many milliseconds behind.
+    Empty(u64),
     /// Neither an iterator nor children.
     NoEnd,
     /// Children, and an iterator as well.
@@ -106,7 +106,7 @@ impl NodeStream {
         let rate = self.world.plan.rates.malformed;
         self.happens(rate, "stream: malformed answer").then(|| {
             let mut state = self.world.state();
-            *state.dice.stream.pick(&[Wrong::Empty, Wrong::NoEnd, Wrong::TwoEnds])
+            *state.dice.stream.pick(&[Wrong::Empty(9), Wrong::NoEnd, Wrong::TwoEnds])
         })
     }
 
@@ -144,9 +144,13 @@ impl Obstacle {
             Fault::Expired => Self::Refused(KinesisError::Expired),
             Fault::NotFound => Self::Refused(KinesisError::NotFound("as ordered".to_owned())),
             Fault::InUse => Self::Refused(KinesisError::InUse("as ordered".to_owned())),
-            Fault::NoEnd | Fault::Doubled | Fault::Old | Fault::Ends | Fault::Silent => {
-                return None;
-            }
+            Fault::NoEnd
+            | Fault::Empty(_)
+            | Fault::Doubled
+            | Fault::Backwards
+            | Fault::Old
+            | Fault::Ends
+            | Fault::Silent => return None,
             Fault::Late(_) | Fault::Slow(_) | Fault::Retry | Fault::Restart | Fault::Panic => {
                 panic!("{fault:?} is no fault of the stream")
             }
@@ -172,6 +176,7 @@ impl Kinesis for NodeStream {
         let ordered = self.ordered(Call::ListShards);
         let wrong = match ordered {
             Some(Fault::Doubled) => Some(WrongList::Doubled),
+            Some(Fault::Backwards) => Some(WrongList::Backwards),
             Some(Fault::Old) => Some(WrongList::Old),
             Some(_) | None => self.draw_wrong_list(),
         };
@@ -231,6 +236,7 @@ impl Kinesis for NodeStream {
         let ordered = self.ordered(Call::Records);
         let wrong = match ordered {
             Some(Fault::NoEnd) => Some(Wrong::NoEnd),
+            Some(Fault::Empty(millis)) => Some(Wrong::Empty(millis)),
             Some(_) | None => self.draw_wrong_answer(),
         };
         let not_found = self.happens(rates.not_found, "stream: not found");
@@ -241,16 +247,16 @@ impl Kinesis for NodeStream {
             if not_found {
                 return Err(KinesisError::NotFound("a shard".to_owned()));
             }
-            if matches!(wrong, Some(Wrong::Empty)) {
+            if let Some(Wrong::Empty(millis)) = wrong {
                 let (records, children) = (Vec::new(), Vec::new());
                 let next = Some(at.clone());
-                return Ok(Answer { records, millis_behind_latest: Some(9), next, children });
+                return Ok(Answer { records, millis_behind_latest: Some(millis), next, children });
             }
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let batch = state.streams.records(&at.0, limit, date).map_err(error)?;
             let mut answer = answer(batch)?;
             match wrong {
-                None | Some(Wrong::Empty) => {}
+                None | Some(Wrong::Empty(_)) => {}
                 Some(Wrong::NoEnd) => (answer.next, answer.children) = (None, Vec::new()),
                 Some(Wrong::TwoEnds) if answer.next.is_none() => answer.next = Some(at.clone()),
                 Some(Wrong::TwoEnds) => {}

@@ -30,6 +30,8 @@ enum Wrong {
     InUse,
     /// The next event has neither a continuation nor children.
     NoEnd,
+    /// An event without records, though there may be some, that is so many milliseconds behind.
+    Empty(u64),
 }
 
 impl NodeStream {
@@ -97,6 +99,7 @@ impl Followed {
             Some(Fault::Lost) => Some(Wrong::Cut),
             Some(Fault::InUse) => Some(Wrong::InUse),
             Some(Fault::NoEnd) => Some(Wrong::NoEnd),
+            Some(Fault::Empty(millis)) => Some(Wrong::Empty(millis)),
             Some(fault) => panic!("{fault:?} is no fault of a subscription"),
             None => self.stream.draw_wrong_event(),
         };
@@ -106,6 +109,7 @@ impl Followed {
             Some(Wrong::Cut) => Err(KinesisError::Unanswered("cut".into())),
             Some(Wrong::InUse) => Err(KinesisError::InUse("taken over".to_owned())),
             Some(Wrong::NoEnd) => self.pushed().await.map(|event| event.map(without_end)),
+            Some(Wrong::Empty(millis)) => Ok(Some(self.empty(millis).await)),
             None => self.pushed().await.map(|event| event.map(|event| self.as_sent(event))),
         };
         let NodeStream { world, node } = &self.stream;
@@ -130,6 +134,15 @@ impl Followed {
             Some(continuation) => SubscriptionEvent { continuation: Some(continuation), ..event },
             None => without_end(event),
         }
+    }
+
+    /// An event that brings nothing, where the last one was.
+    async fn empty(&self, millis_behind_latest: u64) -> SubscriptionEvent {
+        tokio::time::sleep(propagation(&self.stream.world)).await;
+        let continuation = self.continuation;
+        assert!(continuation.is_some(), "a subscription's first event cannot be empty by order");
+        let (records, child_shards) = (Vec::new(), Vec::new());
+        SubscriptionEvent { records, continuation, millis_behind_latest, child_shards }
     }
 
     /// What the service pushes, once it has something to say and its way is open.

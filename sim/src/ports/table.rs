@@ -63,7 +63,9 @@ impl Fate {
             Fault::Expired
             | Fault::NotFound
             | Fault::NoEnd
+            | Fault::Empty(_)
             | Fault::Doubled
+            | Fault::Backwards
             | Fault::Old
             | Fault::Retry
             | Fault::Restart

@@ -1,6 +1,8 @@
 //! Aggregates as the Kinesis Producer Library writes them, by a coding of their own: the library
 //! that takes them apart has no part in it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use shardwise_local::stream::NewRecord;
@@ -26,7 +28,7 @@ pub(super) fn encode(records: &[NewRecord]) -> Bytes {
         let mut entry = Vec::new();
         number(&mut entry, PARTITION_KEY_INDEX, partition_keys.index(&record.partition_key));
         if let Some(key) = record.explicit_hash_key {
-            number(&mut entry, HASH_KEY_INDEX, hash_keys.index(&key.to_string()));
+            number(&mut entry, HASH_KEY_INDEX, hash_keys.index(&key.to_string().into()));
         }
         bytes(&mut entry, DATA, &record.data);
         bytes(&mut entries, RECORD, &entry);
@@ -40,12 +42,14 @@ pub(super) fn encode(records: &[NewRecord]) -> Bytes {
 
 /// Keys by their places, each of them once.
 #[derive(Default)]
-struct Table(Vec<String>);
+struct Table(Vec<Arc<str>>);
 
 impl Table {
-    fn index(&mut self, key: &str) -> usize {
-        self.0.iter().position(|known| known == key).unwrap_or_else(|| {
-            self.0.push(key.to_owned());
+    fn index(&mut self, key: &Arc<str>) -> usize {
+        // Long keys that many records share are not compared letter by letter.
+        let is_key = |known: &Arc<str>| Arc::ptr_eq(known, key) || known == key;
+        self.0.iter().position(is_key).unwrap_or_else(|| {
+            self.0.push(Arc::clone(key));
             self.0.len() - 1
         })
     }
