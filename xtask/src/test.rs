@@ -22,11 +22,12 @@ struct Group {
     run: fn(&Tree) -> Result<Counts, Failure>,
 }
 
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 9] = [
     Group { name: "rust", title: "tests in Rust", run: rust },
     Group { name: "fuzz", title: "readers of bytes from outside, fuzzed", run: fuzz::gate },
     Group { name: "sim", title: "simulated workers under faults", run: sim::gate },
     Group { name: "npm", title: "the npm package's tests", run: npm_package },
+    Group { name: "aggregates", title: "aggregates, by packages of others", run: aggregates },
     Group { name: "clients", title: "the local endpoints, by boto3 and the JS SDK", run: clients },
     Group {
         name: "conformance",
@@ -92,6 +93,22 @@ fn clients(tree: &Tree) -> Result<Counts, Failure> {
         against(tree.command(python).args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]));
     let sdk = against(tree.command("node").args(["--test", "sdk.test.mjs"]));
     step::both(boto3, sdk)
+}
+
+fn aggregates(tree: &Tree) -> Result<Counts, Failure> {
+    succeed(&mut tree.cargo(&["build", "--workspace", "--locked", "--example", "user_records"]))?;
+    let tests = "crates/core/tests/aggregates";
+    let directory = npm::install(tree, &[tests], "aggregates")?;
+    let requirements = tree.root.join(tests).join("requirements.txt");
+    let python = python::virtual_environment(tree, "aggregates", &requirements)?;
+    let user_records = tree.built("debug", "examples/user_records");
+    let with_ours = |command: &mut Command| {
+        run_tests(command.current_dir(&directory).env("USER_RECORDS", &user_records))
+    };
+    let pypi =
+        with_ours(tree.command(python).args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]));
+    let npm = with_ours(tree.command("node").args(["--test", "aggregates.test.mjs"]));
+    step::both(pypi, npm)
 }
 
 fn peers(tree: &Tree) -> Result<Counts, Failure> {
