@@ -16,6 +16,7 @@ pub mod frames;
 pub mod id;
 pub mod leader;
 pub mod lease;
+pub mod metrics;
 pub mod multilang;
 pub mod pacing;
 pub mod properties;

@@ -94,6 +94,10 @@ pub struct Plan {
     pub expired: usize,
     /// How far the share is above what this worker may hold.
     pub spillover: usize,
+    /// How many leases this worker is short of its share.
+    pub needed: usize,
+    /// Leases that are free, and whose rows have not changed for long.
+    pub very_old: usize,
 }
 
 /// How many failover times a lease waits before it is taken by anyone who has room.
@@ -116,6 +120,9 @@ pub fn plan(
     now: Time,
 ) -> Plan {
     let fleet = Fleet::count(leases, sightings, me, config, now);
+    let limit = config.failover_time * VERY_OLD;
+    let waits_long = |lease: &&Lease| sightings.unchanged_for(&lease.key, now) > limit;
+    let needed = fleet.share().saturating_sub(fleet.held[me].len());
     let mut plan = Plan {
         take: Vec::new(),
         is_theft: false,
@@ -123,9 +130,9 @@ pub fn plan(
         workers: fleet.held.len(),
         expired: fleet.available.iter().filter(|lease| lease.holder().is_some()).count(),
         spillover: fleet.share().saturating_sub(config.max_leases),
+        needed,
+        very_old: fleet.available.iter().copied().filter(waits_long).count(),
     };
-    let mine = fleet.held[me].len();
-    let needed = plan.target.saturating_sub(mine);
     let room = config.max_leases.saturating_sub(unfinished(&fleet.held[me]));
     let draw = |from: Vec<&Lease>, n: usize, rng: &mut Rng| pick(from, n, room, rng);
 
@@ -133,8 +140,6 @@ pub fn plan(
         Round::Light => plan.take = draw(fleet.available, needed, rng),
         Round::Full => {
             if config.priority_assignment {
-                let limit = config.failover_time * VERY_OLD;
-                let waits_long = |lease: &&Lease| sightings.unchanged_for(&lease.key, now) > limit;
                 let very_old = fleet.available.iter().copied().filter(waits_long).collect();
                 plan.take = draw(very_old, usize::MAX, rng);
                 if !plan.take.is_empty() {
