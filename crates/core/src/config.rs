@@ -23,6 +23,9 @@ pub struct Config {
     pub application_name: String,
     /// The stream to process. Property: `streamName`.
     pub stream_name: StreamName,
+    /// Whether metrics of reads have the dimension `StreamId`, as KCL's have where the stream is
+    /// given by its ARN. Default: no. Property: `streamArn` in place of `streamName`.
+    pub stream_is_by_arn: bool,
     /// This worker; unique among live workers. Property: `workerId`.
     pub worker_id: WorkerId,
     /// Where a shard without a checkpoint starts. Default: LATEST, as KCL. That is the tip at which
@@ -341,6 +344,7 @@ impl Config {
             },
             application_name,
             stream_name,
+            stream_is_by_arn: false,
             worker_id,
             initial_position: InitialPosition::default(),
             lease: LeaseConfig::default(),

@@ -1,5 +1,7 @@
 //! The ports over the AWS SDK. Nothing is decided here: calls move data.
 
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
 mod credentials;
 mod frames;
 mod kinesis;
@@ -13,11 +15,14 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
 use shardwise_core::config::Config;
 use shardwise_core::credentials::Provider;
 use tracing::info;
 
+#[cfg(feature = "cloudwatch")]
+pub use self::cloudwatch::{cloudwatch, is_only_cloudwatch_at_aws};
 pub use self::credentials::NoCredentials;
 use crate::clock::SystemClock;
 use crate::error::with_causes;
@@ -97,8 +102,8 @@ pub enum ConnectError {
 ///
 /// No region, or no provider that has credentials; the text names where was looked.
 pub async fn connect(settings: &Settings, config: &Config) -> Result<Ports, ConnectError> {
-    let kinesis = load(KINESIS, &settings.kinesis).await?;
-    let dynamodb = load(DYNAMODB, &settings.dynamodb).await?;
+    let kinesis = connected(KINESIS, &settings.kinesis).await?;
+    let dynamodb = connected(DYNAMODB, &settings.dynamodb).await?;
     let (kinesis, table) = over(&kinesis, &dynamodb, config);
     Ok(Ports { kinesis, table, clock: Arc::new(SystemClock::start()) })
 }
@@ -150,17 +155,30 @@ fn endpoint(service: &str, config: &SdkConfig) -> Option<String> {
     of_service.or_else(|| config.endpoint_url().map(ToOwned::to_owned))
 }
 
-async fn load(name: &'static str, service: &Service) -> Result<SdkConfig, ConnectError> {
-    let region = match &service.region {
-        Some(region) => Region::new(region.clone()),
+async fn region(service: &Service) -> Result<Region, ConnectError> {
+    match &service.region {
+        Some(region) => Ok(Region::new(region.clone())),
         None => {
             let default = RegionProviderChain::default_provider();
-            default.region().await.ok_or(ConnectError::NoRegion)?
+            default.region().await.ok_or(ConnectError::NoRegion)
         }
-    };
+    }
+}
+
+async fn connected(name: &'static str, service: &Service) -> Result<SdkConfig, ConnectError> {
+    let region = region(service).await?;
     let credentials = credentials::find(&service.credentials, &region)
         .await
         .map_err(|source| ConnectError::NoCredentials { service: name, source })?;
+    Ok(load(name, service, region, credentials).await)
+}
+
+async fn load(
+    name: &'static str,
+    service: &Service,
+    region: Region,
+    credentials: SharedCredentialsProvider,
+) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region)
         .credentials_provider(credentials);
@@ -169,7 +187,7 @@ async fn load(name: &'static str, service: &Service) -> Result<SdkConfig, Connec
     }
     let config = loader.load().await;
     info!(service = name, place = place(name, &config), "AWS client");
-    Ok(config)
+    config
 }
 
 /// Error codes that say the credentials are wrong or not sufficient.

@@ -12,6 +12,7 @@ use shardwise_core::budget::Budget;
 use shardwise_core::config::{Config, OnFailure};
 use shardwise_core::consumer::{Call, ConsumerState, Event, Failure};
 use shardwise_core::id::{LeaseKey, ShardId};
+use shardwise_core::metrics::catalogue as c;
 use shardwise_core::row::{self, Row};
 use shardwise_core::sequence::Checkpoint;
 use shardwise_core::shard::HashKeyRange;
@@ -24,6 +25,7 @@ pub(crate) use self::signal::Signal;
 use crate::clock::within;
 use crate::decoder::Decoder;
 use crate::kinesis::Position;
+use crate::metrics::Metrics;
 use crate::parents;
 use crate::processor::{
     Checkpointer, Initialize, ProcessRecords, ProcessorError, ProcessorFactory, RecordProcessor,
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     /// As whom shards are subscribed to; none where they are polled.
     pub(crate) registration: Option<Arc<Registration>>,
+    pub(crate) metrics: Metrics,
 }
 
 pub(crate) struct Consumer {
@@ -232,7 +235,8 @@ impl Consumer {
         });
         let work = self.work.as_mut().expect("it was set on the line above");
         let call = work.processor.initialize(&input);
-        supervised(&self.shared, &self.key, call, &work.checkpointer).await
+        let timer = Some(&c::INITIALIZE_TIME);
+        supervised(&self.shared, &self.key, timer, call, &work.checkpointer).await
     }
 
     /// Makes one of the calls that end a tenure.
@@ -241,15 +245,16 @@ impl Consumer {
         let (processor, checkpointer) = (&mut work.processor, &work.checkpointer);
         let shared = &self.shared;
         work.reader = None;
+        let timer = Some(&c::SHUTDOWN_TIME);
         match call {
             Call::ShutdownRequested => {
                 let call = processor.shutdown_requested(checkpointer);
-                supervised(shared, &self.key, call, checkpointer).await
+                supervised(shared, &self.key, None, call, checkpointer).await
             }
             Call::ShardEnded => {
                 checkpointer.reach_end();
                 let call = processor.shard_ended(checkpointer);
-                let result = supervised(shared, &self.key, call, checkpointer).await;
+                let result = supervised(shared, &self.key, timer, call, checkpointer).await;
                 if checkpointer.is_at_end() {
                     info!(shard = %self.shard, error = ?result.err(), "shard is done");
                     return Ok(());
@@ -261,7 +266,8 @@ impl Consumer {
                 })
             }
             Call::LeaseLost => {
-                supervised(shared, &self.key, processor.lease_lost(), checkpointer).await
+                let call = processor.lease_lost();
+                supervised(shared, &self.key, timer, call, checkpointer).await
             }
             Call::Initialize => Ok(()),
         }
@@ -301,6 +307,14 @@ impl Consumer {
         };
         match fetched {
             Fetched::Batch(batch) => self.hand_over(batch, 1).await,
+            Fetched::Nothing(millis_behind_latest) => {
+                // What fails again and again has not got on by that.
+                if self.failures == 0 {
+                    self.shared.board.succeeded(&self.key);
+                }
+                self.shared.metrics.processed_nothing(&self.shard, millis_behind_latest);
+                Event::CallSucceeded
+            }
             Fetched::End(children) => self.prepare_end(&children).await,
         }
     }
@@ -325,7 +339,9 @@ impl Consumer {
         };
         self.shared.board.delivered(&self.key, batch.records.len());
         let call = work.processor.process_records(&input);
-        let result = supervised(&self.shared, &self.key, call, &work.checkpointer).await;
+        let (timer, began) = (Some(&c::PROCESS_RECORDS_TIME), self.shared.ports.clock.now());
+        let result = supervised(&self.shared, &self.key, timer, call, &work.checkpointer).await;
+        self.shared.metrics.processed(&self.shard, &input, began, result.is_ok());
         let skip = self.shared.config.processor.on_failure == OnFailure::Skip;
         let event = self.judge("processRecords", result);
         let Some(work) = &mut self.work else { return event };

@@ -14,6 +14,7 @@ mod decoder;
 mod error;
 pub mod kinesis;
 pub mod lease_table;
+pub mod metrics;
 mod parents;
 mod processor;
 mod retrieval;

@@ -33,6 +33,8 @@ use crate::kinesis::{Position, Record};
 pub(crate) enum Fetched {
     /// Records; none only if empty batches are asked for.
     Batch(Batch),
+    /// Nothing new, and how far behind the tip that was.
+    Nothing(Option<u64>),
     /// The shard is read to its end; the shards that follow it.
     End(Vec<ChildShard>),
 }

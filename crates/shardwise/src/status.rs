@@ -27,6 +27,11 @@ pub struct ShardStatus {
     pub fetch_failing: Option<Failing>,
     /// Since when the processor, or a decoder, has been busy with one call.
     pub busy_since: Option<Timestamp>,
+    /// When the processor last got on: a call that succeeded, or a read without records. Before the
+    /// first time, when its parents' end let it begin.
+    pub processed_at: Timestamp,
+    /// When the shard was last read. Before the first time, as `processed_at`.
+    pub read_at: Timestamp,
 }
 
 /// What fails, how often in a row, and since when.
@@ -59,6 +64,7 @@ impl Board {
     }
 
     pub(crate) fn begin(&self, key: &LeaseKey, checkpoint: Checkpoint) {
+        let now = (self.date)();
         let status = ShardStatus {
             state: ConsumerState::WaitingOnParentShards,
             checkpoint,
@@ -68,6 +74,8 @@ impl Board {
             failing: None,
             fetch_failing: None,
             busy_since: None,
+            processed_at: now,
+            read_at: now,
         };
         self.with(|shards| shards.insert(key.clone(), status));
     }
@@ -77,13 +85,21 @@ impl Board {
     }
 
     pub(crate) fn state(&self, key: &LeaseKey, state: ConsumerState) {
-        self.change(key, |status| status.state = state);
+        let now = (self.date)();
+        self.change(key, |status| {
+            if status.state == ConsumerState::WaitingOnParentShards {
+                (status.processed_at, status.read_at) = (now, now);
+            }
+            status.state = state;
+        });
     }
 
     pub(crate) fn fetched(&self, key: &LeaseKey, millis_behind_latest: Option<u64>) {
+        let now = (self.date)();
         self.change(key, |status| {
             status.millis_behind_latest = millis_behind_latest;
             status.fetch_failing = None;
+            status.read_at = now;
         });
     }
 
@@ -117,7 +133,11 @@ impl Board {
     }
 
     pub(crate) fn succeeded(&self, key: &LeaseKey) {
-        self.change(key, |status| status.failing = None);
+        let now = (self.date)();
+        self.change(key, |status| {
+            status.failing = None;
+            status.processed_at = now;
+        });
     }
 
     pub(crate) fn failed(&self, key: &LeaseKey, error: String) {

@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 
 use crate::clock::{Clock, within};
 use crate::lease_table::{LeaseTable, Outcome, TableError};
+use crate::metrics::Metrics;
 
 /// A handle on the hold of a lease.
 pub(crate) struct Tenure {
@@ -118,6 +119,7 @@ pub(crate) struct Keeper {
     table: Arc<dyn LeaseTable>,
     clock: Arc<dyn Clock>,
     config: LeaseConfig,
+    metrics: Metrics,
 }
 
 impl Keeper {
@@ -128,6 +130,7 @@ impl Keeper {
         table: Arc<dyn LeaseTable>,
         clock: Arc<dyn Clock>,
         config: LeaseConfig,
+        metrics: Metrics,
     ) -> (Arc<Tenure>, Self) {
         let (sender, requests) = mpsc::channel(16);
         let tenure = Arc::new(Tenure {
@@ -147,6 +150,7 @@ impl Keeper {
             table,
             clock,
             config,
+            metrics,
         };
         (tenure, keeper)
     }
@@ -181,6 +185,7 @@ impl Keeper {
             };
             let sent_at = self.clock.now();
             let written = self.write(&change).await;
+            self.metrics.wrote(&self.lease.key, &change, sent_at, written.is_ok());
             if written.is_ok() {
                 renew_at = self.renewed_at + self.config.renew_interval();
             } else if change == Change::Renew {

@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests run on tokio's paused time")]
 
+mod metrics;
 mod recorder;
 mod stream;
 mod table;
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use shardwise_core::time::{Time, Timestamp};
 use tokio::time::Instant;
 
+pub(crate) use self::metrics::Recording;
 pub(crate) use self::recorder::{Act, Log, Recorder, Told};
 pub(crate) use self::stream::{MemoryStream, shard_id};
 pub(crate) use self::table::{Fate, MemoryTable};

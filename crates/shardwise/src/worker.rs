@@ -13,6 +13,7 @@ mod stop;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use shardwise_core::budget::Budget;
@@ -35,10 +36,14 @@ use crate::decoder::Decoder;
 use crate::error::WorkerError;
 use crate::kinesis::Kinesis;
 use crate::lease_table::LeaseTable;
+use crate::metrics::{Metrics, MetricsSink, catalogue};
 use crate::processor::RecordProcessor;
 use crate::retrieval::registration::Registration;
 use crate::status::Board;
 use crate::tenure::{Keeper, Tenure, TenureEnd};
+
+/// How long a worker that cannot start waits for its sinks.
+const FAILED_FLUSH_TIME: Duration = Duration::from_secs(1);
 
 /// What a worker stands on.
 #[derive(Clone)]
@@ -76,6 +81,7 @@ pub struct Worker {
     board: Board,
     budget: Budget,
     decoder: Option<Arc<dyn Decoder>>,
+    sinks: Vec<Arc<dyn MetricsSink>>,
 }
 
 impl Worker {
@@ -91,7 +97,8 @@ impl Worker {
         let board = Board::new(move || clock.date());
         let budget = Budget::new(config.byte_budget);
         let (config, stopper) = (Arc::new(config), Stopper::default());
-        Ok(Self { config, ports, seed, stopper, board, budget, decoder: None })
+        let (decoder, sinks) = (None, Vec::new());
+        Ok(Self { config, ports, seed, stopper, board, budget, decoder, sinks })
     }
 
     /// Has it share a byte budget with other workers of the process, instead of one of its own.
@@ -104,6 +111,14 @@ impl Worker {
     #[must_use]
     pub fn with_decoder(self, decoder: impl Decoder + 'static) -> Self {
         Self { decoder: Some(Arc::new(decoder)), ..self }
+    }
+
+    /// Has it tell `sink` what it counts, beside the sinks that it was given before. Without any,
+    /// nothing is counted.
+    #[must_use]
+    pub fn with_metrics(mut self, sink: Arc<dyn MetricsSink>) -> Self {
+        self.sinks.push(sink);
+        self
     }
 
     /// A handle that stops the worker.
@@ -133,6 +148,7 @@ impl Worker {
             Retrieval::Polling => None,
             Retrieval::FanOut(consumer) => Some(Arc::new(Registration::new(consumer.clone()))),
         };
+        let metrics = Metrics::new(&self.config, &self.ports.clock, self.sinks);
         let shared = Shared {
             ports: self.ports,
             config: self.config,
@@ -141,6 +157,7 @@ impl Worker {
             board: self.board,
             budget: self.budget,
             registration,
+            metrics,
         };
         let stopper = self.stopper;
         let prepared = tokio::select! {
@@ -148,7 +165,14 @@ impl Worker {
             () = stopper.asked(1) => return Ok(Stopped { in_order: true }),
             prepared = start::prepare(&shared) => prepared,
         };
-        prepared?;
+        if let Err(error) = prepared {
+            tokio::select! {
+                biased;
+                () = stopper.asked(1) => {}
+                () = shared.metrics.flush(FAILED_FLUSH_TIME) => {}
+            }
+            return Err(error);
+        }
         let mut running = Running::new(shared, stopper, self.seed);
         running.until_stopped().await;
         Ok(running.stop().await)
@@ -314,9 +338,10 @@ impl Running {
         self.left.remove(&key);
         let (finished, checkpoint) = (lease.is_finished(), lease.checkpoint.clone());
         info!(lease = %key, %checkpoint, counter = lease.counter, "lease held");
-        let Shared { ports, config, .. } = &self.shared;
+        let Shared { ports, config, metrics, .. } = &self.shared;
         let (table, clock) = (Arc::clone(&ports.table), Arc::clone(&ports.clock));
-        let (tenure, keeper) = Keeper::new(lease, written_at, table, clock, config.lease.clone());
+        let (config, metrics) = (config.lease.clone(), metrics.clone());
+        let (tenure, keeper) = Keeper::new(lease, written_at, table, clock, config, metrics);
         let (signals, received) = mpsc::unbounded_channel();
         let (kept, consumer) = (Arc::clone(&tenure), signals.clone());
         let keeper = self.keepers.spawn(async move {
@@ -332,6 +357,7 @@ impl Running {
         });
         if !finished {
             self.shared.board.begin(&key, checkpoint);
+            self.shared.metrics.begin(&key.shard());
             self.consumed.insert(key.clone());
             let consumer = Consumer::new(self.shared.clone(), Arc::clone(&tenure), received);
             let consumed = key.clone();
@@ -349,6 +375,9 @@ impl Running {
         // The lease may have been taken anew meanwhile.
         if self.held.get(tenure.key()).is_some_and(|held| Arc::ptr_eq(&held.tenure, &tenure)) {
             self.held.remove(tenure.key());
+            if end != Some(TenureEnd::Released) {
+                self.shared.metrics.tell(&[catalogue::LOST_LEASES.of(1.0)]);
+            }
             match end {
                 None | Some(TenureEnd::Expired) => drop(self.left.insert(tenure.key().clone())),
                 Some(TenureEnd::Taken { .. } | TenureEnd::RowGone | TenureEnd::Released) => {}
@@ -360,6 +389,7 @@ impl Running {
         let Some((key, end)) = ended else { return };
         self.consumed.remove(&key);
         self.shared.board.end(&key);
+        self.shared.metrics.end(&key.shard());
         match end {
             Some(ConsumerEnd::Finished) => {
                 if let Some(held) = self.held.get_mut(&key) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use shardwise_core::id::LeaseKey;
+use shardwise_core::metrics::Metric;
 use tracing::warn;
 
 use super::Shared;
@@ -18,16 +19,22 @@ use crate::retrieval::Batch;
 /// From when on a call that has not returned is reported, and how often.
 const BUSY_REPORT: Duration = Duration::from_secs(60);
 
-/// Makes a call of a record processor: a panic becomes an error, and a long one is reported.
+/// Makes a call of a record processor: a panic becomes an error, a long one is reported, and how
+/// long it took is told as `timer`.
 pub(super) async fn supervised(
     shared: &Shared,
     key: &LeaseKey,
+    timer: Option<&'static Metric>,
     call: impl Future<Output = Result<(), ProcessorError>>,
     checkpointer: &Checkpointer,
 ) -> Result<(), ProcessorError> {
+    let began = shared.ports.clock.now();
     let call = AssertUnwindSafe(call).catch_unwind();
     let result = watched(shared, key, "record processor is busy with one call", call).await;
     shared.board.checkpoint(key, checkpointer.last());
+    if let Some(timer) = timer {
+        shared.metrics.timed(timer, key, began);
+    }
     result.unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 

@@ -46,7 +46,10 @@ async fn lease_children(
 ) -> Result<(), TableError> {
     let table = &shared.ports.table;
     for lease in sync::child_leases(children) {
-        table.write(&row::create(&lease)).await?;
+        let began = shared.ports.clock.now();
+        let written = table.write(&row::create(&lease)).await;
+        shared.metrics.created_child(began, written.is_ok());
+        written?;
     }
     if !children.is_empty() {
         let ids = children.iter().map(|child| child.id.clone()).collect();

@@ -166,6 +166,7 @@ impl Subscriber {
             }
             KinesisError::Throttled => {
                 debug!(shard = %self.reading.shard, "subscription throttled");
+                self.reading.metrics.throttled(&self.reading.shard);
                 self.fail(&error.to_string());
             }
             KinesisError::Invalid(_) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shardwise_core::budget::Hold;
+use shardwise_core::metrics::catalogue::{EXPIRED_ITERATOR, GET_RECORDS, GET_SHARD_ITERATOR};
 use shardwise_core::pacing::Pacer;
 use shardwise_core::shard::ChildShard;
 use tracing::debug;
@@ -62,18 +63,26 @@ impl Poller {
                 None => {
                     let (stream, shard) = (&config.stream_name, &self.reading.shard);
                     let position = self.reading.position();
-                    let iterator = ports.kinesis.shard_iterator(stream, shard, &position).await?;
+                    let iterator = ports.kinesis.shard_iterator(stream, shard, &position);
+                    let metrics = &self.reading.metrics;
+                    let iterator = metrics.measured(&GET_SHARD_ITERATOR, Some(shard), iterator);
+                    let iterator = iterator.await?;
                     self.reading.position_is_taken();
                     self.iterator = Some(iterator.clone());
                     iterator
                 }
             };
             self.pacer.sends(ports.clock.now());
-            ports.kinesis.records(&iterator, limit).await
+            let records = ports.kinesis.records(&iterator, limit);
+            let Reading { metrics, shard, .. } = &self.reading;
+            metrics.measured(&GET_RECORDS, Some(shard), records).await
         };
-        within(&*ports.clock, config.polling.request_timeout, question)
-            .await
-            .unwrap_or_else(|| Err(KinesisError::Unanswered("timed out".into())))
+        let time = config.polling.request_timeout;
+        within(&*ports.clock, time, question).await.unwrap_or_else(|| {
+            let call = if self.iterator.is_some() { &GET_RECORDS } else { &GET_SHARD_ITERATOR };
+            self.reading.metrics.timed_out(&self.reading.shard, call, time);
+            Err(KinesisError::Unanswered("timed out".into()))
+        })
     }
 
     /// Takes an answer in; gives the child shards if it was the last one.
@@ -98,12 +107,14 @@ impl Poller {
         match error {
             KinesisError::Expired => {
                 debug!(shard = %self.reading.shard, "iterator expired");
+                self.reading.metrics.tell(&[EXPIRED_ITERATOR.of(1.0)]);
                 self.drop_iterator();
                 self.fail(&text, Duration::ZERO);
             }
             KinesisError::Throttled => {
                 debug!(shard = %self.reading.shard, "read throttled");
                 self.pacer.throttled(self.reading.ports.clock.now());
+                self.reading.metrics.throttled(&self.reading.shard);
                 self.fail(&text, SECOND);
             }
             KinesisError::NotFound(_) => {

@@ -25,6 +25,8 @@ pub(super) struct Prefetch {
 #[derive(Debug, Default)]
 struct Queue {
     fetched: VecDeque<Fetched>,
+    /// How many of them are more than the news that there is nothing new.
+    batches: usize,
     records: usize,
 }
 
@@ -47,10 +49,16 @@ impl Prefetch {
         }
     }
 
+    /// Puts it behind what waits. That there is nothing new waits once, as it was last.
     pub(super) fn put(&self, fetched: Fetched) {
         let mut queue = self.queue();
-        queue.records += records(&fetched);
-        queue.fetched.push_back(fetched);
+        let (batches, records) = size(&fetched);
+        queue.batches += batches;
+        queue.records += records;
+        match queue.fetched.back_mut() {
+            Some(last @ Fetched::Nothing(_)) if batches == 0 => *last = fetched,
+            Some(_) | None => queue.fetched.push_back(fetched),
+        }
         drop(queue);
         self.filled.notify_one();
     }
@@ -67,14 +75,15 @@ impl Prefetch {
 
     fn has_room(&self) -> bool {
         let queue = self.queue();
-        queue.fetched.is_empty()
-            || (queue.fetched.len() < self.max_batches && queue.records < self.max_records)
+        queue.batches == 0 || (queue.batches < self.max_batches && queue.records < self.max_records)
     }
 
     fn try_take(&self) -> Option<Fetched> {
         let mut queue = self.queue();
         let fetched = queue.fetched.pop_front()?;
-        queue.records -= records(&fetched);
+        let (batches, records) = size(&fetched);
+        queue.batches -= batches;
+        queue.records -= records;
         Some(fetched)
     }
 
@@ -83,10 +92,12 @@ impl Prefetch {
     }
 }
 
-fn records(fetched: &Fetched) -> usize {
+/// How much it counts as: in batches, and in records.
+fn size(fetched: &Fetched) -> (usize, usize) {
     match fetched {
-        Fetched::Batch(batch) => batch.records.len(),
-        Fetched::End(_) => 0,
+        Fetched::Batch(batch) => (1, batch.records.len()),
+        Fetched::Nothing(_) => (0, 0),
+        Fetched::End(_) => (1, 0),
     }
 }
 
@@ -141,6 +152,21 @@ mod tests {
         assert!(prefetch.has_room());
         prefetch.put(batch(1).await);
         assert!(!prefetch.has_room());
+    }
+
+    #[tokio::test]
+    async fn nothing_new_waits_its_turn_once_and_takes_no_room() {
+        let prefetch = prefetch(2, usize::MAX);
+        prefetch.put(batch(1).await);
+        prefetch.put(Fetched::Nothing(Some(7)));
+        prefetch.put(Fetched::Nothing(Some(8)));
+        assert!(prefetch.has_room());
+        prefetch.put(batch(1).await);
+        assert!(!prefetch.has_room());
+        assert!(matches!(prefetch.try_take(), Some(Fetched::Batch(_))));
+        assert!(matches!(prefetch.try_take(), Some(Fetched::Nothing(Some(8)))));
+        assert!(matches!(prefetch.try_take(), Some(Fetched::Batch(_))));
+        assert!(prefetch.has_room());
     }
 
     #[tokio::test]

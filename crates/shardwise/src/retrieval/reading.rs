@@ -17,6 +17,7 @@ use super::user_records::UserRecords;
 use super::{Batch, Fetched};
 use crate::consumer::Shared;
 use crate::kinesis::{KinesisError, Position, Record};
+use crate::metrics::Metrics;
 use crate::shards;
 use crate::status::Board;
 use crate::worker::Ports;
@@ -43,6 +44,7 @@ pub(super) struct Reading {
     pub(super) ports: Ports,
     pub(super) config: Arc<Config>,
     pub(super) shard: ShardId,
+    pub(super) metrics: Metrics,
     board: Board,
     user_records: UserRecords,
     /// Behind all that was delivered.
@@ -89,6 +91,7 @@ impl Reading {
             ports: shared.ports.clone(),
             config: Arc::clone(&shared.config),
             shard: shard.clone(),
+            metrics: shared.metrics.clone(),
             board: shared.board.clone(),
             user_records,
             position,
@@ -155,6 +158,8 @@ impl Reading {
             let wants_empty = self.config.processor.call_for_empty_batches && !is_end;
             if !batch.records.is_empty() || wants_empty {
                 self.buffer.prefetch.put(Fetched::Batch(batch));
+            } else {
+                self.buffer.prefetch.put(Fetched::Nothing(millis_behind_latest));
             }
             if let Some(last) = last {
                 self.position = Position::After(last);
@@ -166,6 +171,7 @@ impl Reading {
         }
         let is_behind = millis_behind_latest.is_none_or(|millis| millis > 0);
         self.estimate.note(count, total, is_behind);
+        self.metrics.read(&self.shard, self.failures);
         self.failures = 0;
         self.gone_since = None;
         self.board.fetched(&LeaseKey::of(&self.shard), millis_behind_latest);
@@ -188,6 +194,7 @@ impl Reading {
 
     /// Notes a failure, and gives how long to wait: `first`, and twice as long with each in a row.
     pub(super) fn fail(&mut self, why: &str, first: Duration) -> Duration {
+        self.metrics.read_failed(&self.shard, self.failures);
         self.failures = self.failures.saturating_add(1);
         self.board.fetch_failed(&LeaseKey::of(&self.shard), why.to_owned());
         let doubled = first.saturating_mul(2_u32.pow(self.failures.min(6) - 1));

@@ -40,7 +40,8 @@ fn setup() -> Setup {
     let clock = Arc::new(PausedClock::start());
     let ports = (Arc::clone(&table), Arc::clone(&clock));
     let now = clock.now();
-    let (tenure, keeper) = Keeper::new(lease, now, ports.0, ports.1, LeaseConfig::default());
+    let (config, metrics) = (LeaseConfig::default(), Metrics::default());
+    let (tenure, keeper) = Keeper::new(lease, now, ports.0, ports.1, config, metrics);
     Setup { table, tenure, kept: tokio::spawn(keeper.keep()) }
 }
 

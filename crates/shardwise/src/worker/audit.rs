@@ -2,6 +2,7 @@
 
 use shardwise_core::leader;
 use shardwise_core::lease::Lease;
+use shardwise_core::metrics::catalogue as c;
 use shardwise_core::row;
 use shardwise_core::sync::{self, Audit, Auditor};
 use tracing::{info, warn};
@@ -22,24 +23,29 @@ pub(super) async fn audit(shared: Shared, mut auditor: Auditor) -> Auditor {
     };
     let mut leases = scan.leases();
     // This is where another way of choosing a leader goes.
-    if !leader::leads(&shared.config.worker_id, &leases) {
+    let leads = leader::leads(&shared.config.worker_id, &leases);
+    let is_leader = c::IS_LEADER.count(usize::from(leads));
+    shared.metrics.tell(&[is_leader, c::LEADER_DECIDER.of(1.0)]);
+    if !leads {
         return auditor;
     }
+    let began = shared.ports.clock.now();
     fill_hash_ranges(&shared, &mut leases).await;
-    match auditor.audit(&leases) {
-        Audit::Covered => {}
-        Audit::NoLeases => {
-            if let Err(error) = start::first_leases(&shared).await {
-                warn!(%error, "shard sync failed");
-            }
-        }
+    let found = auditor.audit(&leases);
+    shared.metrics.audited(&found);
+    let repaired = match found {
+        Audit::Covered => Ok(()),
+        Audit::NoLeases => start::first_leases(&shared).await.map_err(|error| error.to_string()),
         Audit::Hole { range, seen, repair } => {
             warn!(%range, seen, repair, "hash keys without a lease");
-            if repair && let Err(error) = sync(&shared, &leases).await {
-                warn!(error, "shard sync failed");
-            }
+            let sync = shared.metrics.synced(sync(&shared, &leases));
+            if repair { sync.await } else { Ok(()) }
         }
+    };
+    if let Err(error) = &repaired {
+        warn!(error, "shard sync failed");
     }
+    shared.metrics.ended(&c::AUDIT, began, repaired.is_ok());
     auditor
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shardwise_core::id::LeaseKey;
 use shardwise_core::lease::{Change, Lease};
+use shardwise_core::metrics::catalogue as c;
 use shardwise_core::row::{self, Row};
 use shardwise_core::take::{self, Plan, Round};
 use shardwise_core::time::Time;
@@ -25,10 +26,14 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 impl Running {
     /// One round of taking leases. A stop that is asked for meanwhile cuts it short.
     pub(super) async fn round(&mut self, round: Round) {
+        let Shared { ports, metrics, board, .. } = &self.shared;
+        let began = ports.clock.now();
+        metrics.standing(self.held.len(), board);
+        let scan = ports.table.scan(Reads::Eventual);
         let scan = tokio::select! {
             biased;
             () = self.stopper.asked(1) => return,
-            scan = self.shared.ports.table.scan(Reads::Eventual) => scan,
+            scan = metrics.measured(&c::LIST_LEASES, None, scan) => scan,
         };
         let now = self.shared.ports.clock.now();
         let Shared { config, .. } = &self.shared;
@@ -38,6 +43,10 @@ impl Running {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 warn!(table = config.table.name, %error, source, "lease table not scanned");
                 self.next.light_round = now + RETRY_INTERVAL;
+                if !self.adopted {
+                    self.shared.metrics.tell(&[c::ADOPTION_FAULT.of(1.0)]);
+                }
+                self.shared.metrics.ended(&c::TAKE_LEASES, began, false);
                 return;
             }
         };
@@ -54,6 +63,7 @@ impl Running {
         let mut wanted = Vec::new();
         if !self.adopted {
             self.adopted = true;
+            self.shared.metrics.tell(&[c::ADOPTION_FAULT.of(0.0)]);
             let me = Some(&self.shared.config.worker_id);
             wanted.clone_from(&leases);
             wanted.retain(|lease| lease.owner.as_ref() == me && lease.holder() == me);
@@ -63,6 +73,7 @@ impl Running {
             let soon = self.shared.ports.clock.now() + BEATEN_INTERVAL;
             self.next.light_round = self.next.light_round.min(soon);
         }
+        self.shared.metrics.ended(&c::TAKE_LEASES, began, true);
     }
 
     /// Takes what can be taken, several at a time. A stop begins no more of them, and waits for
@@ -81,11 +92,14 @@ impl Running {
             for lease in wanted.by_ref().take(room) {
                 let (shared, key) = (self.shared.clone(), lease.key.clone());
                 takes.spawn(async move {
+                    let began = shared.ports.clock.now();
                     let taken = if is_theft {
                         steal(&shared, &lease).await
                     } else {
                         take(&shared, &lease).await
                     };
+                    let is_taken = matches!(taken, Take::Taken(..));
+                    shared.metrics.took(began, is_taken);
                     (key, taken)
                 });
             }
@@ -113,6 +127,7 @@ impl Running {
         let config = &self.shared.config;
         let (me, limits, rng) = (&config.worker_id, &config.lease, &mut self.rng);
         let plan = take::plan(leases, &self.sightings, me, limits, round, may_steal, rng, now);
+        self.shared.metrics.planned(&plan, leases.len());
         if !plan.take.is_empty() || plan.spillover > 0 {
             let (take, target, workers) = (plan.take.len(), plan.target, plan.workers);
             let (expired, spillover) = (plan.expired, plan.spillover);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shardwise_core::config::CreateTable;
 use shardwise_core::lease::Lease;
+use shardwise_core::metrics::catalogue::INITIALIZE_SUCCESS;
 use shardwise_core::row::{self, Row};
 use shardwise_core::sync;
 use tracing::{info, warn};
@@ -27,7 +28,9 @@ pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
     let mut attempt = 1;
     let mut first_leases = None;
     loop {
-        match try_once(shared, &mut first_leases).await {
+        let tried = try_once(shared, &mut first_leases).await;
+        shared.metrics.tell(&[INITIALIZE_SUCCESS.was(tried.is_ok())]);
+        match tried {
             Ok(()) => return Ok(()),
             Err(error) if error.is_configuration() || attempt >= coordinator.start_attempts => {
                 return Err(error);
@@ -48,17 +51,22 @@ async fn try_once(shared: &Shared, first: &mut Option<Vec<Lease>>) -> Result<(),
     consumer_ready(shared).await?;
     table_ready(shared).await?;
     let error = |source| table_error(shared, source);
-    let wanted = match first {
-        Some(planned) => {
-            let scan = shared.ports.table.scan(Reads::Consistent).await.map_err(error)?;
-            let shards = shards::list_all(&shared.ports, &shared.config).await;
-            let shards = shards.map_err(|source| kinesis_error(shared, source))?;
-            sync::still_wanted(planned, &shards, &scan.leases())
-        }
-        None if has_leases(shared).await? => return Ok(()),
-        None => first.insert(find_first_leases(shared).await?).clone(),
+    if first.is_none() && has_leases(shared).await? {
+        return Ok(());
+    }
+    let sync = async {
+        let wanted = match first {
+            Some(planned) => {
+                let scan = shared.ports.table.scan(Reads::Consistent).await.map_err(error)?;
+                let shards = shards::list_all(&shared.ports, &shared.config).await;
+                let shards = shards.map_err(|source| kinesis_error(shared, source))?;
+                sync::still_wanted(planned, &shards, &scan.leases())
+            }
+            None => first.insert(find_first_leases(shared).await?).clone(),
+        };
+        create(shared, &wanted).await.map_err(error)
     };
-    create(shared, &wanted).await.map_err(error)
+    shared.metrics.synced(sync).await
 }
 
 /// Whether the application has leases. That it has none must be so now: a table that only was empty
@@ -153,8 +161,11 @@ pub(super) async fn first_leases(shared: &Shared) -> Result<(), WorkerError> {
     if has_leases(shared).await? {
         return Ok(());
     }
-    let leases = find_first_leases(shared).await?;
-    create(shared, &leases).await.map_err(|source| table_error(shared, source))
+    let sync = async {
+        let leases = find_first_leases(shared).await?;
+        create(shared, &leases).await.map_err(|source| table_error(shared, source))
+    };
+    shared.metrics.synced(sync).await
 }
 
 async fn find_first_leases(shared: &Shared) -> Result<Vec<Lease>, WorkerError> {
@@ -188,7 +199,10 @@ pub(super) async fn create(shared: &Shared, leases: &[Lease]) -> Result<(), Tabl
     let date = shared.ports.clock.date();
     for lease in leases {
         let lease = lease.clone().dated(date);
-        shared.ports.table.write(&row::create(&lease)).await?;
+        let began = shared.ports.clock.now();
+        let written = shared.ports.table.write(&row::create(&lease)).await;
+        shared.metrics.created(&lease, began, written.is_ok());
+        written?;
     }
     Ok(())
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use shardwise_core::id::LeaseKey;
 use shardwise_core::lease::Change;
+use shardwise_core::metrics::catalogue;
 use shardwise_core::row::{self, Row};
 use shardwise_core::time::Time;
 use tokio::sync::Notify;
@@ -17,6 +19,9 @@ use crate::clock::within;
 use crate::consumer::{Shared, Signal};
 use crate::lease_table::{Outcome, TableError};
 use crate::tenure::{Tenure, WriteError};
+
+/// How long a worker that stops waits for its sinks, within its grace.
+const FLUSH_TIME: Duration = Duration::from_secs(5);
 
 /// Stops a worker: the first time in order, the second time at once.
 #[derive(Clone, Debug, Default)]
@@ -72,13 +77,27 @@ impl Stopper {
 }
 
 impl Running {
-    /// Stops what runs, within the grace that the settings give. Duties under way are dropped.
-    pub(super) async fn stop(mut self) -> Stopped {
+    /// Stops what runs, within the grace that the settings give.
+    pub(super) async fn stop(self) -> Stopped {
+        let grace = self.shared.config.coordinator.shutdown_grace;
+        info!(leases = self.held.len(), ?grace, "worker stops");
+        let Shared { ports, metrics, .. } = self.shared.clone();
+        let (stopper, deadline) = (self.stopper.clone(), ports.clock.now() + grace);
+        let stopped = self.end_all(deadline).await;
+        metrics.tell(&[catalogue::CURRENT_LEASES.count(0)]);
+        let left = deadline.since(ports.clock.now()).min(FLUSH_TIME);
+        tokio::select! {
+            biased;
+            () = stopper.asked(2) => {}
+            () = metrics.flush(left) => {}
+        }
+        stopped
+    }
+
+    /// Ends consumers and releases leases, until the deadline. Duties under way are dropped.
+    async fn end_all(mut self, deadline: Time) -> Stopped {
         let stopper = self.stopper.clone();
         let clock = Arc::clone(&self.shared.ports.clock);
-        let grace = self.shared.config.coordinator.shutdown_grace;
-        let deadline = clock.now() + grace;
-        info!(leases = self.held.len(), ?grace, "worker stops");
         self.duties.abort_all();
         for held in self.held.values() {
             held.tell(Signal::ShutdownAsked);

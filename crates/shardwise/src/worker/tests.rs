@@ -8,6 +8,7 @@ mod decoding;
 mod delivery;
 mod failures;
 mod fleet;
+mod metrics;
 mod stopping;
 mod tip;
 
@@ -28,6 +29,7 @@ use super::{Ports, Stopped, Stopper, Worker};
 use crate::clock::Clock;
 use crate::error::WorkerError;
 use crate::kinesis::KinesisError;
+use crate::metrics::MetricsSink;
 use crate::processor::{ProcessorError, RecordProcessor};
 use crate::status::Board;
 use crate::testing::{Fate, Log, MemoryStream, MemoryTable, PausedClock, Recorder, Told};
@@ -40,6 +42,8 @@ struct World {
     forgets_end: Arc<Mutex<u32>>,
     loss_takes: Duration,
     breaks: Arc<Notify>,
+    /// Who is told what workers count.
+    sink: Option<Arc<dyn MetricsSink>>,
 }
 
 struct Running {
@@ -66,6 +70,7 @@ impl World {
             forgets_end: Arc::default(),
             loss_takes: Duration::ZERO,
             breaks: Arc::default(),
+            sink: None,
         }
     }
 
@@ -90,7 +95,11 @@ impl World {
             table: Arc::clone(&self.table) as _,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
         };
-        Worker::new(config, ports, 1).unwrap()
+        let worker = Worker::new(config, ports, 1).unwrap();
+        match &self.sink {
+            Some(sink) => worker.with_metrics(Arc::clone(sink)),
+            None => worker,
+        }
     }
 
     /// What makes record processors that write down what they are told, and then act.

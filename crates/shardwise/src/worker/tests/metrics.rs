@@ -1,0 +1,175 @@
+//! What a worker counts.
+
+use shardwise_core::metrics::catalogue as c;
+
+use super::*;
+use crate::testing::{Recording, shard_id};
+
+/// A world whose workers count, and what they have counted.
+fn counting(shards: usize) -> (World, Arc<Recording>) {
+    let recording = Arc::new(Recording::default());
+    let sink = Arc::clone(&recording) as _;
+    (World { sink: Some(sink), ..World::with_shards(shards) }, recording)
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_bytes_and_calls_are_counted_for_their_shard() {
+    let (world, counted) = counting(1);
+    let names = world.put(0, "record", 3);
+    let worker = world.start("a");
+    world.wait_for(&names).await;
+    world.wait("a checkpoint", || counted.sum(&c::UPDATE_LEASE.success, SHARD) > 0.0).await;
+    assert_eq!(counted.sum(&c::RECORDS_PROCESSED, SHARD), 3.0);
+    assert_eq!(counted.sum(&c::DATA_BYTES_PROCESSED, SHARD), 3.0 * 10.0);
+    let of_bytes = counted.of(&c::DATA_BYTES_PROCESSED, SHARD).unwrap();
+    assert!(of_bytes.count >= 4, "a 0 and a sample for each record, as in KCL");
+    for call in [&c::PROCESS, &c::GET_RECORDS, &c::GET_SHARD_ITERATOR, &c::UPDATE_LEASE] {
+        let (success, time) = (&call.success, &call.time);
+        let of_success = counted.of(success, SHARD).unwrap();
+        assert_eq!(of_success.failures(), 0.0, "{success:?}");
+        assert_eq!(counted.of(time, SHARD).unwrap().count, of_success.count, "{time:?}");
+    }
+    assert_eq!(counted.sum(&c::TAKEN_LEASES, "a"), 1.0);
+    assert_eq!(counted.sum(&c::CREATE_LEASE_TRIM_HORIZON, ""), 1.0);
+    assert_eq!(counted.sum(&c::INITIALIZE_SUCCESS, ""), 1.0);
+    worker.stopper.stop();
+    ended(worker).await;
+    assert!(counted.is_flushed());
+}
+
+const SHARD: &str = "shardId-000000000000";
+
+#[tokio::test(start_paused = true)]
+async fn reads_without_records_are_empty_batches() {
+    let (world, counted) = counting(1);
+    let _worker = world.start("a");
+    world.wait("ten reads", || counted.sum(&c::PROCESS.success, SHARD) >= 10.0).await;
+    assert_eq!(counted.sum(&c::RECORDS_PROCESSED, SHARD), 0.0);
+    assert!(counted.of(&c::PROCESS_RECORDS_TIME, SHARD).is_none(), "no call of the processor");
+    let lag = counted.of(&c::SHARD_LAG, SHARD).unwrap();
+    assert_eq!(lag.count, counted.of(&c::APPLICATION_LAG, "").unwrap().count);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_comes_again_is_another_try_and_no_other_records() {
+    let (world, counted) = counting(1);
+    let names = world.put(0, "poison", 2);
+    let _worker = world.start_with(
+        "a",
+        |_| {},
+        |_, _, attempt| if attempt < 3 { Err(ProcessorError::retry("no good")) } else { Ok(()) },
+    );
+    world.wait_for(&names).await;
+    world.wait("success", || counted.sum(&c::UPDATE_LEASE.success, SHARD) > 0.0).await;
+    assert_eq!(counted.of(&c::PROCESS.success, SHARD).unwrap().failures(), 2.0);
+    assert_eq!(counted.of(&c::PROCESS_RECORDS_TIME, SHARD).unwrap().count, 3);
+    assert_eq!(counted.sum(&c::RECORDS_PROCESSED, SHARD), 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_does_not_get_on_shows_for_how_long() {
+    let (world, counted) = counting(2);
+    world.put(0, "poison", 1);
+    let _worker = world.start_with("a", |_| {}, |_, _, _| Err(ProcessorError::retry("no good")));
+    let stuck = |metric, shard: usize| {
+        counted.of(metric, shard_id(shard).as_str()).map_or(0.0, |series| series.standing())
+    };
+    world.wait("it shows", || stuck(&c::SINCE_PROCESSED, 0) > 60_000.0).await;
+    let ten_seconds = 10_000.0;
+    assert!(stuck(&c::SINCE_PROCESSED, 1) < ten_seconds);
+    assert!(stuck(&c::SINCE_READ, 0) < ten_seconds, "reading goes on");
+    let (tries, lag) = (counted.of(&c::PROCESS.success, SHARD), counted.of(&c::SHARD_LAG, SHARD));
+    let tries = tries.unwrap();
+    assert!(tries.sum <= 1.0 && tries.failures() > 3.0, "a read is no success: {tries:?}");
+    assert_eq!(lag.unwrap().count, tries.count, "the lag is that of records handed over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_worker_has_is_forgotten() {
+    let (world, counted) = counting(1);
+    let worker = world.start("a");
+    world.wait("a read", || counted.of(&c::SHARD_LAG, SHARD).is_some()).await;
+    worker.stopper.stop();
+    ended(worker).await;
+    assert!(counted.of(&c::SHARD_LAG, SHARD).is_none());
+    assert!(counted.of(&c::APPLICATION_LAG, "").is_none(), "it was the only shard");
+    assert_eq!(counted.of(&c::CURRENT_LEASES, "a").unwrap().standing(), 0.0);
+    assert!(counted.sum(&c::TAKEN_LEASES, "a") > 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_never_ends_holds_a_stop_up_for_seconds_only() {
+    let sink = Arc::new(Recording::that_hangs());
+    let world = World { sink: Some(sink), ..World::with_shards(1) };
+    let worker = world.start("a");
+    world.wait("it is held", || world.owner(0).is_some()).await;
+    let asked = world.clock.now();
+    worker.stopper.stop();
+    assert_eq!(ended(worker).await, Stopped { in_order: true });
+    let took = world.clock.now().since(asked);
+    assert!(took >= secs(5) && took < secs(7), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_never_ends_adds_nothing_to_the_grace() {
+    let sink = Arc::new(Recording::that_hangs());
+    let world = World { sink: Some(sink), ..World::with_shards(1) };
+    let set = |config: &mut Config| config.coordinator.shutdown_grace = secs(2);
+    let worker = world.start_with("a", set, |_, _, _| Ok(()));
+    world.wait("it is held", || world.owner(0).is_some()).await;
+    let asked = world.clock.now();
+    worker.stopper.stop();
+    ended(worker).await;
+    assert!(world.clock.now().since(asked) <= secs(2));
+}
+
+#[cfg(feature = "prometheus")]
+#[tokio::test(start_paused = true)]
+async fn what_a_worker_counts_can_be_read_as_text() {
+    let metrics = Arc::new(crate::metrics::prometheus::Prometheus::new(Default::default()));
+    let sink = Arc::clone(&metrics) as _;
+    let world = World { sink: Some(sink), ..World::with_shards(1) };
+    let names = world.put(0, "record", 3);
+    let worker = world.start("a");
+    world.wait_for(&names).await;
+    let records = format!(
+        "aws_kinesis_client_records_processed_total{{aws_kinesis_operation=\"ProcessTask\",\
+         aws_kinesis_shard_id=\"{SHARD}\"}} 3\n"
+    );
+    world.wait("the text says so", || metrics.render().contains(&records)).await;
+    worker.stopper.stop();
+    ended(worker).await;
+    assert!(metrics.render().contains(&records), "told once more");
+    assert!(!metrics.render().contains(SHARD), "it is another worker's now");
+}
+
+/// What is in the catalogue happens: a metric that nobody tells would be a promise not kept.
+#[tokio::test(start_paused = true)]
+async fn every_metric_of_the_catalogue_is_told_by_some_worker() {
+    let (world, counted) = counting(2);
+    world.put(0, "record", 3);
+    let a = world.start("a");
+    world.wait("it reads", || counted.was_told(&c::SHARD_LAG)).await;
+    world.stream.fail([KinesisError::Expired, KinesisError::Throttled]);
+    world.wait("failures are told", || world.stream.has_failed()).await;
+    world.stream.split(1);
+    world
+        .wait("a lease of a child is made", || counted.was_told(&c::CREATE_CHILD_LEASE.time))
+        .await;
+    world.table.delete(&LeaseKey::of(&shard_id(0)));
+    world.wait("a lease is lost", || counted.sum(&c::LOST_LEASES, "a") > 0.0).await;
+    world.wait("a hole is repaired", || counted.sum(&c::STREAMS_TO_SYNC, "") > 0.0).await;
+    a.stopper.stop();
+    ended(a).await;
+    for start in [InitialPosition::Latest, InitialPosition::AtTimestamp(world.clock.date())] {
+        let sink = Some(Arc::clone(&counted) as _);
+        let world = World { sink, ..World::with_shards(1) };
+        let worker =
+            world.start_with("a", |config| config.initial_position = start, |_, _, _| Ok(()));
+        world.wait("it is held", || world.owner(0).is_some()).await;
+        worker.stopper.stop();
+        ended(worker).await;
+    }
+    let untold: Vec<_> = c::all().filter(|metric| !counted.was_told(metric)).collect();
+    assert!(untold.is_empty(), "{untold:#?}");
+}
