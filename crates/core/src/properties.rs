@@ -11,6 +11,8 @@ pub mod keys;
 pub mod settings;
 mod values;
 
+pub use self::values::is_in_clear;
+
 use std::str::Chars;
 
 /// One key with its value, and where it stands.

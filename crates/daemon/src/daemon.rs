@@ -21,8 +21,8 @@ use crate::executable::{self, Writable};
 use crate::exit::{Error, Exit};
 use crate::guard::Guard;
 use crate::local::LocalEndpoints;
-use crate::logging;
 use crate::processor::{ChildProcessor, Outcome, Shared};
+use crate::{logging, metrics};
 
 /// The longest properties file: anything longer is another kind of file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -161,15 +161,23 @@ async fn start(
     let failed = |error: std::io::Error| Error::internal(format!("no child can start: {error}"));
     let endpoints = if local { Some(LocalEndpoints::start(settings).await?) } else { None };
     let reach = reach(settings, local);
-    let ports = aws::connect(&reach, &settings.config).await;
-    let ports = ports.map_err(|error| {
-        let key = key_of(&error, settings);
+    let misled = |key: Option<&'static str>, error: &dyn std::error::Error| {
         let place = key.map(|key| format!("{}: ", settings.place(key))).unwrap_or_default();
-        Error::configuration(format!("{}: {place}{}", file.display(), with_causes(&error)))
-    })?;
+        Error::configuration(format!("{}: {place}{}", file.display(), with_causes(error)))
+    };
+    let ports = aws::connect(&reach, &settings.config).await;
+    let ports = ports.map_err(|error| misled(key_of(&error, settings), &error))?;
+    let clock = Arc::clone(&ports.clock);
     let seed = u64::from_le_bytes(random()?);
     let worker = Worker::new(settings.config.clone(), ports, seed);
     let worker = worker.map_err(|error| Error::configuration(with_causes(&error)))?;
+    let worker = metrics::attach(worker, settings, &reach.kinesis, &clock).await;
+    let worker = worker.map_err(|error| match &error {
+        metrics::Error::CloudWatch(source) => misled(key_of(source, settings), source),
+        metrics::Error::Otlp(_) | metrics::Error::Collector(_) | metrics::Error::Insecure => {
+            misled(Some("shardwise.metrics"), &error)
+        }
+    })?;
     let guard = Guard::start().map_err(failed)?;
     let command = std::mem::take(&mut settings.executable);
     let environment = &settings.child.environment;
@@ -187,10 +195,13 @@ async fn start(
 
 /// The key that it is about.
 fn key_of(error: &ConnectError, settings: &DaemonSettings) -> Option<&'static str> {
-    const DYNAMODB: &str = "AwsCredentialsProviderDynamoDB";
     let ConnectError::NoCredentials { service, .. } = error else { return None };
-    let is_dynamodb = *service == "DynamoDB" && settings.sets(DYNAMODB);
-    Some(if is_dynamodb { DYNAMODB } else { "AwsCredentialsProvider" })
+    let own = match *service {
+        "DynamoDB" => "AwsCredentialsProviderDynamoDB",
+        "CloudWatch" => "AwsCredentialsProviderCloudWatch",
+        _ => "AwsCredentialsProvider",
+    };
+    Some(if settings.sets(own) { own } else { "AwsCredentialsProvider" })
 }
 
 fn reach(settings: &DaemonSettings, local: bool) -> aws::Settings {

@@ -65,6 +65,7 @@ impl LocalEndpoints {
         settings.dynamodb_endpoint = Some(dynamodb);
         settings.kinesis_region.get_or_insert_with(|| REGION.to_owned());
         settings.dynamodb_region.get_or_insert_with(|| REGION.to_owned());
+        settings.metrics.cloudwatch.region.get_or_insert_with(|| REGION.to_owned());
         Ok(Self { endpoints })
     }
 

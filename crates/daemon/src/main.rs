@@ -11,6 +11,7 @@ mod exit;
 mod guard;
 mod local;
 mod logging;
+mod metrics;
 mod processor;
 
 use std::ffi::OsString;

@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+#[path = "../../shardwise/tests/cloudwatch/server.rs"]
+#[allow(dead_code, reason = "the library's tests ask for more")]
+mod cloudwatch;
+#[path = "../../shardwise/tests/otlp/collector.rs"]
+#[allow(dead_code, reason = "the library's tests ask for more")]
+mod collector;
 #[path = "daemon/death.rs"]
 mod death;
 #[path = "daemon/endpoints.rs"]
@@ -10,6 +16,8 @@ mod endpoints;
 mod fan_out;
 #[path = "daemon/faults.rs"]
 mod faults;
+#[path = "daemon/metrics.rs"]
+mod metrics;
 #[path = "daemon/noise.rs"]
 mod noise;
 #[path = "daemon/page.rs"]

@@ -3,6 +3,7 @@
 //! `docs/properties.md` shows the same table; a test of the daemon compares the two.
 
 mod coordination;
+mod metrics;
 mod own;
 mod processing;
 mod start;
@@ -106,12 +107,13 @@ pub struct Section {
 }
 
 /// Every key, section by section.
-pub static SECTIONS: [Section; 7] = [
+pub static SECTIONS: [Section; 8] = [
     Section { title: "What runs, and on which stream", keys: start::REQUIRED },
     Section { title: "AWS", keys: start::AWS },
     Section { title: "Retrieval", keys: processing::RETRIEVAL },
     Section { title: "Record processing", keys: processing::PROCESSING },
     Section { title: "Leases and coordination", keys: coordination::LEASES },
+    Section { title: "Metrics", keys: metrics::KEYS },
     Section { title: "Features that are not built yet", keys: coordination::NOT_BUILT },
     Section { title: "Our own", keys: own::KEYS },
 ];

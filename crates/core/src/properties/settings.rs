@@ -2,6 +2,7 @@
 
 mod draft;
 mod known;
+mod metrics;
 mod retrieval;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 pub use draft::Draft;
+pub use metrics::{CloudWatchSettings, MetricsDraft, MetricsSettings, MetricsTarget};
 
 use super::keys::{self, Fate, Found, Key, Takes};
 use super::{Entry, SyntaxError, values};
@@ -40,6 +42,8 @@ pub struct DaemonSettings {
     pub child: ChildSettings,
     /// How many children may work on records at the same time, if that is limited.
     pub max_calls: Option<NonZeroUsize>,
+    /// Which metrics are sent, and where.
+    pub metrics: MetricsSettings,
     /// How the daemon logs.
     pub log: LogSettings,
     /// What the file says in vain, or differently from what Java would understand.

@@ -105,8 +105,14 @@ pub(super) fn endpoint(url: &str) -> Option<(&str, bool)> {
     (!host.is_empty() && port_ok).then_some((host, encrypted))
 }
 
+/// Whether what is sent to an endpoint leaves this machine as anyone can read it.
+#[must_use]
+pub fn is_in_clear(url: &str) -> bool {
+    endpoint(url).is_some_and(|(host, encrypted)| !encrypted && !is_loopback(host))
+}
+
 /// Whether a host name or address means this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
+fn is_loopback(host: &str) -> bool {
     if let Ok(address) = host.parse::<std::net::IpAddr>() {
         return address.is_loopback();
     }

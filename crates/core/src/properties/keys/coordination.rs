@@ -178,28 +178,12 @@ pub(super) static LEASES: &[Key] = &[
     },
 ];
 
-const METRICS: &str = "Metrics are not built yet.";
 const HANDOFF: &str = "Leases change hands as in KCL 2.x; the graceful handoff is not built yet.";
 const BY_LOAD: &str = "Leases are balanced by their number; balancing by load is not built yet.";
 const NO_TABLE: &str = "The table of KCL 3.x before 3.5 is neither made nor read yet.";
 const MIGRATION: &str = "The migrations of KCL 3.x are not built yet.";
 
 pub(super) static NOT_BUILT: &[Key] = &[
-    honoured(
-        "metricsLevel",
-        "`NONE`, `SUMMARY` or `DETAILED`",
-        "`NONE`",
-        Takes::Choice(&[
-            Word { text: "NONE", set: |draft| draft.wants_metrics = false },
-            Word { text: "SUMMARY", set: |draft| draft.wants_metrics = true },
-            Word { text: "DETAILED", set: |draft| draft.wants_metrics = true },
-        ]),
-        "Metrics are not built yet; any level but `NONE` gives a warning. Java's default is \
-         `DETAILED`.",
-    ),
-    not_built("metricsEnabledDimensions", "list", METRICS),
-    not_built("metricsBufferTimeMillis", "milliseconds", METRICS),
-    not_built("metricsMaxQueueSize", "number", METRICS),
     not_built("gracefulLeaseHandoffTimeoutMillis", "milliseconds", HANDOFF),
     not_built("isGracefulLeaseHandoffEnabled", "true or false", HANDOFF),
     not_built("leaseAssignmentIntervalMillis", "milliseconds", BY_LOAD),

@@ -81,6 +81,28 @@ pub(super) static KEYS: &[Key] = &[
          credentials sign, then cross the network in clear.",
     ),
     honoured(
+        "shardwise.metrics",
+        "`none`, or a list of `cloudwatch` and `otlp`",
+        "`cloudwatch`",
+        Takes::Text(|draft, text| draft.metrics.targets = Some(text)),
+        "Where metrics are sent: to CloudWatch, or to an OpenTelemetry collector over OTLP/HTTP.",
+    ),
+    honoured(
+        "shardwise.otlpEndpoint",
+        "URL",
+        "OTEL_EXPORTER_OTLP_ENDPOINT, else `http://localhost:4318`",
+        Takes::Endpoint(|draft, url| draft.metrics.otlp_endpoint = Some(url)),
+        "Where the collector is, with `shardwise.metrics = otlp`. Headers, such as one with a \
+         token, come from OTEL_EXPORTER_OTLP_HEADERS.",
+    ),
+    honoured(
+        "shardwise.cloudWatchOwnMetrics",
+        "true or false",
+        "false",
+        Takes::Flag(|draft, yes| draft.metrics.own = yes),
+        "Whether CloudWatch is also sent the metrics that Java does not have.",
+    ),
+    honoured(
         "shardwise.logTo",
         "`stderr` or `stdout`",
         "`stderr`",

@@ -1,6 +1,6 @@
 //! Keys that say what runs, on which stream, and how AWS is reached.
 
-use super::{Key, Takes, Word, honoured, no_effect, not_built};
+use super::{Key, Takes, Word, honoured, no_effect};
 use crate::config::InitialPosition;
 
 pub(super) static REQUIRED: &[Key] = &[
@@ -82,17 +82,12 @@ pub(super) static AWS: &[Key] = &[
         Takes::Credentials(|draft, providers| draft.dynamodb_credentials = Some(providers)),
         "For the lease table alone.",
     ),
-    not_built(
-        "AwsCredentialsProviderCloudWatch",
-        "providers",
-        "Metrics are not built yet; nothing is sent to CloudWatch.",
-    ),
     honoured(
         "regionName",
         "region",
         "the environment's or profile's",
         Takes::Region(|draft, region| draft.region = Some(region)),
-        "The region of Kinesis and DynamoDB.",
+        "The region of Kinesis, DynamoDB and CloudWatch.",
     ),
     honoured(
         "kinesisClient.region",
@@ -137,8 +132,6 @@ pub(super) static AWS: &[Key] = &[
         Takes::Endpoint(|draft, url| draft.dynamodb_endpoint = Some(url)),
         "As `dynamoDBEndpoint`; the later of the two wins.",
     ),
-    not_built("cloudWatchClient.region", "region", "Metrics are not built yet."),
-    not_built("cloudWatchClient.endpointOverride", "URL", "Metrics are not built yet."),
     no_effect("userAgent", "text", "A key of KCL 1.x; ignored by later versions too."),
     no_effect("commonClientConfig", "object", "A key of KCL 1.x; ignored by later versions too."),
     no_effect("kinesisClientConfig", "object", "A key of KCL 1.x; ignored by later versions too."),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use super::{ChildEnvironment, ChildSettings, DaemonSettings, LogSettings, Reader};
+use super::{ChildEnvironment, ChildSettings, DaemonSettings, LogSettings, MetricsDraft, Reader};
 use super::{RetrievalMode, SettingsError};
 use crate::budget;
 use crate::config::{
@@ -61,7 +61,7 @@ pub struct Draft {
     pub(in crate::properties) is_adaptive: bool,
     pub(in crate::properties) byte_budget: usize,
     pub(in crate::properties) wants_3x: bool,
-    pub(in crate::properties) wants_metrics: bool,
+    pub(in crate::properties) metrics: MetricsDraft,
     pub(in crate::properties) child: ChildSettings,
     pub(in crate::properties) child_environment: Option<String>,
     pub(in crate::properties) max_calls: Option<u32>,
@@ -110,7 +110,7 @@ impl Default for Draft {
             processor: ProcessorConfig::default(),
             coordinator: CoordinatorConfig::default(),
             wants_3x: false,
-            wants_metrics: false,
+            metrics: MetricsDraft::default(),
             child: ChildSettings::default(),
             child_environment: None,
             max_calls: None,
@@ -146,6 +146,7 @@ pub(super) fn finish(
     let worker_id = draft.worker_id.as_ref().and_then(|name| WorkerId::new(name).ok());
     let mut config =
         Config::new(application_name, stream_name, worker_id.unwrap_or_else(|| generated.clone()));
+    config.stream_is_by_arn = draft.stream_arn.is_some();
     config.initial_position = reader.initial_position(&draft, now)?;
     config.table = reader.table(&draft, config.table);
     config.lease = draft.lease;
@@ -169,6 +170,9 @@ pub(super) fn finish(
         let (key, allowed) = (key.to_owned(), invalid.allowed.to_owned());
         return Err(SettingsError::Wrong { line, key, value: invalid.found, allowed });
     }
+    let region = draft.region.as_ref();
+    let insecure = draft.allow_insecure_endpoint;
+    let metrics = reader.metrics(draft.metrics, insecure, region, &kinesis_credentials)?;
     let environment = draft.child_environment.as_deref().map(child_environment);
     Ok(DaemonSettings {
         config,
@@ -181,6 +185,7 @@ pub(super) fn finish(
             .dynamodb_credentials
             .unwrap_or_else(|| kinesis_credentials.clone()),
         kinesis_credentials,
+        metrics,
         child: ChildSettings { environment: environment.unwrap_or_default(), ..draft.child },
         max_calls: draft
             .max_calls
@@ -252,16 +257,10 @@ impl Reader {
         let endpoints = [
             (["kinesisEndpoint", "kinesisClient.endpointOverride"], &draft.kinesis_endpoint),
             (["dynamoDBEndpoint", "dynamoDbClient.endpointOverride"], &draft.dynamodb_endpoint),
+            (["cloudWatchClient.endpointOverride"; 2], &draft.metrics.endpoint),
         ];
         for (keys, url) in endpoints {
-            let Some((url, (host, encrypted))) =
-                url.as_deref().and_then(|url| Some((url, values::endpoint(url)?)))
-            else {
-                continue;
-            };
-            if encrypted || values::is_loopback(host) {
-                continue;
-            }
+            let Some(url) = url.as_deref().filter(|url| values::is_in_clear(url)) else { continue };
             let key = keys.into_iter().max_by_key(|key| self.lines.get(key)).unwrap_or_default();
             if !draft.allow_insecure_endpoint {
                 return Err(SettingsError::Wrong {
@@ -346,9 +345,6 @@ impl Reader {
         if draft.wants_3x {
             let text = "leases are balanced as KCL 2.x does; KCL 3.x's way is not built yet";
             self.warn_of("clientVersionConfig", text);
-        }
-        if draft.wants_metrics {
-            self.warn_of("metricsLevel", "metrics are not built yet");
         }
     }
 }
