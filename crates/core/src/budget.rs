@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use std::sync::PoisonError;
 use std::task::{Context, Poll};
 
-use self::ledger::{Ledger, ShareId};
+use self::ledger::{Ledger, ShareId, UseFor};
 #[cfg(test)]
 use shuttle::sync::{Arc, Mutex, MutexGuard};
 #[cfg(not(test))]
@@ -70,8 +70,18 @@ impl Share {
     /// Reserves up to `wanted` bytes, and waits while there are none. One asks at a time; to stop
     /// asking is to drop what is waited on.
     pub async fn reserve(&self, wanted: usize) -> Hold {
+        self.reserve_for(wanted, UseFor::Part).await
+    }
+
+    /// As [`reserve`](Self::reserve), and waits until there is all that is wanted, or as much as a
+    /// shard may always have: for what comes in the size that it has.
+    pub async fn reserve_all(&self, wanted: usize) -> Hold {
+        self.reserve_for(wanted, UseFor::All).await
+    }
+
+    async fn reserve_for(&self, wanted: usize, use_for: UseFor) -> Hold {
         let mut waiting = Waiting { share: self, is_queued: false };
-        poll_fn(|context| waiting.poll(context, wanted)).await
+        poll_fn(|context| waiting.poll(context, wanted, use_for)).await
     }
 
     /// Whether the shard has more than it may always have.
@@ -95,9 +105,9 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    fn poll(&mut self, context: &mut Context<'_>, wanted: usize) -> Poll<Hold> {
+    fn poll(&mut self, context: &mut Context<'_>, wanted: usize, use_for: UseFor) -> Poll<Hold> {
         let Share { id, budget } = self.share;
-        let (granted, woken) = budget.ledger().reserve(*id, wanted, context.waker());
+        let (granted, woken) = budget.ledger().reserve(*id, wanted, use_for, context.waker());
         wake(woken);
         self.is_queued = granted.is_none();
         match granted {

@@ -8,6 +8,15 @@ use super::BATCH;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ShareId(u64);
 
+/// How little a share has use for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UseFor {
+    /// What is worth a request: a quarter of its own bytes.
+    Part,
+    /// All that it wants, or all of its own bytes.
+    All,
+}
+
 /// Those to be woken, once the ledger is no longer locked.
 type Woken = Vec<Waker>;
 
@@ -86,11 +95,12 @@ impl Ledger {
         self.shares.get(&id).is_some_and(|account| account.borrowed(self.own()) > 0)
     }
 
-    /// Grants up to `wanted` bytes, or has the share wait: a little is not worth a request.
+    /// Grants up to `wanted` bytes, or has the share wait while it has no use for what there is.
     pub(super) fn reserve(
         &mut self,
         id: ShareId,
         wanted: usize,
+        use_for: UseFor,
         waker: &Waker,
     ) -> (Option<usize>, Woken) {
         let Some(account) = self.shares.get(&id) else { return (Some(0), Woken::new()) };
@@ -98,7 +108,11 @@ impl Ledger {
         let is_next = self.queue.front().is_none_or(|(first, _)| *first == id);
         let spare = if is_next { self.spare() } else { 0 };
         let room = (own + spare).min(self.most(account).saturating_sub(account.used));
-        let least = wanted.min(self.own() / 4).max(1);
+        let least = match use_for {
+            UseFor::Part => wanted.min(self.own() / 4),
+            UseFor::All => wanted.min(self.own()),
+        };
+        let least = least.max(1);
         if room < least {
             match self.queue.iter_mut().find(|(waits, _)| *waits == id) {
                 Some((_, known)) => known.clone_from(waker),

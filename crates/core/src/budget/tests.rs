@@ -66,6 +66,21 @@ fn a_shard_may_be_held_to_less_than_a_quarter() {
 }
 
 #[test]
+fn what_comes_in_the_size_that_it_has_waits_for_all_that_the_shard_may_have() {
+    alone(|| {
+        let budget = Budget::new(4 * MIB);
+        let shares: Vec<Share> = (0..4).map(|_| budget.share(usize::MAX)).collect();
+        let held = try_reserve(&shares[0], 1_000).unwrap();
+        let mut whole = pin!(shares[0].reserve_all(3 * MIB));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(whole.as_mut().poll(&mut context).is_pending());
+        drop(held);
+        let Poll::Ready(hold) = whole.as_mut().poll(&mut context) else { panic!("still waits") };
+        assert_eq!(hold.bytes(), MIB);
+    });
+}
+
+#[test]
 fn what_a_shard_left_behind_counts_until_it_is_dropped() {
     alone(|| {
         let budget = Budget::new(8 * MIB);

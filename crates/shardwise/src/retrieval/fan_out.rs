@@ -48,7 +48,7 @@ impl Subscriber {
     /// Reads until the shard's end.
     pub(super) async fn read(&mut self) {
         loop {
-            drop(self.reading.room().await);
+            drop(self.reading.room_for_event().await);
             self.reading.ports.clock.sleep_until(self.subscribe_at).await;
             if let Some(children) = self.subscribe_once().await {
                 self.reading.end(children);
@@ -97,7 +97,7 @@ impl Subscriber {
         let clock = Arc::clone(&self.reading.ports.clock);
         let mut has_brought = false;
         loop {
-            let Some(room) = within(&*clock, HELD_BACK, self.reading.room()).await else {
+            let Some(room) = within(&*clock, HELD_BACK, self.reading.room_for_event()).await else {
                 debug!(shard = %self.reading.shard, "buffer full: subscription given up for now");
                 return Ok(None);
             };

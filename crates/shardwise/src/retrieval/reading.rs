@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shardwise_core::budget::{Hold, Share};
+use shardwise_core::budget::{self, Hold, Share};
 use shardwise_core::config::Config;
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::pacing::Estimate;
@@ -124,6 +124,12 @@ impl Reading {
     pub(super) async fn room(&self) -> Hold {
         self.buffer.prefetch.room().await;
         self.buffer.share.reserve(self.estimate.bytes()).await
+    }
+
+    /// Returns once there is room for an event, whose size nobody asks us for.
+    pub(super) async fn room_for_event(&self) -> Hold {
+        self.buffer.prefetch.room().await;
+        self.buffer.share.reserve_all(budget::BATCH).await
     }
 
     /// How many records to ask for where so much is reserved.
