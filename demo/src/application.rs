@@ -36,7 +36,8 @@ pub struct Settings {
 /// Daemons, by their places; a place is empty while its daemon is down.
 #[derive(Debug)]
 pub struct Application {
-    settings: Settings,
+    /// Those of each place.
+    settings: Vec<Settings>,
     places: Vec<Option<Program>>,
     /// How many daemons were started in each place.
     started: Vec<usize>,
@@ -123,10 +124,10 @@ impl Settings {
 }
 
 impl Application {
-    /// An application with no daemon running yet.
+    /// An application with no daemon running yet, and a place for each of the settings.
     #[must_use]
-    pub fn new(settings: Settings, places: usize) -> Self {
-        let places: Vec<_> = (0..places).map(|_| None).collect();
+    pub fn new(settings: Vec<Settings>) -> Self {
+        let places: Vec<_> = settings.iter().map(|_| None).collect();
         Self { settings, started: vec![0; places.len()], places }
     }
 
@@ -138,8 +139,9 @@ impl Application {
     pub fn start(&mut self, place: usize) -> Result<String, Error> {
         self.started[place] += 1;
         let worker = format!("daemon{}-{}", place + 1, self.started[place]);
-        let log = self.settings.directory.join(format!("{worker}.log"));
-        self.places[place] = Some(self.settings.start(&worker, &log)?);
+        let settings = &self.settings[place];
+        let log = settings.directory.join(format!("{worker}.log"));
+        self.places[place] = Some(settings.start(&worker, &log)?);
         Ok(worker)
     }
 

@@ -27,6 +27,8 @@ use crate::watch;
 
 const STREAM: &str = "flights";
 const SHARDS: u16 = 4;
+/// How the daemons read: one polls, one is pushed.
+const MODES: [&str; DAEMONS] = ["POLLING", "FANOUT"];
 const DAEMONS: usize = 2;
 const TICK: Duration = Duration::from_millis(250);
 const AFTER_FLOW: Duration = Duration::from_secs(60);
@@ -111,7 +113,8 @@ impl Run {
         let (endpoints, urls) = Endpoints::start(shardwise, &directory, &streams, true).await?;
         let settings = Settings::journaling(shardwise, &directory, &urls, STREAM);
         let name = settings.application.clone();
-        let mut application = Application::new(settings, DAEMONS);
+        let of_place = |mode| settings.clone().with("retrievalMode", mode);
+        let mut application = Application::new(MODES.map(of_place).into());
         for place in 0..DAEMONS {
             let worker = application.start(place)?;
             display.event(&format!("{worker} started"));

@@ -40,7 +40,7 @@ pub(super) async fn first_records(
         put_flights(&stream, &directory).await?;
         let settings = Settings::journaling(shardwise, &directory, &endpoints, &name);
         let table = Table { client: endpoints.dynamodb(), name: settings.application.clone() };
-        let mut application = Application::new(settings, 1);
+        let mut application = Application::new(vec![settings]);
 
         let worker = application.start(0)?;
         let active = table_active(&table).await?;

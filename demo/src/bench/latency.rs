@@ -60,7 +60,7 @@ pub(super) async fn latency(
         for (key, value) in properties {
             settings = settings.with(key, value);
         }
-        let mut application = Application::new(settings, 1);
+        let mut application = Application::new(vec![settings]);
         application.start(0)?;
         put(&stream, records, bytes, 1).await?;
         came(&journal, records).await?;

@@ -48,7 +48,7 @@ pub(super) async fn memory(
             .with("shardwise.polling", "adaptive")
             .with("shardwise.byteBudget", &budget.to_string());
         let table = Table { client: endpoints.dynamodb(), name: settings.application.clone() };
-        let mut application = Application::new(settings, 1);
+        let mut application = Application::new(vec![settings]);
         application.start(0)?;
         all_held(&table, shards).await?;
         let idle = peak(&application)?;

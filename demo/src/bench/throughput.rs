@@ -45,7 +45,7 @@ pub(super) async fn throughput(
     settings.executable = "node sample_kcl_app.js".to_owned();
     settings.working_directory = sample();
     let table = Table { client: endpoints.dynamodb(), name: settings.application.clone() };
-    let mut application = Application::new(settings, 1);
+    let mut application = Application::new(vec![settings]);
     let start = Instant::now();
     application.start(0)?;
     let all = stream.shards().await?;

@@ -61,7 +61,7 @@ impl Scene {
         let directory = settings.directory.clone();
         let name = settings.application.clone();
         let table = Table { client: endpoints.dynamodb(), name };
-        let mut application = Application::new(settings, daemons);
+        let mut application = Application::new(vec![settings; daemons]);
         for place in 0..daemons {
             application.start(place).unwrap();
         }
