@@ -32,6 +32,8 @@ pub struct Counts {
     pub requests: usize,
     /// Requests of daemons that were cut off.
     pub cut_off: usize,
+    /// Subscriptions that began, and those of them that broke off on their way.
+    pub subscriptions: [usize; 2],
     /// Those that met a fault, by kind.
     pub faults: BTreeMap<&'static str, usize>,
     /// Faults of writes to the table that were applied without an answer, or late.
@@ -63,6 +65,14 @@ impl Journal {
 
     pub(crate) fn cut_off(&self) {
         self.inner().counts.cut_off += 1;
+    }
+
+    pub(crate) fn subscribed(&self) {
+        self.inner().counts.subscriptions[0] += 1;
+    }
+
+    pub(crate) fn broke_off(&self) {
+        self.inner().counts.subscriptions[1] += 1;
     }
 
     pub(crate) fn fault(&self, place: &Place, operation: &str, fault: &Fault) {

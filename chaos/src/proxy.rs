@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod fault;
+mod pump;
 #[cfg(test)]
 mod tests;
 
@@ -26,15 +27,18 @@ use hyper_util::server::conn::auto;
 use shardwise_demo::error::Error;
 use shardwise_demo::rng::Rng;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use self::answer::{AnswerBody, Broken};
 use self::fault::Fault;
+use self::pump::Pump;
 use crate::Service;
 use crate::journal::Journal;
 
 const TARGET: &str = "x-amz-target";
+/// The operation whose answer is a stream without end.
+const SUBSCRIBE: &str = "SubscribeToShard";
 
 /// What the network is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +149,7 @@ async fn serve(stream: TcpStream, front: Arc<Front>) {
 
 /// What is sent on.
 struct Forward {
+    operation: String,
     path: String,
     headers: HeaderMap,
     body: Bytes,
@@ -163,10 +168,10 @@ async fn handle(
     let mut headers = parts.headers;
     headers.remove(CONNECTION);
     headers.remove(TRANSFER_ENCODING);
-    let forward = Forward { path, headers, body };
+    let forward = Forward { operation, path, headers, body };
     let weather = *front.weather.borrow();
     match weather {
-        Weather::Calm => front.pass(forward).await,
+        Weather::Calm => front.pass(forward, &socket).await,
         Weather::Cut(cut) => {
             front.journal.cut_off();
             front.cut(cut, &socket).await;
@@ -174,9 +179,9 @@ async fn handle(
         }
         Weather::Faults { per_mille } => {
             front.journal.requested();
-            match front.draw(&operation, per_mille) {
-                None => front.pass(forward).await,
-                Some(fault) => front.spoil(fault, &operation, forward, &socket).await,
+            match front.draw(&forward.operation, per_mille) {
+                None => front.pass(forward, &socket).await,
+                Some(fault) => front.spoil(fault, forward, &socket).await,
             }
         }
     }
@@ -192,19 +197,18 @@ impl Front {
     async fn spoil(
         self: Arc<Self>,
         fault: Fault,
-        operation: &str,
         forward: Forward,
-        socket: &OwnedFd,
+        socket: &Arc<OwnedFd>,
     ) -> Result<Response<AnswerBody>, Broken> {
-        self.journal.fault(&self.place, operation, &fault);
+        self.journal.fault(&self.place, &forward.operation, &fault);
         let service = self.place.service;
         match fault {
             Fault::Delay(time) => {
                 sleep(time).await;
-                self.pass(forward).await
+                self.pass(forward, socket).await
             }
             Fault::SlowAnswer(time) => {
-                let answer = self.pass(forward).await;
+                let answer = self.pass(forward, socket).await;
                 sleep(time).await;
                 answer
             }
@@ -214,7 +218,7 @@ impl Front {
             }
             Fault::LostAnswer => {
                 // Its answer is what gets lost.
-                drop(self.pass(forward).await);
+                drop(self.pass(forward, socket).await);
                 Err(Broken)
             }
             Fault::LateApply(time) => {
@@ -223,6 +227,9 @@ impl Front {
             }
             Fault::ServerError(status, page) => Ok(answer::server_error(service, status, page)),
             Fault::Throttled(name) => Ok(answer::error(service, 400, name)),
+            Fault::CutAnswer if forward.operation == SUBSCRIBE => {
+                self.stream(forward, socket, Some(pump::CUT_AFTER)).await
+            }
             Fault::CutAnswer => {
                 let (head, body) = self.ask(forward).await?.into_parts();
                 Ok(Response::from_parts(head, AnswerBody::cut(&body)))
@@ -250,10 +257,17 @@ impl Front {
             _ = weather.wait_for(|weather| *weather == Weather::Calm) => {}
             () = sleep(time) => {}
         }
-        drop(self.pass(forward).await);
+        drop(self.send(forward).await);
     }
 
-    async fn pass(self: &Arc<Self>, forward: Forward) -> Result<Response<AnswerBody>, Broken> {
+    async fn pass(
+        self: &Arc<Self>,
+        forward: Forward,
+        socket: &Arc<OwnedFd>,
+    ) -> Result<Response<AnswerBody>, Broken> {
+        if forward.operation == SUBSCRIBE {
+            return self.stream(forward, socket, None).await;
+        }
         let (head, body) = self.ask(forward).await?.into_parts();
         Ok(Response::from_parts(head, AnswerBody::whole(body)))
     }
@@ -266,13 +280,35 @@ impl Front {
     }
 
     async fn try_ask(&self, forward: Forward) -> Result<Response<Bytes>, Broken> {
+        let (head, body) = self.send(forward).await?.into_parts();
+        let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+        Ok(Response::from_parts(head, body))
+    }
+
+    /// Passes an answer on while it comes, as long as the network lets it through.
+    async fn stream(
+        &self,
+        forward: Forward,
+        socket: &Arc<OwnedFd>,
+        cut_after: Option<usize>,
+    ) -> Result<Response<AnswerBody>, Broken> {
+        let (head, body) = self.send(forward).await?.into_parts();
+        let (sender, answer) = mpsc::channel(1);
+        let weather = self.weather.clone();
+        self.journal.subscribed();
+        let (socket, journal) = (Arc::clone(socket), self.journal.clone());
+        let pump = Pump { weather, socket, journal, left: cut_after, sender };
+        tokio::spawn(pump.run(body));
+        Ok(Response::from_parts(head, AnswerBody::streamed(answer)))
+    }
+
+    async fn send(&self, forward: Forward) -> Result<Response<Incoming>, Broken> {
         let uri: Uri = format!("{}{}", self.upstream, forward.path).parse().map_err(|_| Broken)?;
         let mut request = Request::new(Full::new(forward.body));
         *request.method_mut() = hyper::Method::POST;
         *request.uri_mut() = uri;
         *request.headers_mut() = forward.headers;
         let (mut head, body) = self.client.request(request).await.map_err(|_| Broken)?.into_parts();
-        let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
         head.version = hyper::Version::default();
         head.headers.remove(CONNECTION);
         head.headers.remove(TRANSFER_ENCODING);

@@ -42,6 +42,8 @@ pub const DAEMONS: usize = 3;
 
 const STREAM: &str = "chaos";
 const SHARDS: u16 = 8;
+/// The daemon that is pushed records, where the others poll.
+const FAN_OUT: usize = 1;
 /// The daemon whose children are in Python.
 const PYTHON: usize = 2;
 /// How many of a thousand requests meet a fault.
@@ -480,6 +482,7 @@ async fn place(
     let mut settings = Settings::journaling(shardwise, directory, &urls, STREAM)
         .with("timeoutInSeconds", "6")
         .with("shutdownGraceMillis", "25000")
+        .with("retrievalMode", if daemon == FAN_OUT { "FANOUT" } else { "POLLING" })
         // One of them says all that it has to say, for the canaries' sake.
         .with("shardwise.logLevel", if daemon == 0 { "debug" } else { "info" });
     settings.working_directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("consumer");

@@ -218,6 +218,9 @@ fn acts(evidence: &Evidence<'_>, verdict: &Verdict, report: &mut Report) {
     let kinds: Vec<String> =
         requests.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     report.tell("faults of requests by kind", kinds.join(", "));
+    let [begun, broken] = requests.subscriptions;
+    let figures = format!("{begun} subscriptions, {broken} broken off");
+    report.check("records are pushed too (K9)", begun > 0, figures);
     report.tell("writes to leases left in doubt", requests.ambiguous_writes.to_string());
     report.tell("requests of daemons that were cut off", requests.cut_off.to_string());
     let counts = &verdict.counts;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
+use tokio::sync::mpsc;
 
 use super::fault::Page;
 use crate::Service;
@@ -25,26 +26,34 @@ impl std::fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// A body that says how long it is, and may end before that.
+/// A body that says how long it is, and may end before that; or one that comes from elsewhere.
 #[derive(Debug)]
-pub struct AnswerBody {
-    rest: Option<Bytes>,
-    said_length: u64,
-    is_cut: bool,
+pub struct AnswerBody(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Known { rest: Option<Bytes>, said_length: u64, is_cut: bool },
+    Streamed(mpsc::Receiver<Result<Bytes, Broken>>),
 }
 
 impl AnswerBody {
     /// All of it.
     #[must_use]
     pub fn whole(bytes: Bytes) -> Self {
-        Self { said_length: length(&bytes), rest: Some(bytes), is_cut: false }
+        Self(Kind::Known { said_length: length(&bytes), rest: Some(bytes), is_cut: false })
     }
 
     /// The first half of it, under the length of all.
     #[must_use]
     pub fn cut(bytes: &Bytes) -> Self {
         let rest = Some(bytes.slice(..bytes.len() / 2));
-        Self { said_length: length(bytes), rest, is_cut: true }
+        Self(Kind::Known { said_length: length(bytes), rest, is_cut: true })
+    }
+
+    /// What arrives, when it arrives.
+    #[must_use]
+    pub fn streamed(parts: mpsc::Receiver<Result<Bytes, Broken>>) -> Self {
+        Self(Kind::Streamed(parts))
     }
 }
 
@@ -58,21 +67,36 @@ impl Body for AnswerBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        if let Some(rest) = self.rest.take().filter(|rest| !rest.is_empty()) {
-            return Poll::Ready(Some(Ok(Frame::data(rest))));
+        match &mut self.0 {
+            Kind::Streamed(parts) => {
+                parts.poll_recv(context).map(|part| part.map(|part| part.map(Frame::data)))
+            }
+            Kind::Known { rest, is_cut, .. } => {
+                if let Some(rest) = rest.take().filter(|rest| !rest.is_empty()) {
+                    return Poll::Ready(Some(Ok(Frame::data(rest))));
+                }
+                let is_cut = std::mem::take(is_cut);
+                Poll::Ready(is_cut.then_some(Err(Broken)))
+            }
         }
-        let is_cut = std::mem::take(&mut self.is_cut);
-        Poll::Ready(is_cut.then_some(Err(Broken)))
     }
 
     fn is_end_stream(&self) -> bool {
-        !self.is_cut && self.rest.as_ref().is_none_or(Bytes::is_empty)
+        match &self.0 {
+            Kind::Streamed(_) => false,
+            Kind::Known { rest, is_cut, .. } => {
+                !is_cut && rest.as_ref().is_none_or(Bytes::is_empty)
+            }
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.said_length)
+        match &self.0 {
+            Kind::Streamed(_) => SizeHint::default(),
+            Kind::Known { said_length, .. } => SizeHint::with_exact(*said_length),
+        }
     }
 }
 

@@ -59,6 +59,17 @@ impl World {
         Some((status, answer.into_body().collect().await.ok()?.to_bytes()))
     }
 
+    /// What a subscription brings, part by part.
+    async fn subscribe(&self) -> Incoming {
+        let request = Request::post(self.proxy.url())
+            .header(TARGET, "Kinesis_20131202.SubscribeToShard")
+            .header("authorization", "of a client")
+            .body(Full::new(Bytes::from_static(b"{}")))
+            .unwrap();
+        let answer = tokio::time::timeout(DEADLINE, http1().request(request)).await.unwrap();
+        answer.unwrap().into_body()
+    }
+
     fn applied(&self) -> usize {
         self.applied.load(Ordering::SeqCst)
     }
@@ -96,8 +107,12 @@ async fn upstream(applied: Arc<AtomicUsize>) -> String {
             let service = service_fn(move |request: Request<Incoming>| {
                 let is_whole = request.headers().contains_key("authorization");
                 applied.fetch_add(usize::from(is_whole), Ordering::SeqCst);
-                let answer = Response::new(Full::new(Bytes::from_static(ANSWER.as_bytes())));
-                std::future::ready(Ok::<_, Broken>(answer))
+                let body = if request.headers()[TARGET].as_bytes().ends_with(b"SubscribeToShard") {
+                    AnswerBody::streamed(endless())
+                } else {
+                    AnswerBody::whole(Bytes::from_static(ANSWER.as_bytes()))
+                };
+                std::future::ready(Ok::<_, Broken>(Response::new(body)))
             });
             tokio::spawn(async move {
                 let builder = auto::Builder::new(TokioExecutor::new());
@@ -106,6 +121,23 @@ async fn upstream(applied: Arc<AtomicUsize>) -> String {
         }
     });
     format!("http://{address}")
+}
+
+/// A part now and again, for ever.
+fn endless() -> mpsc::Receiver<Result<Bytes, Broken>> {
+    let (sender, parts) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while sender.send(Ok(Bytes::from_static(&[7; 1_500]))).await.is_ok() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    });
+    parts
+}
+
+/// The bytes of the next part, unless the answer breaks off.
+async fn part(body: &mut Incoming) -> Option<usize> {
+    let frame = tokio::time::timeout(DEADLINE, body.frame()).await.unwrap();
+    Some(frame?.ok()?.into_data().unwrap().len())
 }
 
 #[tokio::test]
@@ -176,4 +208,39 @@ async fn a_cut_network_lets_nothing_through_until_it_is_over() {
         assert_eq!((answer, world.applied()), (None, 0), "{cut:?}");
         assert!(world.ask(&asker).await.is_some());
     }
+}
+
+#[tokio::test]
+async fn a_subscription_is_passed_on_while_it_comes_and_breaks_off_with_the_network() {
+    let world = World::with_seed(1).await;
+    let mut body = world.subscribe().await;
+    for _ in 0..10 {
+        assert!(part(&mut body).await.is_some());
+    }
+    world.proxy.weather.send_replace(Weather::Cut(Cut::Refused));
+    while part(&mut body).await.is_some() {}
+}
+
+#[tokio::test]
+async fn a_silent_network_brings_nothing_of_a_subscription_until_it_is_over() {
+    let world = World::with_seed(1).await;
+    let mut body = world.subscribe().await;
+    assert!(part(&mut body).await.is_some());
+    world.proxy.weather.send_replace(Weather::Cut(Cut::Silent));
+    let silence = Duration::from_millis(200);
+    // What had passed the proxy before that still comes.
+    while tokio::time::timeout(silence, body.frame()).await.is_ok() {}
+    world.proxy.weather.send_replace(Weather::Calm);
+    assert!(part(&mut body).await.is_some());
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_cut_breaks_off_in_the_middle() {
+    let world = World::with_first("cut answer").await;
+    let mut body = world.subscribe().await;
+    let mut bytes = 0;
+    while let Some(part) = part(&mut body).await {
+        bytes += part;
+    }
+    assert_eq!(bytes, pump::CUT_AFTER);
 }
