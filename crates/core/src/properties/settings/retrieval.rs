@@ -13,12 +13,18 @@ const WITH_ANY_VALUE: [&str; 2] = ["retryGetRecordsInSeconds", "maxGetRecordsThr
 
 impl Reader {
     /// Chooses, and notes the choice with its reason and its cost, so that nobody is surprised by a
-    /// bill or by a shared limit. Who asked for polling in so many words knows.
+    /// bill or by a shared limit.
     pub(super) fn retrieval(&mut self, draft: &Draft, application_name: &str) -> Retrieval {
         let counting = UNLESS_ZERO.into_iter().filter(|key| !self.zeros.contains(key));
         let polling_key = counting.chain(WITH_ANY_VALUE).find(|key| self.lines.contains_key(key));
         let reason = match (draft.retrieval, polling_key) {
-            (RetrievalMode::Polling, _) => return Retrieval::Polling,
+            (RetrievalMode::Polling, _) => {
+                let text = "polling, as configured: no extra cost, and all applications of the \
+                            stream share five reads and 2 MB a second of each shard; \
+                            `retrievalMode = FANOUT` chooses enhanced fan-out";
+                self.say_of("retrievalMode", Level::Note, text);
+                return Retrieval::Polling;
+            }
             (RetrievalMode::Default, Some(key)) => {
                 let text = format!(
                     "polling, since `{key}` is set, as in Java: no extra cost, and all \
@@ -31,6 +37,10 @@ impl Reader {
             (RetrievalMode::Default, None) => "since no key of polling is set, as in Java",
             (RetrievalMode::FanOut, _) => "as configured",
         };
+        if draft.is_adaptive {
+            let text = "no effect with enhanced fan-out; `retrievalMode = POLLING` chooses polling";
+            self.warn_of("shardwise.polling", text);
+        }
         let consumer = match (&draft.consumer_arn, &draft.consumer_name) {
             (Some(arn), _) => StreamConsumer::Arn(arn.clone()),
             (None, Some(name)) => StreamConsumer::Named(name.clone()),
@@ -100,11 +110,19 @@ mod tests {
             ("", ["fan-out", "no key of polling", "charges", "`retrievalMode = POLLING`"]),
             ("retrievalMode=FANOUT", ["fan-out", "configured", "charges", "POLLING"]),
             ("maxRecords=9", ["polling", "`maxRecords` is set", "no extra cost", "FANOUT"]),
+            ("retrievalMode=POLLING", ["polling", "configured", "no extra cost", "FANOUT"]),
         ] {
             let [said] = &settings(more).warnings[..] else { panic!("{more}") };
             assert_eq!((said.key.as_str(), said.level), ("retrievalMode", Level::Note));
             assert!(words.iter().all(|word| said.text.contains(word)), "{}", said.text);
         }
-        assert!(settings("retrievalMode = POLLING").warnings.is_empty());
+    }
+
+    #[test]
+    fn a_pace_of_polling_has_no_effect_with_fan_out_and_a_warning_says_so() {
+        let warned = settings("shardwise.polling = adaptive").warnings;
+        assert!(warned.iter().any(|it| it.key == "shardwise.polling"), "{warned:?}");
+        let polled = settings("shardwise.polling = adaptive\nretrievalMode = POLLING").warnings;
+        assert!(polled.iter().all(|it| it.key == "retrievalMode"), "{polled:?}");
     }
 }
