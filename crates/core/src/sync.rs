@@ -62,6 +62,17 @@ pub fn initial_leases(
     Ok(in_order(listed.values().map(|&shard| (shard, position.sentinel()))))
 }
 
+/// Whether a checkpoint cannot be of this shard: of one that has its id, in a stream that had the
+/// name before. It is before the shard's first number, or at the end of a shard that is open.
+#[must_use]
+pub fn is_of_another_stream(checkpoint: &Checkpoint, shard: &Shard) -> bool {
+    match checkpoint {
+        Checkpoint::At { sequence, .. } => *sequence < shard.starting_sequence,
+        Checkpoint::ShardEnd => shard.is_open(),
+        Checkpoint::TrimHorizon | Checkpoint::Latest | Checkpoint::AtTimestamp => false,
+    }
+}
+
 /// The listed shards, each of them once. A shard that was listed open and closed is closed.
 fn by_id(shards: &[Shard]) -> BTreeMap<&ShardId, &Shard> {
     let mut listed: BTreeMap<&ShardId, &Shard> = BTreeMap::new();

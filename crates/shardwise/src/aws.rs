@@ -206,6 +206,11 @@ fn is_refusal(code: &str) -> bool {
             | "ExpiredTokenException"
             | "ExpiredToken"
             | "OptInRequired"
+            | "KMSAccessDeniedException"
+            | "KMSDisabledException"
+            | "KMSInvalidStateException"
+            | "KMSNotFoundException"
+            | "KMSOptInRequired"
     )
 }
 

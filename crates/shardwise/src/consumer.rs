@@ -32,7 +32,7 @@ use crate::processor::{
 };
 use crate::retrieval::registration::Registration;
 use crate::retrieval::user_records::UserRecords;
-use crate::retrieval::{Batch, Fetched, Reader};
+use crate::retrieval::{Batch, Fetched, Reader, Rhythm};
 use crate::status::Board;
 use crate::tenure::Tenure;
 use crate::worker::Ports;
@@ -73,6 +73,8 @@ pub(crate) struct Consumer {
     work: Option<Work>,
     /// Calls that failed since records were last processed.
     failures: u32,
+    /// When the shard may be read again, by whichever reader.
+    rhythm: Arc<Rhythm>,
 }
 
 /// A processor, and the records on their way to it.
@@ -97,6 +99,7 @@ impl Consumer {
         signals: mpsc::UnboundedReceiver<Signal>,
     ) -> Self {
         let key = tenure.key().clone();
+        let rhythm = Rhythm::new(shared.config.polling.pace, shared.ports.clock.now());
         Self {
             shard: key.shard(),
             key,
@@ -106,6 +109,7 @@ impl Consumer {
             state: ConsumerState::WaitingOnParentShards,
             work: None,
             failures: 0,
+            rhythm: Arc::new(rhythm),
         }
     }
 
@@ -290,7 +294,8 @@ impl Consumer {
                 let position = Position::of(&from, work.latest_since, initial);
                 let Some(position) = position else { return Event::ShardEnded };
                 let user_records = UserRecords::new(self.shard.clone(), work.hash_range, from);
-                let reader = Reader::start(&self.shared, &self.shard, user_records, position);
+                let (shared, shard) = (&self.shared, &self.shard);
+                let reader = Reader::start(shared, shard, user_records, position, &self.rhythm);
                 work.reader.insert(reader)
             }
         };

@@ -9,6 +9,7 @@ mod polling;
 mod prefetch;
 mod reading;
 pub(crate) mod registration;
+mod rhythm;
 pub(crate) mod user_records;
 
 use std::panic::AssertUnwindSafe;
@@ -24,6 +25,7 @@ use self::fan_out::Subscriber;
 use self::polling::Poller;
 use self::prefetch::Prefetch;
 use self::reading::{Buffer, Reading};
+pub(crate) use self::rhythm::Rhythm;
 use self::user_records::UserRecords;
 use crate::consumer::Shared;
 use crate::kinesis::{Position, Record};
@@ -81,11 +83,13 @@ impl Reader {
         shard: &ShardId,
         user_records: UserRecords,
         position: Position,
+        rhythm: &Arc<Rhythm>,
     ) -> Self {
         let prefetch = Arc::new(Prefetch::new(&shared.config.polling));
         let share = Arc::new(shared.budget.share(shared.config.polling.max_pending_bytes));
         let buffer = Buffer { prefetch: Arc::clone(&prefetch), share: Arc::clone(&share) };
-        let reading = Reading::new(shared, shard, user_records, position, buffer);
+        let reading =
+            Reading::new(shared, shard, user_records, position, buffer, Arc::clone(rhythm));
         let mut way = match &shared.registration {
             None => Way::Polling(Poller::new(reading)),
             Some(registration) => Way::FanOut(Subscriber::new(reading, Arc::clone(registration))),

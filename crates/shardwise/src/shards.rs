@@ -7,6 +7,10 @@ use tracing::debug;
 use crate::kinesis::{KinesisError, ShardPage};
 use crate::worker::Ports;
 
+/// What is wrong with leases of a stream that had the name before.
+pub(crate) const MADE_ANEW: &str = "the stream was deleted and made anew, and this lease is of the \
+    old one: delete its row, or the lease table, to begin with the new stream";
+
 /// Every shard that the stream keeps.
 pub(crate) async fn list_all(ports: &Ports, config: &Config) -> Result<Vec<Shard>, KinesisError> {
     list(ports, config, ShardPage::All).await

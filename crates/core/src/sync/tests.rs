@@ -4,6 +4,7 @@ mod lineage;
 mod walk;
 
 use super::*;
+use crate::sequence::SequenceNumber;
 use crate::sync::tests::forest::{reference, shard_id};
 
 fn keys(leases: &[Lease]) -> Vec<&str> {
@@ -23,6 +24,24 @@ fn an_empty_table_gets_a_lease_for_each_listed_shard_in_ascending_order() {
     assert!(leases.iter().all(|lease| {
         lease.checkpoint == Checkpoint::TrimHorizon && lease.owner.is_none() && lease.counter == 0
     }));
+}
+
+#[test]
+fn a_checkpoint_before_a_shards_beginning_or_at_the_end_of_an_open_one_is_of_another_stream() {
+    let mut stream = forest::Stream::new(2);
+    stream.split(0);
+    let (closed, open) = (stream.shard(0), stream.shard(1));
+    let at = |sequence: &SequenceNumber| Checkpoint::at(sequence.clone());
+    let before = SequenceNumber::parse("999").unwrap();
+    for (checkpoint, shard, expected) in [
+        (at(&before), &open, true),
+        (at(&open.starting_sequence), &open, false),
+        (Checkpoint::ShardEnd, &open, true),
+        (Checkpoint::ShardEnd, &closed, false),
+        (Checkpoint::TrimHorizon, &open, false),
+    ] {
+        assert_eq!(is_of_another_stream(&checkpoint, shard), expected, "{checkpoint}");
+    }
 }
 
 #[test]

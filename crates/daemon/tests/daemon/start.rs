@@ -74,3 +74,30 @@ async fn a_lease_table_that_may_not_be_made_is_named() {
     let expected = format!("lease table `{APPLICATION}` does not exist");
     assert!(daemon.log().contains(&expected), "{}", daemon.log());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_was_made_anew_is_told_from_the_old_one() {
+    for mode in ["retrievalMode = POLLING", "retrievalMode = FANOUT"] {
+        is_told_from_the_old_one(mode).await;
+    }
+}
+
+async fn is_told_from_the_old_one(mode: &str) {
+    let world = World::new(1).await;
+    let old = world.put("old", 2).await;
+    let daemon = world.daemon("", mode);
+    world.until_processed(&daemon, &old).await;
+    assert_eq!(daemon.stop().await, 0);
+    world.make_stream_anew().await;
+    let new = world.put("new", 2).await;
+
+    let daemon = world.daemon("", mode);
+    daemon.until_log("the stream was deleted and made anew").await;
+    assert_eq!(daemon.stop().await, 0);
+    assert!(data(&world.journal()).iter().all(|data| old.contains(data)));
+
+    world.delete_row("shardId-000000000000").await;
+    let daemon = world.daemon("", mode);
+    world.until_processed(&daemon, &new).await;
+    assert_eq!(daemon.stop().await, 0);
+}

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -75,7 +75,12 @@ pub(crate) struct LeaseRow {
 impl World {
     /// A world whose stream has so many shards; with none there is no stream.
     pub(crate) async fn new(shards: i32) -> Self {
-        let endpoints = Endpoints::start(Options::default()).await.unwrap();
+        Self::with(Options::default(), shards).await
+    }
+
+    /// The same at endpoints with other settings.
+    pub(crate) async fn with(options: Options, shards: i32) -> Self {
+        let endpoints = Endpoints::start(options).await.unwrap();
         let loader = |url: String| {
             aws_config::defaults(aws_config::BehaviorVersion::latest())
                 .region("us-east-1")
@@ -114,6 +119,23 @@ impl World {
             put.insert(data);
         }
         put
+    }
+
+    /// Deletes the stream, and makes another one of its name, of one shard.
+    pub(crate) async fn make_stream_anew(&self) {
+        let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let deleted_in = second();
+        let delete = self.kinesis.delete_stream().stream_name(STREAM);
+        delete.enforce_consumer_deletion(true).send().await.unwrap();
+        until("gone, and a later second", async || {
+            let described = self.kinesis.describe_stream_summary().stream_name(STREAM).send().await;
+            // Numbers hold the second in which their stream was made.
+            let is_past = described.is_err() && second() > deleted_in;
+            if is_past { Ok(()) } else { Err(format!("{described:?}")) }
+        })
+        .await;
+        let create = self.kinesis.create_stream().stream_name(STREAM).shard_count(1);
+        create.send().await.unwrap();
     }
 
     /// Splits the first shard in two.
@@ -219,6 +241,13 @@ impl World {
             .collect();
         rows.sort_by(|left, right| left.key.cmp(&right.key));
         rows
+    }
+
+    /// Deletes a lease's row.
+    pub(crate) async fn delete_row(&self, key: &str) {
+        let key = AttributeValue::S(key.to_owned());
+        let delete = self.dynamodb.delete_item().table_name(APPLICATION).key("leaseKey", key);
+        delete.send().await.unwrap();
     }
 
     /// Puts a row that is none of ours.

@@ -237,6 +237,13 @@ fn event_error(failure: SdkError<SubscribeToShardEventStreamError, RawMessage>) 
         }
         Some(error @ Failure::ResourceInUseException(_)) => KinesisError::InUse(message(error)),
         Some(Failure::KmsThrottlingException(_)) => KinesisError::Throttled,
+        Some(
+            error @ (Failure::KmsAccessDeniedException(_)
+            | Failure::KmsDisabledException(_)
+            | Failure::KmsInvalidStateException(_)
+            | Failure::KmsNotFoundException(_)
+            | Failure::KmsOptInRequired(_)),
+        ) => KinesisError::Refused(format!("the stream's key: {}", message(error))),
         _ => error(failure),
     }
 }
@@ -310,15 +317,47 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    let code = error.code().unwrap_or_default().to_owned();
-    let message = error.message().unwrap_or_default().to_owned();
-    match code.as_str() {
-        "ResourceNotFoundException" => KinesisError::NotFound(message),
+    let known = known(error.code().unwrap_or_default(), error.message().unwrap_or_default());
+    known.unwrap_or_else(|| KinesisError::Unanswered(super::described(error)))
+}
+
+/// What the service says by a code; nothing where it only failed.
+fn known(code: &str, message: &str) -> Option<KinesisError> {
+    Some(match code {
+        "ResourceNotFoundException" => KinesisError::NotFound(message.to_owned()),
         "ExpiredIteratorException" | "ExpiredNextTokenException" => KinesisError::Expired,
-        "InvalidArgumentException" | "ValidationException" => KinesisError::Invalid(message),
-        "ResourceInUseException" => KinesisError::InUse(message),
+        "InvalidArgumentException" | "ValidationException" => {
+            KinesisError::Invalid(message.to_owned())
+        }
+        "ResourceInUseException" => KinesisError::InUse(message.to_owned()),
         code if is_throttling(code) => KinesisError::Throttled,
         code if is_refusal(code) => KinesisError::Refused(format!("{code}: {message}")),
-        _ => KinesisError::Unanswered(super::described(error)),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operator_must_mend_is_told_from_what_passes() {
+        for code in [
+            "AccessDeniedException",
+            "KMSAccessDeniedException",
+            "KMSDisabledException",
+            "KMSInvalidStateException",
+            "KMSNotFoundException",
+            "KMSOptInRequired",
+        ] {
+            let Some(KinesisError::Refused(text)) = known(code, "why") else { panic!("{code}") };
+            assert_eq!(text, format!("{code}: why"));
+        }
+        for code in ["ProvisionedThroughputExceededException", "KMSThrottlingException"] {
+            assert!(matches!(known(code, ""), Some(KinesisError::Throttled)), "{code}");
+        }
+        for code in ["InternalFailure", "ServiceUnavailable", ""] {
+            assert!(known(code, "").is_none(), "{code}");
+        }
     }
 }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use shardwise_core::budget::Hold;
 use shardwise_core::shard::ChildShard;
-use shardwise_core::time::Time;
 use tracing::{debug, warn};
 
 use super::reading::{Missing, Reading, can_be};
@@ -35,21 +34,18 @@ const IN_USE_EXPECTED: u32 = 10;
 pub(super) struct Subscriber {
     reading: Reading,
     registration: Arc<Registration>,
-    /// Not before then may the shard be subscribed to.
-    subscribe_at: Time,
 }
 
 impl Subscriber {
     pub(super) fn new(reading: Reading, registration: Arc<Registration>) -> Self {
-        let subscribe_at = reading.ports.clock.now();
-        Self { reading, registration, subscribe_at }
+        Self { reading, registration }
     }
 
     /// Reads until the shard's end.
     pub(super) async fn read(&mut self) {
         loop {
             drop(self.reading.room_for_event().await);
-            self.reading.ports.clock.sleep_until(self.subscribe_at).await;
+            self.reading.ports.clock.sleep_until(self.reading.rhythm.subscribe_at()).await;
             if let Some(children) = self.subscribe_once().await {
                 self.reading.end(children);
                 return;
@@ -76,7 +72,7 @@ impl Subscriber {
         let opened = within(&*ports.clock, config.polling.request_timeout, opening).await;
         let result = match opened {
             Some(Ok(events)) => {
-                self.subscribe_at = ports.clock.now() + EXCLUSIVE;
+                self.reading.rhythm.put_off(ports.clock.now() + EXCLUSIVE);
                 self.follow(events).await
             }
             Some(Err(error)) => Err(error),
@@ -165,12 +161,12 @@ impl Subscriber {
                 self.fail(&error.to_string());
             }
             KinesisError::Throttled => {
-                debug!(shard = %self.reading.shard, "subscription throttled");
+                self.reading.tell_of(&error);
                 self.reading.metrics.throttled(&self.reading.shard);
                 self.fail(&error.to_string());
             }
             KinesisError::Invalid(_) => {
-                self.reading.position_is_refused();
+                let error = self.reading.position_is_refused(error).await;
                 self.fail_loudly(&error);
             }
             KinesisError::Expired
@@ -182,12 +178,12 @@ impl Subscriber {
     }
 
     fn fail_loudly(&mut self, error: &KinesisError) {
-        self.reading.warn_of(error);
+        self.reading.tell_of(error);
         self.fail(&error.to_string());
     }
 
     fn fail(&mut self, why: &str) {
         let wait = self.reading.fail(why, WAIT);
-        self.subscribe_at = self.subscribe_at.max(self.reading.ports.clock.now() + wait);
+        self.reading.rhythm.put_off(self.reading.ports.clock.now() + wait);
     }
 }

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use shardwise_core::budget::Hold;
 use shardwise_core::metrics::catalogue::{EXPIRED_ITERATOR, GET_RECORDS, GET_SHARD_ITERATOR};
-use shardwise_core::pacing::Pacer;
 use shardwise_core::shard::ChildShard;
-use tracing::debug;
 
 use super::reading::{Missing, Reading, can_be};
 use crate::clock::within;
@@ -20,19 +18,18 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) struct Poller {
     reading: Reading,
     iterator: Option<ShardIterator>,
-    pacer: Pacer,
 }
 
 impl Poller {
     pub(super) fn new(reading: Reading) -> Self {
-        let pacer = Pacer::new(reading.config.polling.pace, reading.ports.clock.now());
-        Self { reading, iterator: None, pacer }
+        Self { reading, iterator: None }
     }
 
     /// Reads until the shard's end.
     pub(super) async fn read(&mut self) {
         loop {
-            self.reading.ports.clock.sleep_until(self.pacer.next()).await;
+            let next = self.reading.rhythm.pacer().next();
+            self.reading.ports.clock.sleep_until(next).await;
             let room = self.reading.room().await;
             let children = match self.ask(self.reading.limit(&room)).await {
                 Ok(answer) => self.accept(answer, room).await,
@@ -72,7 +69,7 @@ impl Poller {
                     iterator
                 }
             };
-            self.pacer.sends(ports.clock.now());
+            self.reading.rhythm.pacer().sends(ports.clock.now());
             let records = ports.kinesis.records(&iterator, limit);
             let Reading { metrics, shard, .. } = &self.reading;
             metrics.measured(&GET_RECORDS, Some(shard), records).await
@@ -95,7 +92,7 @@ impl Poller {
         let bytes: usize = answer.records.iter().map(|record| record.data.len()).sum();
         let behind = answer.millis_behind_latest;
         let now = self.reading.ports.clock.now();
-        self.pacer.answered(bytes, behind.map(Duration::from_millis), now);
+        self.reading.rhythm.pacer().answered(bytes, behind.map(Duration::from_millis), now);
         self.reading.deliver(answer.records, room, behind, is_end).await;
         self.iterator = answer.next;
         is_end.then_some(answer.children)
@@ -106,14 +103,14 @@ impl Poller {
         let text = error.to_string();
         match error {
             KinesisError::Expired => {
-                debug!(shard = %self.reading.shard, "iterator expired");
+                self.reading.tell_of(&error);
                 self.reading.metrics.tell(&[EXPIRED_ITERATOR.of(1.0)]);
                 self.drop_iterator();
                 self.fail(&text, Duration::ZERO);
             }
             KinesisError::Throttled => {
-                debug!(shard = %self.reading.shard, "read throttled");
-                self.pacer.throttled(self.reading.ports.clock.now());
+                self.reading.tell_of(&error);
+                self.reading.rhythm.pacer().throttled(self.reading.ports.clock.now());
                 self.reading.metrics.throttled(&self.reading.shard);
                 self.fail(&text, SECOND);
             }
@@ -124,9 +121,10 @@ impl Poller {
                 }
             }
             KinesisError::Invalid(_) => {
-                if self.iterator.is_none() {
-                    self.reading.position_is_refused();
-                }
+                let error = match self.iterator {
+                    None => self.reading.position_is_refused(error).await,
+                    Some(_) => error,
+                };
                 self.drop_iterator();
                 self.fail_loudly(&error);
             }
@@ -143,12 +141,13 @@ impl Poller {
     }
 
     fn fail_loudly(&mut self, error: &KinesisError) {
-        self.reading.warn_of(error);
+        self.reading.tell_of(error);
         self.fail(&error.to_string(), Duration::ZERO);
     }
 
     fn fail(&mut self, why: &str, at_least: Duration) {
-        let wait = self.reading.fail(why, self.pacer.patience()).max(at_least);
-        self.pacer.fails(wait, self.reading.ports.clock.now());
+        let patience = self.reading.rhythm.pacer().patience();
+        let wait = self.reading.fail(why, patience).max(at_least);
+        self.reading.rhythm.pacer().fails(wait, self.reading.ports.clock.now());
     }
 }

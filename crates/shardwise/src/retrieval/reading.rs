@@ -9,10 +9,12 @@ use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::pacing::Estimate;
 use shardwise_core::sequence::Checkpoint;
 use shardwise_core::shard::{ChildShard, Shard};
+use shardwise_core::sync;
 use shardwise_core::time::Time;
-use tracing::warn;
+use tracing::{debug, error, warn};
 
 use super::prefetch::Prefetch;
+use super::rhythm::Rhythm;
 use super::user_records::UserRecords;
 use super::{Batch, Fetched};
 use crate::consumer::Shared;
@@ -27,6 +29,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How long a shard must be neither found nor listed before it counts as gone: a list may be old.
 const GONE_AFTER: Duration = Duration::from_secs(60);
 
+/// What lasts is told once in so many failures in a row: Java has six too.
+const OFTEN: u32 = 6;
 /// Bytes of a batch from which on no further record is taken apart for it.
 const LARGEST_BATCH: usize = 16 << 20;
 
@@ -45,6 +49,7 @@ pub(super) struct Reading {
     pub(super) config: Arc<Config>,
     pub(super) shard: ShardId,
     pub(super) metrics: Metrics,
+    pub(super) rhythm: Arc<Rhythm>,
     board: Board,
     user_records: UserRecords,
     /// Behind all that was delivered.
@@ -86,12 +91,14 @@ impl Reading {
         user_records: UserRecords,
         position: Position,
         buffer: Buffer,
+        rhythm: Arc<Rhythm>,
     ) -> Self {
         Self {
             ports: shared.ports.clone(),
             config: Arc::clone(&shared.config),
             shard: shard.clone(),
             metrics: shared.metrics.clone(),
+            rhythm,
             board: shared.board.clone(),
             user_records,
             position,
@@ -113,11 +120,24 @@ impl Reading {
         self.is_ahead = false;
     }
 
-    /// The service has called the position wrong. The date that LATEST stands for is this worker's,
-    /// whose clock may be ahead.
-    pub(super) fn position_is_refused(&mut self) {
+    /// The service has called the position wrong; gives what is wrong. The date that LATEST stands
+    /// for is this worker's, whose clock may be ahead. A checkpoint may be of a stream that had the
+    /// name before.
+    pub(super) async fn position_is_refused(&mut self, error: KinesisError) -> KinesisError {
+        let checkpoint = self.user_records.checkpoint();
         let is_at_date = matches!(self.position, Position::AtTimestamp(_));
-        self.is_ahead = is_at_date && *self.user_records.checkpoint() == Checkpoint::Latest;
+        self.is_ahead = is_at_date && *checkpoint == Checkpoint::Latest;
+        if !matches!(checkpoint, Checkpoint::At { .. }) {
+            return error;
+        }
+        let listed = shards::list_all(&self.ports, &self.config).await.unwrap_or_default();
+        let shard = listed.iter().find(|shard| shard.id == self.shard);
+        match shard {
+            Some(shard) if sync::is_of_another_stream(checkpoint, shard) => {
+                KinesisError::Invalid(shards::MADE_ANEW.to_owned())
+            }
+            Some(_) | None => error,
+        }
     }
 
     /// Returns once there is room for more, with the bytes that may come.
@@ -207,11 +227,29 @@ impl Reading {
         doubled.min(LONGEST_WAIT).max(first)
     }
 
-    /// Warns of a failure that is about to be noted.
-    pub(super) fn warn_of(&self, error: &KinesisError) {
+    /// Tells of a failure that is about to be noted. What someone must mend, and throttling that
+    /// does not end, is told now and again: it lasts.
+    pub(super) fn tell_of(&self, error: &KinesisError) {
         let source = std::error::Error::source(error).map(ToString::to_string);
-        let in_a_row = self.failures + 1;
-        warn!(shard = %self.shard, %error, source, in_a_row, "read failed");
+        let (shard, in_a_row) = (&self.shard, self.failures + 1);
+        let is_often = in_a_row.is_multiple_of(OFTEN);
+        match error {
+            KinesisError::Refused(_) if in_a_row == 1 || is_often => {
+                error!(%shard, %error, in_a_row, "read refused: someone must allow it");
+            }
+            KinesisError::Throttled if is_often => {
+                warn!(%shard, in_a_row, "read throttled: others read the shard too, or too fast");
+            }
+            KinesisError::Refused(_) | KinesisError::Throttled | KinesisError::Expired => {
+                debug!(%shard, %error, in_a_row, "read failed");
+            }
+            KinesisError::NotFound(_)
+            | KinesisError::Invalid(_)
+            | KinesisError::InUse(_)
+            | KinesisError::Unanswered(_) => {
+                warn!(%shard, %error, source, in_a_row, "read failed");
+            }
+        }
     }
 
     /// A shard that cannot be found has ended only if the lists do not show it either, for a while.

@@ -37,6 +37,9 @@ struct State {
     /// Shards that neither reads nor lists show.
     hidden: BTreeSet<ShardId>,
     is_consumer_registered: bool,
+    /// When each shard was last subscribed to.
+    subscribed: BTreeMap<ShardId, Instant>,
+    in_use: u32,
 }
 
 /// What one answer or event shows.
@@ -189,6 +192,11 @@ impl MemoryStream {
     }
 
     /// How often the shard was read.
+    /// How often a shard was subscribed to within five seconds of the last time.
+    pub(crate) fn in_use(&self) -> u32 {
+        self.state.lock().unwrap().in_use
+    }
+
     pub(crate) fn reads(&self, index: usize) -> u32 {
         self.state.lock().unwrap().reads.get(&shard_id(index)).copied().unwrap_or_default()
     }
@@ -305,8 +313,14 @@ impl Kinesis for MemoryStream {
         shard: &ShardId,
         position: &Position,
     ) -> Result<Events, KinesisError> {
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
+        let last = state.subscribed.get(shard);
+        if last.is_some_and(|last| last.elapsed() < Duration::from_secs(5)) {
+            state.in_use += 1;
+            return Err(KinesisError::InUse(shard.to_string()));
+        }
         let from = state.index(shard, position, self.date(&state))?;
+        state.subscribed.insert(shard.clone(), Instant::now());
         let (state, shard) = (Arc::clone(&self.state), shard.clone());
         Ok(Box::pin(stream::unfold(Some(from), move |from| {
             let (state, shard) = (Arc::clone(&state), shard.clone());

@@ -81,5 +81,11 @@ async fn sync(shared: &Shared, leases: &[Lease]) -> Result<(), String> {
     let missing = sync::missing_leases(&shards, leases, config.initial_position, ignore)
         .map_err(|error| error.to_string())?;
     info!(leases = missing.len(), "shard sync");
+    for lease in leases {
+        let shard = shards.iter().find(|shard| shard.id == lease.key.shard());
+        if shard.is_some_and(|shard| sync::is_of_another_stream(&lease.checkpoint, shard)) {
+            warn!(lease = %lease.key, checkpoint = %lease.checkpoint, "{}", shards::MADE_ANEW);
+        }
+    }
     start::create(shared, &missing).await.map_err(|error| error.to_string())
 }

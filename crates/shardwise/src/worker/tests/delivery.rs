@@ -98,6 +98,52 @@ async fn a_shard_whose_reads_are_throttled_is_asked_once_a_second() {
     assert!((45..=51).contains(&reads), "{reads}");
 }
 
+/// A processor that is made anew has another reader; the service knows only the shard.
+#[tokio::test(start_paused = true)]
+async fn a_shard_whose_reads_are_throttled_is_asked_once_a_second_by_all_its_readers() {
+    let world = World::with_shards(1);
+    let _worker = world.start_with("a", |_| {}, restarts_at_each(10));
+    world.wait_for(&world.put(0, "first", 1)).await;
+    world.stream.fail([KinesisError::Throttled]);
+    world.wait("the refusal", || world.stream.has_failed()).await;
+    let before = world.stream.reads(0);
+    for count in 0..50 {
+        world.put(0, &count.to_string(), 1);
+        tokio::time::sleep(secs(1)).await;
+    }
+    let reads = world.stream.reads(0) - before;
+    assert!(reads <= 51, "{reads}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_is_not_subscribed_to_again_within_five_seconds_by_any_of_its_readers() {
+    let world = World::with_shards(1);
+    let _worker = world.start_with("a", fan_out, restarts_at_each(3));
+    for count in 0..50 {
+        world.put(0, &count.to_string(), 1);
+        tokio::time::sleep(secs(1)).await;
+    }
+    let last = world.put(0, "last", 1);
+    world.wait_for(&last).await;
+    assert_eq!(world.stream.in_use(), 0);
+}
+
+/// Each so-manyth call wants a new processor.
+fn restarts_at_each(
+    number: u32,
+) -> impl Fn(&ShardId, &[String], u32) -> Result<(), ProcessorError> + Send + Sync {
+    let calls = Mutex::new(0_u32);
+    move |_, _, _| {
+        let mut calls = calls.lock().unwrap();
+        *calls += 1;
+        if calls.is_multiple_of(number) {
+            Err(ProcessorError::restart("on purpose"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_child_waits_while_its_parents_row_cannot_be_read() {
     let world = World::with_shards(1);
