@@ -1,17 +1,30 @@
 //! LATEST before the first checkpoint: the tip moves on, and nothing behind the first one is
 //! skipped.
 
+use super::delivery::fan_out;
 use super::*;
 
 fn latest(config: &mut Config) {
     config.initial_position = InitialPosition::Latest;
 }
 
+/// By polling, and by fan-out.
+const BOTH: [fn(&mut Config); 2] = [latest, |config| {
+    latest(config);
+    fan_out(config);
+}];
+
 #[tokio::test(start_paused = true)]
 async fn at_latest_a_batch_that_killed_its_processor_comes_again() {
+    for mode in BOTH {
+        comes_again_at_latest(mode).await;
+    }
+}
+
+async fn comes_again_at_latest(mode: fn(&mut Config)) {
     let world = World::with_shards(1);
     let failed = Mutex::new(false);
-    let _worker = world.start_with("a", latest, move |_, _, _| {
+    let _worker = world.start_with("a", mode, move |_, _, _| {
         if std::mem::replace(&mut *failed.lock().unwrap(), true) {
             Ok(())
         } else {
@@ -83,22 +96,26 @@ async fn at_latest_what_arrives_while_a_processor_is_replaced_is_not_skipped() {
 
 #[tokio::test(start_paused = true)]
 async fn at_latest_what_arrives_before_another_worker_takes_over_is_not_skipped() {
-    let world = World::with_shards(1);
-    let first = world.start_with("a", latest, |_, _, _| Ok(()));
-    world.wait("the lease", || world.owner(0).is_some()).await;
-    first.run.abort();
-    tokio::time::sleep(secs(5)).await;
-    let meanwhile = world.put(0, "meanwhile", 3);
-    let _second = world.start_with("b", latest, |_, _, _| Ok(()));
-    world.wait_for(&meanwhile).await;
+    for mode in BOTH {
+        let world = World::with_shards(1);
+        let first = world.start_with("a", mode, |_, _, _| Ok(()));
+        world.wait("the lease", || world.owner(0).is_some()).await;
+        first.run.abort();
+        tokio::time::sleep(secs(5)).await;
+        let meanwhile = world.put(0, "meanwhile", 3);
+        let _second = world.start_with("b", mode, |_, _, _| Ok(()));
+        world.wait_for(&meanwhile).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn at_latest_with_a_date_that_is_to_come_for_the_service_nothing_waits_or_is_skipped() {
-    let world = World::with_shards(1);
-    world.stream.lag_behind(secs(3_600));
-    let _worker = world.start_with("a", latest, |_, _, _| Ok(()));
-    tokio::time::sleep(secs(5)).await;
-    let put = world.put(0, "put", 3);
-    world.wait_for(&put).await;
+    for mode in BOTH {
+        let world = World::with_shards(1);
+        world.stream.lag_behind(secs(3_600));
+        let _worker = world.start_with("a", mode, |_, _, _| Ok(()));
+        tokio::time::sleep(secs(5)).await;
+        let put = world.put(0, "put", 3);
+        world.wait_for(&put).await;
+    }
 }
