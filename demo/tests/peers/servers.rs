@@ -90,6 +90,28 @@ async fn a_stream_of_kinesis_local_is_processed_through_a_split_a_merge_and_a_ne
     assert_eq!(verdict.counts.distinct, 3_000);
 }
 
+/// Its subscriptions to a closed shard never end: open shards only.
+#[tokio::test]
+async fn a_stream_of_kinesis_local_is_pushed_to_daemons_one_of_which_is_killed() {
+    let directory = directory("kinesis-local-fan-out");
+    let (server, kinesis) = kinesis_local(&directory).await;
+    let shardwise = installed("SHARDWISE_BIN");
+    let (local, ours) = Endpoints::start(&shardwise, &directory, &[], true).await.unwrap();
+    let endpoints = Endpoints { kinesis, dynamodb: ours.dynamodb };
+    let settings = Scene::settings(&directory, &endpoints).with("retrievalMode", "FANOUT");
+    let over = Duration::from_secs(12);
+    let servers = vec![server, local];
+    let mut scene = Scene::start(servers, settings, &endpoints, (3, 2), (2_000, over)).await;
+
+    scene.until_handed(500).await;
+    scene.kill_and_start(1);
+    scene.until_done().await;
+
+    let verdict = scene.judge().await;
+    assert!(verdict.is_clean(), "{verdict}");
+    assert_eq!(verdict.counts.distinct, 2_000);
+}
+
 #[tokio::test]
 async fn a_stream_of_kinesis_local_is_processed_with_leases_in_dynalite() {
     let directory = directory("kinesis-local-dynalite");
