@@ -1,7 +1,7 @@
 //! I31: a child that does wrong stops its own shard, and no other.
 //!
 //! Judged by what is handed over in the shards of others, while only children do wrong, beside a
-//! time before in which nothing was done. That a child's own shard goes on is not judged here.
+//! time before in which nothing was done; and by how soon a victim's own shard goes on.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,6 +12,10 @@ use crate::mischief::Victim;
 
 /// By how much the largest gap of the shards of others may grow.
 const GROWTH_MICROS: u64 = 1_000_000;
+/// Within how long a victim's own shard goes on: a call's time limit, the back-off, and 5 s.
+const OWN_MICROS: u64 = 12_000_000;
+/// How long a victim's own shard is looked at.
+const LOOK_MICROS: u64 = 20_000_000;
 /// One shard that went on shows little.
 const UNDISTURBED_MIN: usize = 2;
 
@@ -28,6 +32,8 @@ pub struct Isolation {
     pub children: u64,
     /// Whose that was.
     pub shard: String,
+    /// The largest gap of a victim's own shard from then on.
+    pub own: u64,
 }
 
 impl Isolation {
@@ -43,7 +49,15 @@ impl Isolation {
         let disturbed: BTreeSet<&str> =
             all.iter().filter(is_disturbed).map(|hands| hands.shard.as_str()).collect();
         let mut isolation = Self { faults: journals.len(), ..Self::default() };
-        for (shard, times) in hands::by_shard(all) {
+        let by_shard = hands::by_shard(all);
+        for victim in victims.iter().filter(|victim| children.contains(&victim.t)) {
+            let from_then = victim.t..(victim.t + LOOK_MICROS).min(children.end);
+            let own = all.iter().find(|hands| hands.journal == victim.journal);
+            if let Some(times) = own.and_then(|own| by_shard.get(own.shard.as_str())) {
+                isolation.own = isolation.own.max(largest_gap(times, &from_then));
+            }
+        }
+        for (shard, times) in by_shard {
             if disturbed.contains(shard) || !times.iter().any(|t| calm.contains(t)) {
                 continue;
             }
@@ -64,6 +78,7 @@ impl Isolation {
         self.faults > 0
             && self.undisturbed >= UNDISTURBED_MIN
             && self.children <= self.calm + GROWTH_MICROS
+            && self.own <= OWN_MICROS
     }
 }
 
@@ -82,9 +97,9 @@ fn largest_gap(times: &[u64], stretch: &Range<u64>) -> u64 {
 impl fmt::Display for Isolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { undisturbed, faults, shard, .. } = self;
-        let [calm, children] = [self.calm, self.children].map(|micros| micros / 1_000);
+        let [calm, children, own] = [self.calm, self.children, self.own].map(|it| it / 1_000);
         write!(f, "gap of {children} ms ({shard}), {calm} ms before; ")?;
-        write!(f, "{faults} faults, {undisturbed} other shards")
+        write!(f, "{faults} faults, {undisturbed} other shards; own shards again in {own} ms")
     }
 }
 
@@ -111,13 +126,21 @@ mod tests {
     }
 
     #[test]
-    fn a_victim_may_stop_its_own_shard() {
-        let stopped = child("1", "x", 20_000_000..35_000_000);
+    fn a_victim_may_stop_its_own_shard_for_a_while() {
+        let stopped = child("1", "x", 20_000_000..30_000_000);
         let all = [stopped, child("2", "y", 0..0), child("3", "z", 0..0)];
         let isolation = of(&all, &[victim("1", 20_000_000)]);
         assert_eq!((isolation.undisturbed, isolation.faults), (2, 1));
         assert_eq!((isolation.calm, isolation.children), (100_000, 100_000));
         assert!(isolation.is_shown());
+    }
+
+    #[test]
+    fn a_victims_own_shard_that_does_not_go_on_is_seen() {
+        let stopped = child("1", "x", 20_000_001..33_000_000);
+        let all = [stopped, child("2", "y", 0..0), child("3", "z", 0..0)];
+        let isolation = of(&all, &[victim("1", 20_000_000)]);
+        assert_eq!((isolation.own, isolation.is_shown()), (13_000_000, false));
     }
 
     #[test]

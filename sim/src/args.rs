@@ -37,11 +37,12 @@ pub(crate) struct Args {
     /// Threads; each run has one of its own.
     #[arg(long, default_value_t = 2)]
     pub(crate) threads: usize,
-    /// Prints everything that happened in the one seed's run.
-    #[arg(long, requires = "seed")]
+    /// Prints everything that happened in the run of the one seed, or of the one point of a sweep.
+    #[arg(long)]
     pub(crate) log: bool,
-    /// Draws the one seed's run into an SVG file, and tells it in words.
-    #[arg(long, requires = "seed", value_name = "FILE")]
+    /// Draws the run of the one seed, or of the one point of a sweep, into an SVG file, and tells
+    /// it in words.
+    #[arg(long, value_name = "FILE")]
     pub(crate) timeline: Option<PathBuf>,
     /// Lets a worker die at each point of its calls in turn, in runs of three minutes; or at one,
     /// or at several of one run.
@@ -69,7 +70,7 @@ pub(crate) struct Args {
     /// Lets workers reach the services through the SDK's own clients, in runs of a quarter of an
     /// hour.
     #[arg(long)]
-    sdk: bool,
+    pub(crate) sdk: bool,
     /// Prints the hash of each seed's run, and nothing else.
     #[arg(long, hide = true)]
     pub(crate) hashes: bool,
@@ -88,6 +89,31 @@ impl Args {
     /// The plans of some seeds.
     pub(crate) fn plans(&self, seeds: Range<u64>, limits: &Limits) -> Vec<Plan> {
         seeds.map(|seed| self.plan(seed, limits)).collect()
+    }
+
+    /// The plan of the only run that is asked for, if it is one.
+    pub(crate) fn only(&self, limits: &Limits) -> Result<Option<Plan>, String> {
+        let names_point = self.sweep.as_ref().is_some_and(|names| !names.is_empty());
+        match self.seed {
+            Some(seed) => Ok(Some(self.plan(seed, limits))),
+            None if names_point && !self.first => Ok(self.swept()?.pop()),
+            None if self.log || self.timeline.is_some() => {
+                Err("--log and --timeline need a --seed, or a --sweep with a point".to_owned())
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The options that say what a seed's plan is, as they were given.
+    pub(crate) fn of_plan(&self) -> Vec<String> {
+        let numbers = [
+            ("--minutes", self.minutes.map(|minutes| minutes.to_string())),
+            ("--workers", self.workers.map(|workers| workers.to_string())),
+            ("--shards", self.shards.map(|shards| shards.to_string())),
+            ("--without", Some(self.without.join(",")).filter(|names| !names.is_empty())),
+        ];
+        let given = numbers.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?]));
+        given.flatten().chain(self.sdk.then(|| "--sdk".to_owned())).collect()
     }
 
     /// The plans of a sweep: every point's, or the one's that was named.

@@ -43,8 +43,8 @@ fn main() -> ExitCode {
 
 fn start(args: &Args) -> Result<bool, String> {
     let limits = args.limits()?;
-    if let Some(seed) = args.seed {
-        let outcome = run(args.plan(seed, &limits), args.log);
+    if let Some(plan) = args.only(&limits)? {
+        let outcome = run(plan, args.log);
         tell_one(&outcome);
         if let Some(file) = &args.timeline {
             timeline::story(&outcome).iter().for_each(|line| println!("{line}"));
@@ -61,7 +61,7 @@ fn start(args: &Args) -> Result<bool, String> {
         return Ok(true);
     }
     if args.twice {
-        return twice(args, args.seeds.min(20));
+        return twice(args, &args.of_plan(), args.seeds.min(20));
     }
     if args.figures {
         let mut verdicts = Verdicts::new(args.threads);
@@ -94,7 +94,8 @@ fn start(args: &Args) -> Result<bool, String> {
         verdicts.add("seeds over the SDK", &plans, &limits);
         verdicts.require_figures(FIGURES_SEEDS);
         verdicts.require_every_fault();
-        verdicts.count("a seed is a run", twice(args, args.seeds.min(20))?);
+        verdicts.count("a seed is a run", twice(args, &args.of_plan(), args.seeds.min(20))?);
+        verdicts.count("and over the SDK", twice(args, &over_sdk(args), args.seeds.min(4))?);
     }
     Ok(verdicts.close())
 }
@@ -150,22 +151,41 @@ fn night(
         from += args.seeds;
     }
     verdicts.tell_all();
-    verdicts.count("a seed is a run", twice(args, minutes)?);
+    verdicts.count("a seed is a run", twice(args, &args.of_plan(), minutes)?);
+    if cfg!(feature = "sdk") {
+        verdicts.count("and over the SDK", twice(args, &over_sdk(args), minutes.div_ceil(10))?);
+    }
     Ok(())
 }
 
+fn over_sdk(args: &Args) -> Vec<String> {
+    let mut options = args.of_plan();
+    if !args.sdk {
+        options.push("--sdk".to_owned());
+    }
+    options
+}
+
 /// Runs the same few seeds in two processes; whether everything happened in the same order.
-fn twice(args: &Args, seeds: u64) -> Result<bool, String> {
+fn twice(args: &Args, options: &[String], seeds: u64) -> Result<bool, String> {
     let seeds = seeds.to_string();
     let program = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
     let hashes = || {
         let mut command = Command::new(&program);
         command.args(["--hashes", "--from", &args.from.to_string(), "--seeds", &seeds]);
+        command.args(options);
         command.output().map_err(|error| format!("{}: {error}", program.display()))
     };
     let (first, second) = (hashes()?, hashes()?);
     let is_same = first.status.success() && first.stdout == second.stdout;
-    let word = if is_same { "the same, event for event" } else { "NOT the same" };
-    println!("{seeds} seeds in two processes: {word}");
+    let [first, second] =
+        [first, second].map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
+    let other = first.lines().zip(second.lines()).find(|(one, other)| one != other);
+    let word = match other.and_then(|(line, _)| line.split_once(' ')) {
+        None if is_same => "the same, event for event".to_owned(),
+        None => "NOT the same: one ended before its time".to_owned(),
+        Some((seed, _)) => format!("NOT the same: seed {seed}"),
+    };
+    println!("{seeds} seeds in two processes: {word} {}", options.join(" "));
     Ok(is_same)
 }

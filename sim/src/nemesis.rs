@@ -85,6 +85,9 @@ impl Nemesis {
             0
         };
         let node = Node::new(slot, name, self.world.start(), fast_ppm);
+        if fast_ppm != 0 {
+            self.world.mark(&node.name, "node: clock runs fast or slow");
+        }
         let config = self.config(slot, &node.name);
         let ports = ports::of(&self.world, &node, &config);
         let seed = self.dice.below(usize::MAX) as u64;

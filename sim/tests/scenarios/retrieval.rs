@@ -128,3 +128,32 @@ fn an_answer_with_neither_an_iterator_nor_children_is_no_end() {
     assert_eq!(ran.duplicates(), 0);
     assert!((1..=2).all(|child| !ran.tenures_of(child)[0].hands.is_empty()));
 }
+
+/// risingwave#19675: a call never returned, since the SDK sets no time limit by itself.
+#[cfg(feature = "sdk")]
+#[test]
+fn calls_that_are_never_answered_end_over_the_sdk_too() {
+    let ran = Scenario::new(1, 1)
+        .with(|plan| {
+            (plan.over_sdk, plan.chaos) = (true, secs(600));
+            (plan.rates.stream_lost, plan.rates.table_lost) = (100_000, 50_000);
+            plan.rates.table_reset = 0;
+        })
+        .run();
+    let tally = &ran.outcome().tally;
+    assert!(tally.of("stream: no answer") > 5 && tally.of("table: request lost") > 2);
+    assert_eq!(ran.outcome().verdict.counts.distinct, ran.outcome().journals.puts.len());
+}
+
+/// With an adaptive pace records come sooner, and yet no shard is read more than five times in any
+/// second: the endpoint counts, as the service does. (The gate requires that it also refuses: two
+/// workers that read a shard at once do exceed the limit.)
+#[cfg(feature = "sdk")]
+#[test]
+fn an_adaptive_pace_stays_within_the_limit_that_the_endpoint_counts() {
+    let ran = Scenario::new(2, 1)
+        .with(|plan| (plan.over_sdk, plan.knobs.is_adaptive) = (true, true))
+        .with(|plan| plan.records_per_second = 100)
+        .run();
+    assert_eq!(ran.outcome().tally.of("sdk: beyond the limits of a shard"), 0);
+}

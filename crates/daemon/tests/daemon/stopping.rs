@@ -130,7 +130,7 @@ async fn a_signal_while_starting_ends_a_daemon_that_has_done_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_aws_that_never_answers_is_an_error_of_its_own() {
+async fn an_aws_that_is_not_there_is_an_error_of_its_own() {
     let world = World::new(0).await;
     let more = "dynamoDBEndpoint = http://127.0.0.1:9\nkinesisEndpoint = http://127.0.0.1:9\n\
                 maxInitializationAttempts = 2\nschedulerInitializationBackoffTimeMillis = 10";
