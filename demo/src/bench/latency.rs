@@ -1,5 +1,6 @@
 //! From put to processor: a record is put now and then, and a child notes when it comes.
 
+use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -23,23 +24,48 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 type Properties = &'static [(&'static str, &'static str)];
 
+/// What a way is held against: a goal of ours in words, and whether it is reached.
+type Goal = (&'static str, fn(&Percentiles) -> bool);
+
 /// How records are got, what is put at once, and the properties that say so.
-const WAYS: [(&str, usize, usize, Properties); 4] = [
+const WAYS: [(&str, usize, usize, Properties, Option<Goal>); 4] = [
     (
         "polling as Java, 1 record",
         1,
         100,
         &[("retrievalMode", "POLLING"), ("idleTimeBetweenReadsInMillis", "1500")],
+        None,
     ),
     (
         "polling, adaptive, 1 record",
         1,
         100,
         &[("retrievalMode", "POLLING"), ("shardwise.polling", "adaptive")],
+        Some(("150 ms mean", |took| took.mean <= 150.0)),
     ),
-    ("fan-out, 1 record", 1, 100, &[("retrievalMode", "FANOUT")]),
-    ("fan-out, 100 records of 1 KB", 100, 1_000, &[("retrievalMode", "FANOUT")]),
+    (
+        "fan-out, 1 record",
+        1,
+        100,
+        &[("retrievalMode", "FANOUT")],
+        Some(("5 ms p50, 20 ms p99", |took| took.p50 <= 5.0 && took.p99 <= 20.0)),
+    ),
+    (
+        "fan-out, 100 records of 1 KB",
+        100,
+        1_000,
+        &[("retrievalMode", "FANOUT")],
+        Some(("3 ms p50, 10 ms p99", |took| took.p50 <= 3.0 && took.p99 <= 10.0)),
+    ),
 ];
+
+/// Milliseconds.
+struct Percentiles {
+    p50: f64,
+    mean: f64,
+    p99: f64,
+    max: f64,
+}
 
 /// Tells the latency of each way: from the call of PutRecords to the line on the child's stdin.
 pub(super) async fn latency(
@@ -49,7 +75,7 @@ pub(super) async fn latency(
 ) -> Result<(), Error> {
     let directory = stage::run_directory(parent, "latency")?;
     let (mut local, endpoints) = Endpoints::start(shardwise, &directory, &[], false).await?;
-    for (number, (what, records, bytes, properties)) in WAYS.into_iter().enumerate() {
+    for (number, (what, records, bytes, properties, goal)) in WAYS.into_iter().enumerate() {
         let name = format!("latency{number}");
         let directory = stage::run_directory(&directory, &name)?;
         let journal = directory.join("came.txt");
@@ -68,7 +94,13 @@ pub(super) async fn latency(
         let mut micros = came(&journal, records * (PUTS + 1)).await?;
         application.stop(STOP).await?;
         micros.drain(..records);
-        report.tell(&format!("latency, {what}"), percentiles(&mut micros));
+        let (what, took) = (format!("latency, {what}"), Percentiles::of(&mut micros));
+        match goal {
+            Some((words, is_reached)) => {
+                report.check(&what, is_reached(&took), format!("{took}; goal {words}"));
+            }
+            None => report.tell(&what, took.to_string()),
+        }
     }
     local.terminate(STOP).await?;
     std::fs::remove_dir_all(&directory).map_err(Error::file(&directory))
@@ -113,9 +145,18 @@ async fn came(journal: &Path, records: usize) -> Result<Vec<u64>, Error> {
     }
 }
 
-fn percentiles(micros: &mut [u64]) -> String {
-    micros.sort_unstable();
-    let at = |percent: usize| micros[(micros.len() - 1) * percent / 100] as f64 / 1e3;
-    let mean = micros.iter().sum::<u64>() as f64 / micros.len() as f64 / 1e3;
-    format!("{:.1} ms p50, {mean:.1} mean, {:.1} p99, {:.1} max", at(50), at(99), at(100))
+impl Percentiles {
+    fn of(micros: &mut [u64]) -> Self {
+        micros.sort_unstable();
+        let at = |percent: usize| micros[(micros.len() - 1) * percent / 100] as f64 / 1e3;
+        let mean = micros.iter().sum::<u64>() as f64 / micros.len() as f64 / 1e3;
+        Self { p50: at(50), mean, p99: at(99), max: at(100) }
+    }
+}
+
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50, mean, p99, max } = self;
+        write!(f, "{p50:.1} ms p50, {mean:.1} mean, {p99:.1} p99, {max:.1} max")
+    }
 }

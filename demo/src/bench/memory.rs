@@ -24,6 +24,8 @@ const BACKLOG: usize = 3;
 const HELD_WITHIN: Duration = Duration::from_secs(120);
 /// How long records pile up in the daemon before it is looked at.
 const FILLS: Duration = Duration::from_secs(30);
+/// What it may be above the idle one, in budgets.
+const MOST: f64 = 2.5;
 const POLL: Duration = Duration::from_millis(200);
 
 /// Tells a daemon's peak memory, idle and busy, by polling and by fan-out.
@@ -62,9 +64,12 @@ pub(super) async fn memory(
         let times = (busy - idle) / f64::from(arguments.budget);
         let what = format!("memory, {shards} busy shards, {what}");
         let budget = arguments.budget;
-        report.tell(
+        report.check(
             &what,
-            format!("{idle:.0} MiB idle, {busy:.0} busy: {times:.2} x {budget} MiB more"),
+            times <= MOST,
+            format!(
+                "{idle:.0} MiB idle, {busy:.0} busy: {times:.2} x {budget} MiB more; goal {MOST}"
+            ),
         );
         std::fs::remove_dir_all(&directory).map_err(Error::file(&directory))?;
     }
