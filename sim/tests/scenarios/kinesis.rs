@@ -69,7 +69,7 @@ fn a_list_whose_token_expires_between_two_pages_is_begun_again() {
     each_was_processed_once(&ran, 0, 4);
 }
 
-/// K2: every kind of call to the stream is refused for its rate.
+/// K2: calls of every kind that are made of the stream are refused for their rate.
 #[test]
 fn calls_that_are_throttled_cost_time_and_nothing_else() {
     for mode in BOTH {
@@ -81,7 +81,11 @@ fn calls_that_are_throttled_cost_time_and_nothing_else() {
             .at(secs(30), MERGE);
         let ran = match mode {
             // An event is not asked for.
-            FanOut::Everybody | FanOut::EverySecond => ran,
+            FanOut::Everybody | FanOut::EverySecond => ran
+                .fault(secs(0), 0, Call::StreamConsumer, Throttled, 2)
+                .fault(secs(0), 0, Call::RegisterConsumer, Throttled, 2)
+                .fault(secs(20), 0, Call::Event, Ends, 1)
+                .fault(secs(20), 0, Call::Subscribe, Throttled, 5),
             FanOut::Nobody => ran.fault(secs(20), 0, Call::Records, Throttled, 10),
         };
         let ran = ran.run();
@@ -123,13 +127,14 @@ fn answers_that_are_empty_for_minutes_end_nothing_and_skip_nothing() {
 /// K5: a shard is said not to be there, though it is listed.
 #[test]
 fn a_shard_that_is_not_found_and_is_listed_goes_on_where_it_was() {
-    for mode in BOTH {
+    // For seconds, and for minutes: it would be taken as gone after one.
+    for (mode, times) in [(BOTH[0], 5), (BOTH[1], 5), (BOTH[0], 15), (BOTH[1], 15)] {
         let scenario = scenario(1, 1, mode);
         let ran = match mode {
-            FanOut::Nobody => scenario.fault(secs(20), 0, Call::Records, NotFound, 5),
+            FanOut::Nobody => scenario.fault(secs(20), 0, Call::Records, NotFound, times),
             FanOut::Everybody | FanOut::EverySecond => scenario
                 .fault(secs(20), 0, Call::Event, Ends, 1)
-                .fault(secs(20), 0, Call::Subscribe, NotFound, 5),
+                .fault(secs(20), 0, Call::Subscribe, NotFound, times),
         };
         let ran = ran.run();
         nothing_was_noticed(&ran);

@@ -159,7 +159,8 @@ pub(super) static LEASES: &[Key] = &[
     no_effect(
         "skipShardSyncAtWorkerInitializationIfLeasesExist",
         "true or false",
-        "There is no sync at start when leases exist. Also 1.x's \
+        "There is no sync at start when leases exist. With `true` Java also hands over user records \
+         of an aggregate that belong to other shards; here they are left out. Also 1.x's \
          `skipShardSyncAtStartupIfLeasesExist`.",
     ),
     no_effect("maxLeaseRenewalThreads", "number", "Renewals need no threads."),

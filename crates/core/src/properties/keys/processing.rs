@@ -3,8 +3,8 @@
 use super::{Key, Takes, Word, honoured, no_effect, to_usize};
 use crate::properties::settings::RetrievalMode;
 
-const RETRIES: &str = "The consumer is looked for with each of the start's attempts, a second \
-                       apart, and later whenever it turns out to be gone.";
+const RETRIES: &str = "The consumer is looked for up to ten times, a second apart, with each of the \
+                       start's attempts, and later whenever it turns out to be gone.";
 
 pub(super) static RETRIEVAL: &[Key] = &[
     honoured(
