@@ -16,6 +16,8 @@ mod endpoints;
 mod fan_out;
 #[path = "daemon/faults.rs"]
 mod faults;
+#[path = "daemon/large.rs"]
+mod large;
 #[path = "daemon/metrics.rs"]
 mod metrics;
 #[path = "daemon/noise.rs"]
