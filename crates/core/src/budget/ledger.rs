@@ -29,8 +29,16 @@ pub(super) struct Ledger {
     open: usize,
     /// What open shares have beyond their own bytes, and closed ones in all.
     borrowed: usize,
-    /// Who waits for bytes to borrow, in the order in which they came.
-    queue: VecDeque<(ShareId, Waker)>,
+    /// Who waits for bytes, in the order in which they came.
+    queue: VecDeque<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: ShareId,
+    waker: Waker,
+    /// It waits for itself, as it has all that it may have: nobody waits behind it.
+    is_full: bool,
 }
 
 #[derive(Debug)]
@@ -105,20 +113,27 @@ impl Ledger {
     ) -> (Option<usize>, Woken) {
         let Some(account) = self.shares.get(&id) else { return (Some(0), Woken::new()) };
         let own = self.own().saturating_sub(account.used);
-        let is_next = self.queue.front().is_none_or(|(first, _)| *first == id);
+        let is_next = self.first().is_none_or(|first| first.id == id);
         let spare = if is_next { self.spare() } else { 0 };
-        let room = (own + spare).min(self.most(account).saturating_sub(account.used));
+        let left = self.most(account).saturating_sub(account.used);
+        let room = (own + spare).min(left);
         let least = match use_for {
             UseFor::Part => wanted.min(self.own() / 4),
             UseFor::All => wanted.min(self.own()),
         };
         let least = least.max(1);
         if room < least {
-            match self.queue.iter_mut().find(|(waits, _)| *waits == id) {
-                Some((_, known)) => known.clone_from(waker),
-                None => self.queue.push_back((id, waker.clone())),
+            let is_full = left < least;
+            match self.queue.iter_mut().find(|waiting| waiting.id == id) {
+                Some(known) => {
+                    known.waker.clone_from(waker);
+                    known.is_full = is_full;
+                }
+                None => self.queue.push_back(Waiting { id, waker: waker.clone(), is_full }),
             }
-            return (None, Woken::new());
+            // Who stood behind one that is full now may have a chance.
+            let first = self.first().filter(|_| is_full);
+            return (None, first.map(|first| first.waker.clone()).into_iter().collect());
         }
         let granted = wanted.min(room);
         self.change(id, |account| account.used += granted);
@@ -127,7 +142,7 @@ impl Ledger {
 
     /// Takes one that waits out of the queue; whoever is first now may have a chance.
     pub(super) fn leave(&mut self, id: ShareId) -> Woken {
-        self.queue.retain(|(waits, _)| *waits != id);
+        self.queue.retain(|waiting| waiting.id != id);
         self.woken_by(id)
     }
 
@@ -136,12 +151,17 @@ impl Ledger {
         if to < from { self.woken_by(id) } else { Woken::new() }
     }
 
+    /// The first of those that wait for others.
+    fn first(&self) -> Option<&Waiting> {
+        self.queue.iter().find(|waiting| !waiting.is_full)
+    }
+
     /// Who may have a chance now that something of a share has changed: the first, and the share
     /// itself, whose own bytes nobody else can have.
     fn woken_by(&self, id: ShareId) -> Woken {
-        let mut first = true;
-        let is_woken = |(waits, _): &&(ShareId, Waker)| std::mem::take(&mut first) || *waits == id;
-        self.queue.iter().filter(is_woken).map(|(_, waker)| waker.clone()).collect()
+        let first = self.first().map(|first| first.id);
+        let is_woken = |waiting: &&Waiting| Some(waiting.id) == first || waiting.id == id;
+        self.queue.iter().filter(is_woken).map(|waiting| waiting.waker.clone()).collect()
     }
 
     fn change(&mut self, id: ShareId, change: impl FnOnce(&mut Account)) {

@@ -66,6 +66,22 @@ fn a_shard_may_be_held_to_less_than_a_quarter() {
 }
 
 #[test]
+fn one_that_has_all_it_may_have_holds_nobody_up() {
+    alone(|| {
+        let budget = Budget::new(64 * MIB);
+        let (full, other) = (budget.share(4 * MIB), budget.share(usize::MAX));
+        let held = try_reserve(&full, 4 * MIB).unwrap();
+        let mut waits = pin!(full.reserve_all(MIB));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waits.as_mut().poll(&mut context).is_pending());
+        let first = try_reserve(&other, MIB).unwrap();
+        assert_eq!(try_reserve(&other, 2 * MIB).unwrap().bytes(), 2 * MIB, "it borrows");
+        drop((held, first));
+        assert!(waits.as_mut().poll(&mut context).is_ready());
+    });
+}
+
+#[test]
 fn what_comes_in_the_size_that_it_has_waits_for_all_that_the_shard_may_have() {
     alone(|| {
         let budget = Budget::new(4 * MIB);
