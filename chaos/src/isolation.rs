@@ -50,10 +50,17 @@ impl Isolation {
             all.iter().filter(is_disturbed).map(|hands| hands.shard.as_str()).collect();
         let mut isolation = Self { faults: journals.len(), ..Self::default() };
         let by_shard = hands::by_shard(all);
-        for victim in victims.iter().filter(|victim| children.contains(&victim.t)) {
-            let from_then = victim.t..(victim.t + LOOK_MICROS).min(children.end);
+        let shard_of = |victim: &Victim| {
             let own = all.iter().find(|hands| hands.journal == victim.journal);
-            if let Some(times) = own.and_then(|own| by_shard.get(own.shard.as_str())) {
+            own.map(|own| own.shard.as_str())
+        };
+        for victim in victims.iter().filter(|victim| children.contains(&victim.t)) {
+            let Some(shard) = shard_of(victim) else { continue };
+            // The shard's next child may be a victim too.
+            let again = victims.iter().filter(|it| it.t > victim.t && shard_of(it) == Some(shard));
+            let until = again.map(|it| it.t).chain([victim.t + LOOK_MICROS, children.end]).min();
+            let from_then = victim.t..until.unwrap_or_default();
+            if let Some(times) = by_shard.get(shard) {
                 isolation.own = isolation.own.max(largest_gap(times, &from_then));
             }
         }

@@ -295,7 +295,9 @@ impl Front {
         let (head, body) = self.send(forward).await?.into_parts();
         let (sender, answer) = mpsc::channel(1);
         let weather = self.weather.clone();
-        self.journal.subscribed();
+        if head.status.is_success() {
+            self.journal.subscribed();
+        }
         let (socket, journal) = (Arc::clone(socket), self.journal.clone());
         let pump = Pump { weather, socket, journal, left: cut_after, sender };
         tokio::spawn(pump.run(body));
