@@ -101,6 +101,7 @@ fn to_collector(
         endpoint: found.endpoint.clone(),
         headers: found.headers,
         service_name: settings.config.application_name.clone(),
+        instance_id: settings.config.worker_id.to_string(),
         selection: metrics.selection.clone(),
         interval: metrics.limits.time,
     };

@@ -313,8 +313,8 @@ impl Consumer {
         match fetched {
             Fetched::Batch(batch) => self.hand_over(batch, 1).await,
             Fetched::Nothing(millis_behind_latest) => {
-                // What fails again and again has not got on by that.
-                if self.failures == 0 {
+                // What fails again and again has not got on by that, unless nothing is left.
+                if self.failures == 0 || millis_behind_latest == Some(0) {
                     self.shared.board.succeeded(&self.key);
                 }
                 self.shared.metrics.processed_nothing(&self.shard, millis_behind_latest);

@@ -48,7 +48,7 @@ macro_rules! catalogue {
 
 catalogue! {
     RECORDS_PROCESSED: Metric = metric(ProcessTask, Shard, "RecordsProcessed", COUNTER, Summary),
-        "User records handed to the processor; a batch that comes again counts once.";
+        "User records handed to the processor; a batch that is tried again counts once.";
     DATA_BYTES_PROCESSED: Metric = metric(ProcessTask, Shard, "DataBytesProcessed", BYTES, Summary),
         "The bytes of their data; a sample for each record.";
     SHARD_LAG: Metric = metric(ProcessTask, Shard, "MillisBehindLatest", MILLIS, Summary),

@@ -1,6 +1,6 @@
 //! Numbers that are kept for as long as the process runs, to be read at any time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Datum, Key, Kind, Metric, Selection, Source, Statistics};
 use crate::id::ShardId;
@@ -18,8 +18,10 @@ pub struct Totals {
     /// The shards that workers have, and how many workers have each: in one process one may have
     /// what another one is about to give up.
     held: BTreeMap<ShardId, usize>,
-    /// The shards that no worker has any more, and that are still told of.
-    left: BTreeSet<ShardId>,
+    /// The shards that no worker has any more, and that are still told of; and how many others were
+    /// left before, so that one that was left twice is told twice.
+    left: BTreeMap<ShardId, u64>,
+    departures: u64,
 }
 
 /// What the numbers under one key have come to.
@@ -63,23 +65,26 @@ impl Totals {
         if self.held.remove(shard).is_none() {
             return;
         }
-        self.left.insert(shard.clone());
+        self.departures += 1;
+        self.left.insert(shard.clone(), self.departures);
         let of = Some(shard.clone());
         self.series.retain(|_, series| series.last.remove(&of).is_none() || !series.is_idle());
     }
 
     /// Leaves out the shards that nobody had any more when this was told.
     pub fn settle(&mut self, told: &Self) {
-        let Self { series, held, left, .. } = self;
-        let is_settled = |shard: &ShardId| told.left.contains(shard) && !held.contains_key(shard);
+        let Self { series, left, .. } = self;
+        let is_settled = |shard: &ShardId| {
+            left.get(shard).is_some_and(|departure| told.left.get(shard) == Some(departure))
+        };
         series.retain(|key, _| !key.shard.as_ref().is_some_and(is_settled));
-        left.retain(|shard| !told.left.contains(shard));
+        left.retain(|shard, departure| told.left.get(shard) != Some(departure));
     }
 
     /// Takes in what is selected, but for late news of a shard that nobody has any more.
     pub fn record(&mut self, source: Source<'_>, data: &[Datum], date: Timestamp) {
         let is_held = source.shard.is_none_or(|shard| self.held.contains_key(shard));
-        let is_told = is_held || source.shard.is_some_and(|shard| self.left.contains(shard));
+        let is_told = is_held || source.shard.is_some_and(|shard| self.left.contains_key(shard));
         for Datum { metric, statistics } in data {
             let Some(key) = self.selection.key(metric, source) else { continue };
             let is_late = match metric.kind {
@@ -224,6 +229,19 @@ mod tests {
         totals.begin(&shard(0));
         totals.settle(&told);
         record(&mut totals, 0, &[RECORDS_PROCESSED.of(1.0)]);
+        assert_eq!(only(&totals).sum, 2.0);
+    }
+
+    #[test]
+    fn a_shard_that_is_left_again_meanwhile_is_told_again() {
+        let mut totals = totals(1);
+        record(&mut totals, 0, &[RECORDS_PROCESSED.of(1.0)]);
+        totals.end(&shard(0));
+        let told = totals.clone();
+        totals.begin(&shard(0));
+        record(&mut totals, 0, &[RECORDS_PROCESSED.of(1.0)]);
+        totals.end(&shard(0));
+        totals.settle(&told);
         assert_eq!(only(&totals).sum, 2.0);
     }
 

@@ -108,7 +108,9 @@ pub(super) fn endpoint(url: &str) -> Option<(&str, bool)> {
 /// Whether what is sent to an endpoint leaves this machine as anyone can read it.
 #[must_use]
 pub fn is_in_clear(url: &str) -> bool {
-    endpoint(url).is_some_and(|(host, encrypted)| !encrypted && !is_loopback(host))
+    let lower = url.to_ascii_lowercase();
+    // What cannot be read is not known to be safe.
+    endpoint(&lower).is_none_or(|(host, encrypted)| !encrypted && !is_loopback(host))
 }
 
 /// Whether a host name or address means this machine.
@@ -213,6 +215,16 @@ mod tests {
             ["localhost:4567", "http://", "http://:80", "ftp://a", "http://a b", "http://u@a"]
         {
             assert_eq!(endpoint(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_to_another_machine_without_tls_is_in_clear() {
+        for url in ["http://10.0.0.5:4318", "HTTP://10.0.0.5:4318", "http://u@a", "nonsense"] {
+            assert!(is_in_clear(url), "{url}");
+        }
+        for url in ["https://a", "HTTPS://A", "http://localhost:4318", "http://127.0.0.1"] {
+            assert!(!is_in_clear(url), "{url}");
         }
     }
 

@@ -46,6 +46,8 @@ pub struct Settings {
     pub headers: Vec<(String, String)>,
     /// The attribute `service.name`.
     pub service_name: String,
+    /// The attribute `service.instance.id`, which tells those of one service apart: the worker.
+    pub instance_id: String,
     /// Which metrics are sent, and what they are told apart by.
     pub selection: Selection,
     /// How often they are sent: at least 100 ms apart.
@@ -54,11 +56,12 @@ pub struct Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { headers, service_name, selection, interval, .. } = self;
+        let Self { headers, service_name, instance_id, selection, interval, .. } = self;
         let headers: Vec<_> = headers.iter().map(|(name, _)| name).collect();
         f.debug_struct("Settings")
             .field("headers", &headers)
             .field("service_name", service_name)
+            .field("instance_id", instance_id)
             .field("selection", selection)
             .field("interval", interval)
             .finish_non_exhaustive()
@@ -73,7 +76,7 @@ pub enum SettingsError {
     #[error("its endpoint must be http://HOST or https://HOST, with neither user nor query")]
     Endpoint,
     /// A header that cannot be sent. Its value may be a secret, and is not shown.
-    #[error("the header `{0}` cannot be sent")]
+    #[error("{0} cannot be sent")]
     Header(String),
     /// The system's certificates cannot be read.
     #[error("no certificates of authorities")]
@@ -109,7 +112,10 @@ impl Otlp {
             client: client(&uri)?,
             uri,
             headers,
-            service_name: settings.service_name,
+            resource: [
+                ("service.name", settings.service_name),
+                ("service.instance.id", settings.instance_id),
+            ],
             interval: settings.interval.max(SHORTEST_INTERVAL),
             totals: Arc::clone(&totals),
             clock: Arc::clone(&clock),
@@ -187,7 +193,12 @@ fn headers(all: &[(String, String)]) -> Result<Vec<(HeaderName, HeaderValue)>, S
         value.set_sensitive(true);
         Some((name.parse().ok()?, value))
     };
-    let all = all.iter().map(|it| header(it).ok_or_else(|| SettingsError::Header(it.0.clone())));
+    // What is no name may be a secret in the wrong place.
+    let shown = |name: &str| match name.parse::<HeaderName>() {
+        Ok(name) => format!("the header `{name}`"),
+        Err(_) => "a header".to_owned(),
+    };
+    let all = all.iter().map(|it| header(it).ok_or_else(|| SettingsError::Header(shown(&it.0))));
     all.collect()
 }
 
@@ -198,7 +209,7 @@ struct Sender {
     client: HttpClient,
     uri: Uri,
     headers: Vec<(HeaderName, HeaderValue)>,
-    service_name: String,
+    resource: [(&'static str, String); 2],
     interval: Duration,
     totals: Arc<Mutex<Totals>>,
     clock: Arc<dyn Clock>,
@@ -220,7 +231,7 @@ impl Sender {
             };
             // Workers write into the totals, and shall not wait for this.
             let told = lock(&self.totals).clone();
-            let text = message::encode(&told, &self.service_name, self.clock.date());
+            let text = message::encode(&told, &self.resource, self.clock.date());
             let sent = within(&*self.clock, CALL_TIME, self.send(text)).await;
             match sent.unwrap_or_else(|| Err("no answer within 5 s".into())) {
                 Ok(()) => {

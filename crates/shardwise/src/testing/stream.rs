@@ -191,12 +191,12 @@ impl MemoryStream {
         self.state.lock().unwrap().panics = true;
     }
 
-    /// How often the shard was read.
     /// How often a shard was subscribed to within five seconds of the last time.
     pub(crate) fn in_use(&self) -> u32 {
         self.state.lock().unwrap().in_use
     }
 
+    /// How often the shard was read.
     pub(crate) fn reads(&self, index: usize) -> u32 {
         self.state.lock().unwrap().reads.get(&shard_id(index)).copied().unwrap_or_default()
     }

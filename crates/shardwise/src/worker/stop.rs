@@ -115,12 +115,12 @@ impl Running {
                 biased;
                 () = stopper.asked(2) => {
                     warn!(leases = self.held.len(), "second stop: leases are left to expire");
-                    self.report_held();
+                    self.leave_held();
                     return Stopped { in_order: false };
                 }
                 () = clock.sleep_until(deadline) => {
                     warn!(leases = self.held.len(), "deadline passed: leases are left to expire");
-                    self.report_held();
+                    self.leave_held();
                     return Stopped { in_order: false };
                 }
                 Some(ended) = self.keepers.join_next() => self.keeper_ended(ended.ok()),
@@ -131,7 +131,10 @@ impl Running {
     }
 
     /// Says of each lease that is left what it was waited for.
-    fn report_held(&self) {
+    fn leave_held(&self) {
+        for key in &self.consumed {
+            self.shared.metrics.end(&key.shard());
+        }
         let date = self.shared.ports.clock.date();
         let shards = self.shared.board.shards();
         for key in self.held.keys() {

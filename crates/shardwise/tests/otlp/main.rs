@@ -28,6 +28,7 @@ fn settings(url: &str, interval: Duration) -> Settings {
         endpoint: format!("{url}/v1/metrics"),
         headers: vec![("x-token".to_owned(), "secret".to_owned())],
         service_name: "orders".to_owned(),
+        instance_id: "worker".to_owned(),
         selection: Selection::default(),
         interval,
     }
@@ -79,6 +80,7 @@ async fn totals_arrive_under_kcls_names_for_opentelemetry() {
     assert_eq!(call.headers["x-token"], "secret");
     let resource = call.request.resource_metrics[0].resource.clone().unwrap();
     assert_eq!(text(&resource.attributes)["service.name"], "orders");
+    assert_eq!(text(&resource.attributes)["service.instance.id"], "worker");
 
     let (successes, of) = point(&call, "success");
     assert_eq!(successes, 1.0);
@@ -164,4 +166,8 @@ async fn what_cannot_be_is_an_error_that_keeps_secrets() {
     let wrong = Settings { headers, ..settings("http://localhost", NEVER) };
     let error = Otlp::start(wrong, clock).unwrap_err().to_string();
     assert_eq!(error, "the header `x-token` cannot be sent");
+    let headers = vec![("Authorization: Basic canary".to_owned(), "=".to_owned())];
+    let wrong = Settings { headers, ..settings("http://localhost", NEVER) };
+    let error = Otlp::start(wrong, Arc::new(SystemClock::start())).unwrap_err().to_string();
+    assert_eq!(error, "a header cannot be sent");
 }

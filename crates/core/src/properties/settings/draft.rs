@@ -170,7 +170,7 @@ pub(super) fn finish(
         let (key, allowed) = (key.to_owned(), invalid.allowed.to_owned());
         return Err(SettingsError::Wrong { line, key, value: invalid.found, allowed });
     }
-    let region = draft.region.as_ref();
+    let region = draft.region.as_ref().or(draft.kinesis_region.as_ref());
     let insecure = draft.allow_insecure_endpoint;
     let metrics = reader.metrics(draft.metrics, insecure, region, &kinesis_credentials)?;
     let environment = draft.child_environment.as_deref().map(child_environment);

@@ -19,7 +19,11 @@ use shardwise_core::time::Timestamp;
 const METER: &str = "software.amazon.kinesis";
 
 /// Everything that has come to be counted, as it is at `date`.
-pub(super) fn encode(totals: &Totals, service_name: &str, date: Timestamp) -> Vec<u8> {
+pub(super) fn encode(
+    totals: &Totals,
+    resource: &[(&'static str, String)],
+    date: Timestamp,
+) -> Vec<u8> {
     let all: Vec<_> = totals.series().collect();
     let families = all.chunk_by(|(one, _), (other, _)| one.name == other.name);
     let metrics = families.flat_map(|family| metrics(family, nanos(date))).collect();
@@ -30,7 +34,7 @@ pub(super) fn encode(totals: &Totals, service_name: &str, date: Timestamp) -> Ve
     };
     let scope_metrics = ScopeMetrics { scope: Some(scope), metrics, schema_url: String::new() };
     let resource = Resource {
-        attributes: vec![attribute("service.name", service_name)],
+        attributes: resource.iter().map(|(name, value)| attribute(name, value)).collect(),
         ..Resource::default()
     };
     let resource_metrics = ResourceMetrics {

@@ -123,6 +123,32 @@ async fn a_sink_that_never_ends_adds_nothing_to_the_grace() {
     assert!(world.clock.now().since(asked) <= secs(2));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_is_cut_short_leaves_no_shard_standing() {
+    let (world, counted) = counting(1);
+    let worker = world.start("a");
+    world.wait("a read", || counted.of(&c::SHARD_LAG, SHARD).is_some()).await;
+    worker.stopper.stop();
+    worker.stopper.stop();
+    assert_eq!(ended(worker).await, Stopped { in_order: false });
+    assert!(counted.of(&c::SHARD_LAG, SHARD).is_none());
+}
+
+/// Nothing comes that could succeed: an empty read at the tip says that nothing is left.
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_was_replaced_on_an_idle_shard_has_got_on() {
+    let (world, counted) = counting(1);
+    let _worker = world.start("a");
+    world.wait("a read", || counted.of(&c::SHARD_LAG, SHARD).is_some()).await;
+    world.breaks.notify_one();
+    world
+        .wait("another processor", || counted.of(&c::INITIALIZE_TIME, "").unwrap().count == 2)
+        .await;
+    tokio::time::sleep(secs(120)).await;
+    let since = counted.of(&c::SINCE_PROCESSED, SHARD).unwrap().standing();
+    assert!(since < 10_000.0, "{since}");
+}
+
 #[cfg(feature = "prometheus")]
 #[tokio::test(start_paused = true)]
 async fn what_a_worker_counts_can_be_read_as_text() {
