@@ -95,7 +95,6 @@ fn start(args: &Args) -> Result<bool, String> {
         verdicts.require_figures(FIGURES_SEEDS);
         verdicts.require_every_fault();
         verdicts.count("a seed is a run", twice(args, &args.of_plan(), args.seeds.min(20))?);
-        verdicts.count("and over the SDK", twice(args, &over_sdk(args), args.seeds.min(4))?);
     }
     Ok(verdicts.close())
 }
@@ -152,18 +151,7 @@ fn night(
     }
     verdicts.tell_all();
     verdicts.count("a seed is a run", twice(args, &args.of_plan(), minutes)?);
-    if cfg!(feature = "sdk") {
-        verdicts.count("and over the SDK", twice(args, &over_sdk(args), minutes.div_ceil(10))?);
-    }
     Ok(())
-}
-
-fn over_sdk(args: &Args) -> Vec<String> {
-    let mut options = args.of_plan();
-    if !args.sdk {
-        options.push("--sdk".to_owned());
-    }
-    options
 }
 
 /// Runs the same few seeds in two processes; whether everything happened in the same order.

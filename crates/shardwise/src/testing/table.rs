@@ -1,6 +1,6 @@
 //! A lease table in memory that loses what the test tells it to lose.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -49,6 +49,7 @@ struct State {
     writes: Vec<Write>,
     reads_refused: bool,
     was_empty: bool,
+    hidden: BTreeSet<String>,
 }
 
 impl MemoryTable {
@@ -73,6 +74,11 @@ impl MemoryTable {
     /// Whether scans that need not be consistent show the table as it was at first.
     pub(crate) fn show_it_empty(&self, was_empty: bool) {
         self.state.lock().unwrap().was_empty = was_empty;
+    }
+
+    /// Scans that need not be consistent do not show this lease yet.
+    pub(crate) fn hide(&self, key: &LeaseKey) {
+        self.state.lock().unwrap().hidden.insert(key.as_str().to_owned());
     }
 
     /// A row of another kind.
@@ -131,8 +137,12 @@ impl LeaseTable for MemoryTable {
     async fn scan(&self, reads: Reads) -> Result<Scan, TableError> {
         let state = self.state.lock().unwrap();
         let is_old = state.was_empty && reads == Reads::Eventual;
-        let rows = (!is_old).then(|| state.rows.rows().values().cloned());
-        Ok(Scan { items: rows.into_iter().flatten().collect(), read_units: 0.5 })
+        let is_shown = |(key, _): &(&String, &Item)| {
+            reads == Reads::Consistent || !state.hidden.contains(*key)
+        };
+        let rows = (!is_old).then(|| state.rows.rows().iter().filter(is_shown));
+        let rows = rows.into_iter().flatten().map(|(_, row)| row.clone());
+        Ok(Scan { items: rows.collect(), read_units: 0.5 })
     }
 
     async fn read(&self, key: &LeaseKey) -> Result<Option<Item>, TableError> {

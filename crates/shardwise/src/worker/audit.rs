@@ -38,8 +38,7 @@ pub(super) async fn audit(shared: Shared, mut auditor: Auditor) -> Auditor {
         Audit::NoLeases => start::first_leases(&shared).await.map_err(|error| error.to_string()),
         Audit::Hole { range, seen, repair } => {
             warn!(%range, seen, repair, "hash keys without a lease");
-            let sync = shared.metrics.synced(sync(&shared, &leases));
-            if repair { sync.await } else { Ok(()) }
+            if repair { shared.metrics.synced(sync(&shared)).await } else { Ok(()) }
         }
     };
     if let Err(error) = &repaired {
@@ -73,15 +72,18 @@ async fn fill_hash_ranges(shared: &Shared, leases: &mut [Lease]) {
     }
 }
 
-/// Makes the leases that are missing.
-async fn sync(shared: &Shared, leases: &[Lease]) -> Result<(), String> {
+/// Makes the leases that are missing. An eventual scan may show a finished lease as deleted, and
+/// none of its children yet: the finished one would be made anew.
+async fn sync(shared: &Shared) -> Result<(), String> {
     let Shared { ports, config, .. } = shared;
+    let scan = ports.table.scan(Reads::Consistent).await.map_err(|error| error.to_string())?;
+    let leases = scan.leases();
     let shards = shards::list_all(ports, config).await.map_err(|error| error.to_string())?;
     let ignore = config.sync.ignore_unexpected_child_shards;
-    let missing = sync::missing_leases(&shards, leases, config.initial_position, ignore)
+    let missing = sync::missing_leases(&shards, &leases, config.initial_position, ignore)
         .map_err(|error| error.to_string())?;
     info!(leases = missing.len(), "shard sync");
-    for lease in leases {
+    for lease in &leases {
         let shard = shards.iter().find(|shard| shard.id == lease.key.shard());
         if shard.is_some_and(|shard| sync::is_of_another_stream(&lease.checkpoint, shard)) {
             warn!(lease = %lease.key, checkpoint = %lease.checkpoint, "{}", shards::MADE_ANEW);

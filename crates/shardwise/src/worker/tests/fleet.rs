@@ -1,6 +1,7 @@
 //! Workers together: sharing, taking over, stopping, cleaning up.
 
 use super::*;
+use crate::testing::shard_id;
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_worker_releases_its_leases_and_another_has_them_within_seconds() {
@@ -62,6 +63,27 @@ async fn finished_leases_are_deleted_once_their_children_are_under_way() {
     world.put(1, "left", 1);
     world.put(2, "right", 1);
     world.wait("the cleanup", || world.lease(0).is_none()).await;
+}
+
+/// An eventual scan shows some rows as they are, and others as they were: a parent's is gone, and
+/// its children have none yet.
+#[tokio::test(start_paused = true)]
+async fn an_audit_that_is_not_shown_children_makes_no_lease_of_their_parent_anew() {
+    let world = World::with_shards(3);
+    let _worker = world.start("a");
+    let key = |shard: usize| LeaseKey::of(&shard_id(shard));
+    world.put(0, "r", 2);
+    world.stream.split(0); // into 3 and 4
+    world.wait("children", || (3..5).all(|n| world.owner(n).is_some())).await;
+    world.put(3, "left", 1);
+    world.put(4, "right", 1);
+    world.wait("the cleanup", || world.lease(0).is_none()).await;
+    (3..5).for_each(|shard| world.table.hide(&key(shard)));
+    world.table.delete(&key(1));
+    world.wait("the hole is repaired", || world.lease(1).is_some()).await;
+    tokio::time::sleep(secs(10)).await;
+    assert!(world.lease(0).is_none());
+    assert_eq!(world.log.all_handed().get("r-000"), Some(&1));
 }
 
 /// The lease of a shard that is done is gone by now.
