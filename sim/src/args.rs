@@ -70,7 +70,7 @@ pub(crate) struct Args {
     /// Lets workers reach the services through the SDK's own clients, in runs of a quarter of an
     /// hour.
     #[arg(long)]
-    pub(crate) sdk: bool,
+    sdk: bool,
     /// Prints the hash of each seed's run, and nothing else.
     #[arg(long, hide = true)]
     pub(crate) hashes: bool,

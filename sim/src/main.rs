@@ -61,7 +61,7 @@ fn start(args: &Args) -> Result<bool, String> {
         return Ok(true);
     }
     if args.twice {
-        return twice(args, &args.of_plan(), args.seeds.min(20));
+        return twice(args, args.seeds.min(20));
     }
     if args.figures {
         let mut verdicts = Verdicts::new(args.threads);
@@ -94,7 +94,7 @@ fn start(args: &Args) -> Result<bool, String> {
         verdicts.add("seeds over the SDK", &plans, &limits);
         verdicts.require_figures(FIGURES_SEEDS);
         verdicts.require_every_fault();
-        verdicts.count("a seed is a run", twice(args, &args.of_plan(), args.seeds.min(20))?);
+        verdicts.count("a seed is a run", twice(args, args.seeds.min(20))?);
     }
     Ok(verdicts.close())
 }
@@ -150,18 +150,18 @@ fn night(
         from += args.seeds;
     }
     verdicts.tell_all();
-    verdicts.count("a seed is a run", twice(args, &args.of_plan(), minutes)?);
+    verdicts.count("a seed is a run", twice(args, minutes)?);
     Ok(())
 }
 
 /// Runs the same few seeds in two processes; whether everything happened in the same order.
-fn twice(args: &Args, options: &[String], seeds: u64) -> Result<bool, String> {
-    let seeds = seeds.to_string();
+fn twice(args: &Args, seeds: u64) -> Result<bool, String> {
+    let (seeds, options) = (seeds.to_string(), args.of_plan());
     let program = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
     let hashes = || {
         let mut command = Command::new(&program);
         command.args(["--hashes", "--from", &args.from.to_string(), "--seeds", &seeds]);
-        command.args(options);
+        command.args(&options);
         command.output().map_err(|error| format!("{}: {error}", program.display()))
     };
     let (first, second) = (hashes()?, hashes()?);

@@ -86,15 +86,7 @@ async fn a_shard_with_records_is_asked_five_times_a_second() {
 async fn a_shard_whose_reads_are_throttled_is_asked_once_a_second() {
     let world = World::with_shards(1);
     let _worker = world.start("a");
-    world.wait_for(&world.put(0, "first", 1)).await;
-    world.stream.fail([KinesisError::Throttled]);
-    world.wait("the refusal", || world.stream.has_failed()).await;
-    let before = world.stream.reads(0);
-    for count in 0..50 {
-        world.put(0, &count.to_string(), 1);
-        tokio::time::sleep(secs(1)).await;
-    }
-    let reads = world.stream.reads(0) - before;
+    let reads = reads_in_fifty_seconds_after_a_refusal(&world).await;
     assert!((45..=51).contains(&reads), "{reads}");
 }
 
@@ -103,6 +95,11 @@ async fn a_shard_whose_reads_are_throttled_is_asked_once_a_second() {
 async fn a_shard_whose_reads_are_throttled_is_asked_once_a_second_by_all_its_readers() {
     let world = World::with_shards(1);
     let _worker = world.start_with("a", |_| {}, restarts_at_each(10));
+    let reads = reads_in_fifty_seconds_after_a_refusal(&world).await;
+    assert!(reads <= 51, "{reads}");
+}
+
+async fn reads_in_fifty_seconds_after_a_refusal(world: &World) -> u32 {
     world.wait_for(&world.put(0, "first", 1)).await;
     world.stream.fail([KinesisError::Throttled]);
     world.wait("the refusal", || world.stream.has_failed()).await;
@@ -111,8 +108,7 @@ async fn a_shard_whose_reads_are_throttled_is_asked_once_a_second_by_all_its_rea
         world.put(0, &count.to_string(), 1);
         tokio::time::sleep(secs(1)).await;
     }
-    let reads = world.stream.reads(0) - before;
-    assert!(reads <= 51, "{reads}");
+    world.stream.reads(0) - before
 }
 
 #[tokio::test(start_paused = true)]
