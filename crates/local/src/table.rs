@@ -3,6 +3,8 @@
 mod opening;
 mod operation;
 mod tap;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;

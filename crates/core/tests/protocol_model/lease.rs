@@ -5,6 +5,7 @@
 //! starts. There is no clock: a worker may take a lease at any moment, so nothing here rests on two
 //! clocks agreeing.
 
+mod agreement;
 mod leap;
 mod model;
 mod properties;

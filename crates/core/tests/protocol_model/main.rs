@@ -4,7 +4,7 @@
 //! The models share no code with the crate: they state the rules that the code must follow, and
 //! show that these suffice and that each is needed. A mutant is the same rules with one changed;
 //! a test names the invariant that it breaks, or the state that it never gets out of.
-//! Where crate and model decide alike, in `reshard`, a test compares them.
+//! Where crate and model decide alike, in `lease` and `reshard`, a test compares them.
 
 mod checking;
 mod handoff;

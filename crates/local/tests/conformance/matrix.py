@@ -27,8 +27,9 @@ none of this was run against AWS.
 are in [crates/local/tests/conformance](../crates/local/tests/conformance), and so is the list of
 known deviations: a case that is listed must fail, one that is not must pass.
 
-Left out: DynamoDB Local, whose terms are no open-source licence; ferrokinesis, which takes
-minutes to build and is known to hang and to lose records; the fakecloud crates, for their licence.
+Left out: DynamoDB Local, whose terms are no open-source licence; ferrokinesis, which takes minutes
+to build, is known to hang and to lose records, and goes on with no subscription where it was
+([ADR 20](adr/0020-two-implementations-are-not-run.md)); the fakecloud crates, for their licence.
 """
 FILES = {
     "kinesis": {
