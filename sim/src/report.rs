@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shardwise_sim::batch::{self, Failure, Summary};
-use shardwise_sim::figures::{Figures, needless_losses};
+use shardwise_sim::figures::{Figures, Repeated, needless_losses};
 use shardwise_sim::plan::{Limits, Plan};
 use shardwise_sim::run::{Outcome, run};
 use shardwise_sim::tally::Tally;
@@ -200,18 +200,20 @@ impl Verdicts {
             figures.merge(Figures::of(&outcome.journals));
         }
         println!("\nfigures of {seeds} simulated hours");
-        let takeovers = tell_times("until a killed worker's lease is taken", &figures.takeovers);
-        let handovers = tell_times("from a release until another works", &figures.handovers);
-        let most = |repeated: &[u64]| repeated.iter().copied().max().unwrap_or_default();
-        let (killed, in_order) = (most(&figures.repeated), most(&figures.repeated_in_order));
-        println!("records again after a kill: {killed} at most; after a stop: {in_order}");
+        let takeovers = tell_times("from a kill until another hands a batch", &figures.takeovers);
+        let handovers = tell_times("from a release until then", &figures.handovers);
+        let killed = tell_repeated("a kill", &figures.repeated);
+        let in_order = tell_repeated("a stop", &figures.repeated_in_order);
         self.require_few_losses(seeds, false);
         self.require_few_losses(seeds, true);
         self.count("takeovers within 40 s, 22 s in the mean", {
             takeovers.most <= TAKEOVER_MAX && takeovers.mean <= TAKEOVER_MEAN
         });
         self.count("a released lease is worked on within 2 s", handovers.most <= HANDOVER_MAX);
-        self.count("nothing comes again after a stop in order", in_order == 0);
+        self.count("after a kill only the batch in hand comes again", {
+            killed.records > 0 && killed.before_the_last_batch == 0
+        });
+        self.count("nothing comes again after a stop in order", in_order.records == 0);
     }
 
     /// Runs hours in which requests to the table are lost. A broken connection may cost no lease;
@@ -278,6 +280,24 @@ fn tell_times(what: &str, times: &[Duration]) -> Times {
     let mean = times.iter().sum::<Duration>() / u32::try_from(times.len().max(1)).unwrap_or(1);
     println!("{what:<44}{:>6} times, {mean:.2?} in the mean, {most:.2?} at most", times.len());
     Times { most, mean }
+}
+
+/// Tells of the records that came again, and sums them up.
+fn tell_repeated(what: &str, repeated: &[Repeated]) -> Repeated {
+    let mut all = Repeated::default();
+    for tenure in repeated {
+        all.records += tenure.records;
+        all.before_the_last_batch += tenure.before_the_last_batch;
+    }
+    let most = repeated.iter().map(|tenure| tenure.records).max().unwrap_or_default();
+    println!(
+        "records again after {what}: {most} of a tenure at most, {} of {} tenures, {} of them not \
+         in its last batch",
+        all.records,
+        repeated.len(),
+        all.before_the_last_batch
+    );
+    all
 }
 
 fn explain(failure: &Failure, limits: &Limits) {

@@ -20,7 +20,8 @@ impl Plan {
     }
 
     /// An hour in which nothing goes wrong but that workers are killed and stopped in turn, at the
-    /// default settings: what users may expect.
+    /// default settings: what users may expect. Each shard has new records all the time, and each
+    /// batch is checkpointed.
     #[must_use]
     pub fn figures(seed: u64) -> Self {
         let limits = Limits {
@@ -44,6 +45,10 @@ impl Plan {
             })
             .collect();
         plan.knobs.keeps_name = false;
+        plan.knobs.is_adaptive = true;
+        plan.records_per_second = 64;
+        // Long enough for a kill to come in the middle of a call.
+        plan.habits = Habits { usual: millis(400), ..Habits::default() };
         plan
     }
 
