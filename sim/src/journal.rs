@@ -8,7 +8,7 @@ use std::time::Duration;
 use shardwise::InitialPosition;
 use shardwise_local::stream::{NewRecord, Placement, Shard, Timestamp};
 use shardwise_referee::{
-    Event, Journals, LeaseWrite, Place, Put, Shard as JudgedShard, Terms, WorkerEvent,
+    Event, Journals, LeaseWrite, Place, Put, Reason, Shard as JudgedShard, Terms, WorkerEvent,
 };
 
 use crate::plan::{Plan, START_AT};
@@ -21,6 +21,7 @@ pub(crate) struct Journal {
     events: Vec<Event>,
     writes: Vec<LeaseWrite>,
     workers: Vec<WorkerEvent>,
+    reasons: Vec<Reason>,
     tenures: usize,
 }
 
@@ -59,6 +60,11 @@ impl Journal {
 
     pub(crate) fn worker(&mut self, event: WorkerEvent) {
         self.workers.push(event);
+    }
+
+    /// What a worker's board said.
+    pub(crate) fn reasons(&mut self, reasons: Vec<Reason>) {
+        self.reasons.extend(reasons);
     }
 
     pub(crate) fn puts(&self) -> usize {
@@ -102,6 +108,7 @@ impl Journal {
             hand_overs: vec![self.events],
             lease_writes: self.writes,
             workers: self.workers,
+            reasons: Some(self.reasons),
             terms: Some(terms),
             ..Journals::default()
         }

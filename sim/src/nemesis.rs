@@ -1,5 +1,7 @@
 //! Carries a plan out: starts, stops, kills and pauses workers, reshards, and lays hands on rows.
 
+mod reasons;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +55,8 @@ pub(crate) struct Nemesis {
     dice: Dice,
     /// The next of the plan's happenings.
     next: usize,
+    /// When the workers' boards are looked at next.
+    looks_at: Duration,
 }
 
 impl Nemesis {
@@ -64,6 +68,7 @@ impl Nemesis {
             runs: JoinSet::new(),
             deaths,
             next: 0,
+            looks_at: Duration::ZERO,
         };
         for slot in 0..nemesis.world.plan.workers {
             let first = nemesis.start_life(slot, 1);
@@ -147,6 +152,9 @@ impl Nemesis {
         loop {
             let now = self.world.now();
             self.do_what_is_due(now, chaos);
+            if !chaos {
+                self.look_at_boards(now);
+            }
             if now >= until {
                 return;
             }
@@ -165,7 +173,8 @@ impl Nemesis {
         let happening = self.world.plan.happenings.get(self.next).filter(|_| chaos);
         let slots = self.slots.iter();
         let dues = slots.flat_map(|slot| [slot.starts_at, slot.dies_at, slot.resumes_at]);
-        dues.flatten().chain(happening.map(|(at, _)| *at)).min()
+        let look = Some(self.looks_at).filter(|_| !chaos);
+        dues.flatten().chain(happening.map(|(at, _)| *at)).chain(look).min()
     }
 
     fn do_what_is_due(&mut self, now: Duration, chaos: bool) {

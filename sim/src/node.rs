@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use shardwise::{Board, Budget, Clock, LeaseKey, ShardId, Time, Timestamp};
+use shardwise_referee::{KeptBy, Reason};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -216,6 +217,18 @@ impl Node {
     pub(crate) fn says_busy(&self, shard: &ShardId) -> bool {
         let status = self.board.get().and_then(|board| board.shards().remove(&LeaseKey::of(shard)));
         status.is_some_and(|status| status.busy_since.is_some())
+    }
+
+    /// What its worker says of the shards that it may hand nothing of.
+    pub(crate) fn reasons(&self, t: u64) -> Vec<Reason> {
+        let shards = self.board.get().map(Board::shards).unwrap_or_default();
+        let reasons = shards.into_iter().filter_map(|(key, status)| {
+            let failures = status.failing.map(|failing| KeptBy::Failures(failing.times));
+            let kept_by = status.busy_since.map(|_| KeptBy::Call).or(failures)?;
+            let (worker, shard) = (self.name.clone(), key.shard().to_string());
+            Some(Reason { t, worker, shard, kept_by })
+        });
+        reasons.collect()
     }
 
     /// The node's own time at a moment of the world.

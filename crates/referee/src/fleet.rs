@@ -108,12 +108,9 @@ impl<'a> Fleet<'a> {
         self.workers.iter().filter(move |(_, lives)| lives.lived_through(t, t)).map(|(id, _)| *id)
     }
 
-    /// Since when a worker had been at work at a time, and not paused; none if it was not.
-    pub(crate) fn at_work_since(&self, worker: &str, t: u64) -> Option<u64> {
-        let lives = self.workers.get(worker).filter(|lives| lives.lived_through(t, t))?;
-        let life = lives.at_work.iter().rev().find(|span| span.from <= t && t <= span.until)?;
-        let pauses = lives.paused.iter().map(|span| span.until).filter(|until| *until <= t);
-        Some(pauses.fold(life.from, u64::max))
+    /// When something happened to a worker, in order.
+    pub(crate) fn changes(&self, worker: &str) -> impl Iterator<Item = u64> {
+        self.events.iter().filter(move |event| event.worker() == worker).map(WorkerEvent::t)
     }
 
     /// When a worker was last killed, ended or was paused before a time.
@@ -155,8 +152,7 @@ mod tests {
         assert_eq!(fleet.paused_within("a", 0, 100), 15);
         assert_eq!(fleet.paused_within("a", 22, 75), 8);
         assert!(!fleet.lived_through("b", 10, 20));
-        let since: Vec<_> = [15, 22, 30, 65].map(|t| fleet.at_work_since("a", t)).into();
-        assert_eq!(since, [Some(10), None, Some(25), Some(60)]);
+        assert!(fleet.changes("a").eq(events.iter().map(WorkerEvent::t)));
         assert_eq!((fleet.last_gone("a", 19), fleet.last_gone("a", 50)), (None, Some(45)));
     }
 }

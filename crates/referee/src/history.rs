@@ -7,6 +7,7 @@ use crate::fleet::Fleet;
 use crate::invariant::Invariant;
 use crate::journals::Journals;
 use crate::put::Put;
+use crate::reason::{KeptBy, Reason};
 use crate::row::LeaseWrite;
 use crate::shard::ShardHistory;
 use crate::tenure::Tenure;
@@ -21,6 +22,8 @@ pub(crate) struct History<'a> {
     pub(crate) tenures: Vec<Tenure<'a>>,
     pub(crate) fleet: Fleet<'a>,
     pub(crate) terms: Option<&'a Terms>,
+    /// When a worker named a reason to hand nothing of a shard; none if nobody asked.
+    reasons: Option<BTreeMap<&'a str, BTreeMap<&'a str, Vec<u64>>>>,
     /// Writes to rows that are no leases.
     pub(crate) foreign: Vec<&'a LeaseWrite>,
     pub(crate) producer_had_errors: bool,
@@ -49,6 +52,8 @@ pub(crate) enum Evidence {
     Terms,
     /// What happened to the workers.
     Workers,
+    /// What the workers said of shards that were handed nothing.
+    Reasons,
 }
 
 impl<'a> History<'a> {
@@ -58,6 +63,7 @@ impl<'a> History<'a> {
             terms: journals.terms.as_ref(),
             fleet: Fleet::new(&journals.workers),
             knows_senders: journals.lease_writes.iter().any(|write| write.by.is_some()),
+            reasons: journals.reasons.as_deref().map(reasons),
             retention: journals.retention,
             lost_counted: journals.lost_counted,
             ..Self::default()
@@ -85,6 +91,7 @@ impl<'a> History<'a> {
             Evidence::Returns => self.knows_returns,
             Evidence::Terms => self.terms.is_some(),
             Evidence::Workers => self.fleet.is_known(),
+            Evidence::Reasons => self.reasons.is_some(),
         })
     }
 
@@ -99,6 +106,12 @@ impl<'a> History<'a> {
         shard: &'b ShardHistory<'a>,
     ) -> impl DoubleEndedIterator<Item = &'b Tenure<'a>> {
         shard.tenures.iter().map(|tenure| &self.tenures[*tenure])
+    }
+
+    /// When a worker named a reason to hand nothing of a shard, in order.
+    pub(crate) fn reasons_of(&self, worker: &str, shard: &str) -> &[u64] {
+        let reasons = self.reasons.as_ref().and_then(|all| all.get(worker)?.get(shard));
+        reasons.map_or(&[], Vec::as_slice)
     }
 
     /// Whether a write is the application's own: where senders are known, an operator's are not.
@@ -238,4 +251,22 @@ impl<'a> History<'a> {
         };
         self.tenures_of(shard).map(since).collect()
     }
+}
+
+/// When each worker named a reason for each shard. A failure is one when it is new, and no more
+/// once the worker has had the time for another try.
+fn reasons(reasons: &[Reason]) -> BTreeMap<&str, BTreeMap<&str, Vec<u64>>> {
+    let mut times = BTreeMap::<_, BTreeMap<_, Vec<u64>>>::new();
+    let mut last = BTreeMap::new();
+    for reason in reasons {
+        let of = (reason.worker.as_str(), reason.shard.as_str());
+        let before = last.insert(of, reason.kept_by);
+        match reason.kept_by {
+            KeptBy::Failures(_) if before == Some(reason.kept_by) => {}
+            KeptBy::Call | KeptBy::Failures(_) => {
+                times.entry(of.0).or_default().entry(of.1).or_default().push(reason.t);
+            }
+        }
+    }
+    times
 }

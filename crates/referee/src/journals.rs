@@ -11,6 +11,7 @@ use crate::error::ReadError;
 use crate::event::Event;
 use crate::place::Place;
 use crate::put::{ProducerLine, Put, Shard};
+use crate::reason::Reason;
 use crate::row::LeaseWrite;
 use crate::terms::Terms;
 use crate::worker::WorkerEvent;
@@ -33,6 +34,10 @@ pub struct Journals {
     pub lease_writes: Vec<LeaseWrite>,
     /// What happened to the workers, in order; may be missing.
     pub workers: Vec<WorkerEvent>,
+    /// What the workers said in the phase without faults of shards whose records wait, in order of
+    /// time and looked at much more often than once a minute; may be missing. In no file: only who
+    /// runs the workers can ask them.
+    pub reasons: Option<Vec<Reason>>,
     /// By which times the run is judged; may be missing.
     pub terms: Option<Terms>,
     /// Shard and place of each record that retention removed before anyone had read it. In no

@@ -5,60 +5,81 @@ use std::collections::BTreeSet;
 use super::violation;
 use crate::history::History;
 use crate::invariant::Invariant;
+use crate::lease::LeaseHistory;
+use crate::row::Row;
 use crate::shard::ShardHistory;
 use crate::terms::Terms;
 use crate::verdict::Violation;
 
-/// At the end of the phase without faults each shard, open or closed with records due, has the
-/// lease of an unfinished shard, or was marked as ended, or descends from a shard that has one.
+/// In the phase without faults each shard, open or closed with records due, has the lease of an
+/// unfinished shard, or was marked as ended, or descends from a shard that has one; but for a hole
+/// that is no longer than three audits, the sync that follows, and a run of the taker.
 ///
-/// A hole that is younger than three audits and two runs of the taker is excused. Hash keys are in
-/// no journal: every shard stands for its own.
+/// A hole is made whole when three audits in a row saw it. Before the phase each of them may meet a
+/// fault, and how long three that do not take has no bound: holes count from the phase's begin.
+/// Hash keys are in no journal: every shard stands for its own.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let Some(terms) = history.terms else { return Vec::new() };
-    let end = terms.quiet_until.saturating_sub(1);
-    let repaired_within = 3 * terms.audit_interval + 2 * terms.take_interval;
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
-        if is_covered(history, id, shard, end) {
-            continue;
-        }
-        let since = hole_since(history, shard, end, terms);
-        if since.saturating_add(repaired_within) <= end {
-            let text = format!("no lease stands for it since t={since}");
+        if let Some((from, until)) = hole(history, id, shard, terms) {
+            let text = format!("no lease stands for it from t={from} to t={until}");
             violations.push(violation(Invariant::Coverage, id, text));
         }
     }
     violations
 }
 
-fn is_covered(history: &History<'_>, id: &str, shard: &ShardHistory<'_>, end: u64) -> bool {
-    is_leased(shard, end)
-        || shard.lease.ended_t().is_some_and(|t| t <= end)
-        || !shard.children.is_empty() && !has_records_due(shard)
-        || ancestors(history, id).into_iter().any(|above| is_leased(history.shard(above), end))
-}
-
-fn is_leased(shard: &ShardHistory<'_>, t: u64) -> bool {
-    shard.lease.row_at(t).is_some_and(|row| !row.is_finished())
-}
-
-fn has_records_due(shard: &ShardHistory<'_>) -> bool {
-    let mut due = shard.first_due..shard.puts.len();
-    due.any(|put| !shard.trimmed[put] && shard.first_hands[put].is_none())
-}
-
-/// Since when a shard without a lease has been waiting for one: since it lost its own, or since its
-/// parents ended or lost theirs.
-fn hole_since(history: &History<'_>, shard: &ShardHistory<'_>, end: u64, terms: &Terms) -> u64 {
-    let lost = |shard: &ShardHistory<'_>| {
-        let last = shard.lease.applied_by(end).checked_sub(1)?;
-        let write = &shard.lease.writes[last];
-        write.after.is_none().then_some(write.t)
+/// The first time that a shard is not covered for too long.
+fn hole(
+    history: &History<'_>,
+    id: &str,
+    shard: &ShardHistory<'_>,
+    terms: &Terms,
+) -> Option<(u64, u64)> {
+    let end = terms.quiet_until.saturating_sub(1);
+    let allowed = 3 * terms.audit_interval + 2 * terms.take_interval;
+    let ancestors = ancestors(history, id);
+    let above = ancestors.iter().map(|above| history.shard(above));
+    let leases: Vec<_> = above.chain([shard]).map(|shard| &shard.lease).collect();
+    let done_t = done_t(shard);
+    let is_covered = |t| {
+        leases.iter().any(|lease| is_leased(lease, t))
+            || shard.lease.ended_t().is_some_and(|ended_t| ended_t <= t)
+            || done_t.is_some_and(|done_t| done_t <= t)
     };
-    let parents = shard.parents.iter().map(|parent| history.shard(parent));
-    let ended = parents.filter_map(|parent| parent.lease.ended_t().or_else(|| lost(parent)));
-    ended.chain(lost(shard)).fold(terms.quiet_from, u64::max)
+    let changes = leases.iter().flat_map(|lease| &lease.writes).filter(|write| {
+        let stands = |row: Option<&Row>| row.is_some_and(|row| !row.is_finished());
+        stands(write.before) != stands(write.after)
+    });
+    let mut changes: Vec<u64> = changes.map(|write| write.t).chain(done_t).collect();
+    changes.retain(|t| terms.quiet_from < *t && *t < end);
+    changes.extend([terms.quiet_from, end]);
+    changes.sort_unstable();
+    let mut since = None;
+    for t in changes {
+        let from = *since.get_or_insert(t);
+        if t.saturating_sub(from) > allowed {
+            return Some((from, t));
+        }
+        if is_covered(t) {
+            since = None;
+        }
+    }
+    None
+}
+
+fn is_leased(lease: &LeaseHistory<'_>, t: u64) -> bool {
+    lease.row_at(t).is_some_and(|row| !row.is_finished())
+}
+
+/// Since when a closed shard has no records that are due; none if it is open or still has some.
+fn done_t(shard: &ShardHistory<'_>) -> Option<u64> {
+    if shard.children.is_empty() {
+        return None;
+    }
+    let due = (shard.first_due..shard.puts.len()).filter(|put| !shard.trimmed[*put]);
+    due.map(|put| Some(shard.first_hands[put]?.t)).try_fold(0, |done_t, t| Some(done_t.max(t?)))
 }
 
 /// The shards that a shard came from, and those that they came from, and so on.

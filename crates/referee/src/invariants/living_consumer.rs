@@ -1,27 +1,30 @@
 //! I24: a held lease has a living consumer.
 
+use std::iter;
+use std::ops::Range;
+
 use super::violation;
 use crate::history::History;
 use crate::invariant::Invariant;
 use crate::shard::ShardHistory;
-use crate::tenure::Done;
 use crate::terms::Terms;
 use crate::verdict::Violation;
 
-/// In the phase without faults a lease whose worker is at work, whose parents have ended, and whose
-/// records wait, hands a batch within 60 s or three reads, whichever is longer.
+/// In the phase without faults a worker that is at work, and holds a lease whose parents have ended
+/// and whose records wait, hands a batch, or names a reason, within 60 s or three reads, whichever
+/// is longer.
 ///
-/// The wait begins with the record, the last return of the processor, the lease's last move, or its
-/// parents' end, whichever came last. A call that is out, until another processor starts, and one
-/// that has just failed, are named reasons to wait; the time that processors take to start does not
-/// count. That a processor cannot be initialized is in no
-/// journal, so none may fail there in that phase.
+/// The wait begins with the record, the last return of the processor, the lease's move to this
+/// worker, its parents' end, or whatever happened to the worker, whichever came last; and anew with
+/// each reason that the worker's board names: a call that is out, or one more failure. Nothing else
+/// excuses a silence, though it ends with the lease's move to another worker.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let Some(terms) = history.terms else { return Vec::new() };
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
-        if let Some((from, until)) = silence(history, shard, terms) {
-            let text = format!("records wait, and nothing is handed from t={from} to t={until}");
+        if let Some(Silence { worker, from, until }) = silence(history, id, shard, terms) {
+            let text = format!("records wait, and `{worker}` hands nothing from t={from} to");
+            let text = format!("{text} t={until}, and names no reason");
             violations.push(violation(Invariant::HeldLeaseAlive, id, text));
         }
     }
@@ -33,45 +36,45 @@ struct Hand {
     t: u64,
     /// The last of the records.
     last: Option<usize>,
-    done: Option<Done>,
+    /// When its processor returned; if it did not, or that is not known, when it began.
+    returned_t: u64,
 }
 
-fn silence(history: &History<'_>, shard: &ShardHistory<'_>, terms: &Terms) -> Option<(u64, u64)> {
+/// A time in which a worker handed nothing, and said nothing of it.
+struct Silence<'a> {
+    worker: &'a str,
+    from: u64,
+    until: u64,
+}
+
+/// The first silence that is too long.
+fn silence<'a>(
+    history: &History<'a>,
+    id: &str,
+    shard: &ShardHistory<'a>,
+    terms: &Terms,
+) -> Option<Silence<'a>> {
     let end = terms.quiet_until.saturating_sub(1);
     let limit = (3 * terms.poll_interval).max(60_000_000);
     let hands = hands(history, shard, end);
     let mut next = shard.first_due;
-    let mut before: Option<&Hand> = None;
+    let mut returned_t = 0;
     for hand in hands.iter().map(Some).chain([None]) {
         let until = hand.map_or(end, |hand| hand.t);
         while shard.trimmed.get(next) == Some(&true) {
             next += 1;
         }
         if let Some(put) = shard.puts.get(next)
-            && until.saturating_sub(put.t.max(terms.quiet_from)) > limit
-            && let Some(idle_t) = idle_since(history, shard, before, until)
-            && let from = idle_t.max(put.t).max(terms.quiet_from)
-            && until.saturating_sub(from + starting(history, shard, from, until)) > limit
-            && shard.lease.row_at(from).is_some_and(|row| !row.is_finished())
+            && let from = put.t.max(returned_t).max(terms.quiet_from)
+            && until.saturating_sub(from) > limit
+            && let Some(silence) = silent_hold(history, id, shard, from..until, limit)
         {
-            return Some((from, until));
+            return Some(silence);
         }
         next = hand.and_then(|hand| hand.last).map_or(next, |last| next.max(last + 1));
-        before = hand;
+        returned_t = hand.map_or(0, |hand| hand.returned_t);
     }
     None
-}
-
-/// How long, of a time, processors were about to start.
-fn starting(history: &History<'_>, shard: &ShardHistory<'_>, from: u64, until: u64) -> u64 {
-    let mut next_t = until;
-    let mut total = 0;
-    for tenure in history.tenures_of(shard).rev() {
-        let end_t = tenure.initialized_t.unwrap_or(next_t).min(next_t);
-        total += end_t.saturating_sub(tenure.started_t.max(from));
-        next_t = tenure.started_t.min(next_t);
-    }
-    total
 }
 
 fn hands(history: &History<'_>, shard: &ShardHistory<'_>, end: u64) -> Vec<Hand> {
@@ -79,40 +82,48 @@ fn hands(history: &History<'_>, shard: &ShardHistory<'_>, end: u64) -> Vec<Hand>
     for tenure in history.tenures_of(shard) {
         for batch in tenure.batches.iter().filter(|batch| batch.t <= end) {
             let last = batch.records.iter().rev().find_map(|record| record.put);
-            hands.push(Hand { t: batch.t, last, done: batch.done });
+            let returned_t = batch.done.map_or(batch.t, |done| done.t);
+            hands.push(Hand { t: batch.t, last, returned_t });
         }
     }
     hands.sort_by_key(|hand| hand.t);
     hands
 }
 
-/// Since when, at `until`, a worker that was at work had the shard and no reason to hand nothing;
-/// none if there is no such worker, or if it has a reason.
-fn idle_since(
-    history: &History<'_>,
-    shard: &ShardHistory<'_>,
-    before: Option<&Hand>,
-    until: u64,
-) -> Option<u64> {
-    let hold = shard.lease.hold_at(until)?;
-    let mut idle_t = hold.since.max(history.fleet.at_work_since(hold.holder?, until)?);
-    for parent in &shard.parents {
-        let lease = &history.shard(parent).lease;
-        if !lease.writes.is_empty() {
-            idle_t = idle_t.max(lease.ended_t()?);
+/// The first silence, longer than `limit`, of a worker that held the lease while records waited.
+fn silent_hold<'a>(
+    history: &History<'a>,
+    id: &str,
+    shard: &ShardHistory<'a>,
+    wait: Range<u64>,
+    limit: u64,
+) -> Option<Silence<'a>> {
+    let parents_ended_t = parents_ended_t(history, shard)?;
+    let ends = shard.lease.holds.iter().skip(1).map(|next| next.since).chain([u64::MAX]);
+    for (hold, end) in shard.lease.holds.iter().zip(ends) {
+        let Some(worker) = hold.holder else { continue };
+        let from = wait.start.max(hold.since).max(parents_ended_t);
+        let until = wait.end.min(end);
+        let said = history.reasons_of(worker, id).iter().copied();
+        let mut stops: Vec<u64> = said.chain(history.fleet.changes(worker)).collect();
+        stops.retain(|t| from < *t && *t < until);
+        stops.sort_unstable();
+        let until = stops.iter().copied().chain([until]);
+        for (from, until) in iter::once(from).chain(stops.iter().copied()).zip(until) {
+            if until.saturating_sub(from) > limit
+                && history.fleet.lived_through(worker, from, from + limit)
+                && shard.lease.row_at(from).is_some_and(|row| !row.is_finished())
+            {
+                return Some(Silence { worker, from, until });
+            }
         }
     }
-    let Some(hand) = before else { return Some(idle_t) };
-    Some(match hand.done {
-        Some(done) if done.failed && idle_t < done.t => return None,
-        Some(done) => idle_t.max(done.t),
-        None if !history.knows_returns => idle_t.max(hand.t),
-        // It went with its worker.
-        None if hand.t < idle_t => idle_t,
-        // It is out, unless its processor died over it and another one has started.
-        None => {
-            let mut later = history.tenures_of(shard).rev().map(|tenure| tenure.started_t);
-            later.find(|t| hand.t < *t && *t <= until)?
-        }
-    })
+    None
+}
+
+/// When the last of its parents ended, as far as they have leases; none while one has not.
+fn parents_ended_t(history: &History<'_>, shard: &ShardHistory<'_>) -> Option<u64> {
+    let parents = shard.parents.iter().map(|parent| &history.shard(parent).lease);
+    let mut known = parents.filter(|lease| !lease.writes.is_empty());
+    known.try_fold(0, |t, lease| Some(lease.ended_t()?.max(t)))
 }

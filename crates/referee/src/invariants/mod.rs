@@ -33,7 +33,7 @@ mod takeover;
 mod unknown_kept;
 
 pub(crate) use self::live_steal::steals;
-use crate::history::Evidence::{self, Returns, Senders, Terms, Workers};
+use crate::history::Evidence::{self, Reasons, Returns, Senders, Terms, Workers};
 use crate::history::History;
 use crate::invariant::Invariant;
 use crate::put::Put;
@@ -66,7 +66,7 @@ pub(crate) const CHECKS: [(Invariant, &[Evidence], Check); 30] = [
     (Invariant::TakeoverInTime, &[Terms, Workers], takeover::check),
     (Invariant::Balanced, &[Terms, Workers], balance::check),
     (Invariant::Coverage, &[Terms], coverage::check),
-    (Invariant::HeldLeaseAlive, &[Terms, Workers], living_consumer::check),
+    (Invariant::HeldLeaseAlive, &[Terms, Workers, Reasons], living_consumer::check),
     (Invariant::DeletedOnlyWhenDone, &[Senders], deletion::check),
     (Invariant::ThrottlingEndsNothing, &[Terms, Workers], renewals::check),
     (Invariant::OrderlyExit, &[Workers], orderly_exit::check),

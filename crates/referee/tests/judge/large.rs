@@ -233,7 +233,7 @@ fn simulated_hour() -> Journals {
             }
         }
     }
-    let mut journals = hour.journals;
+    let mut journals = Journals { reasons: Some(Vec::new()), ..hour.journals };
     journals.lease_writes.sort_by_key(|write| write.t);
     let quiet_from = 2 * SECOND + GENERATIONS * OPEN;
     journals.terms = Some(Terms {

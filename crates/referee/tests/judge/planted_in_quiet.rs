@@ -1,6 +1,6 @@
 //! One fault each in the phase without faults of the world.
 
-use shardwise_referee::Invariant;
+use shardwise_referee::{Invariant, KeptBy};
 
 use crate::planted::{FIRST, assert_blamed};
 use crate::story::{FAILOVER, QUIET, SECOND, Story, TAKE_INTERVAL, WORKERS};
@@ -110,14 +110,18 @@ fn a_shard_whose_lease_is_gone_for_good_is_not_covered() {
     story.end_quiet();
     assert_blamed(&story, [Invariant::Coverage]);
 
-    repaired.wait(QUIET / 2);
-    repaired.create_lease(FIRST);
-    let tenure = repaired.take(WORKERS[0], FIRST);
-    repaired.hand(&tenure, 5);
-    repaired.checkpoint(&tenure);
-    repaired.wait(QUIET / 2);
-    repaired.end_quiet();
+    let mut late = repaired.clone();
+    for (story, after) in [(&mut repaired, QUIET / 2), (&mut late, QUIET)] {
+        story.wait(after);
+        story.create_lease(FIRST);
+        let tenure = story.take(WORKERS[0], FIRST);
+        story.hand(&tenure, 5);
+        story.checkpoint(&tenure);
+        story.wait(QUIET / 2);
+        story.end_quiet();
+    }
     assert_blamed(&repaired, []);
+    assert_blamed(&late, [Invariant::Coverage]);
 }
 
 #[test]
@@ -171,39 +175,70 @@ fn a_record_that_waits_at_a_held_lease_is_handed_in_time() {
     assert_blamed(&put_and_hand(65 * SECOND), [Invariant::HeldLeaseAlive]);
 }
 
-/// Two records come; one is handed, something happens to that call, and the other one waits.
-fn wait_after_a_call(spoil: impl FnOnce(&mut Story, &str)) -> Story {
+#[test]
+fn a_worker_that_was_silent_is_seen_though_the_next_one_hands_at_once() {
+    for (after, broken) in [(50 * SECOND, false), (65 * SECOND, true)] {
+        let (mut story, _) = at_rest();
+        story.put(FIRST, "late");
+        story.wait(after);
+        let next = story.take(WORKERS[1], FIRST);
+        story.hand(&next, 1);
+        story.end_quiet();
+        let blamed = crate::planted::blamed(&story);
+        assert_eq!(blamed.contains(&Invariant::HeldLeaseAlive), broken, "{blamed:?}");
+    }
+}
+
+/// Two records come; one is handed, something happens to that call, and the other one waits, while
+/// the worker says something of it.
+fn wait_after_a_call(
+    spoil: impl FnOnce(&mut Story, &str),
+    says: Option<fn(u32) -> KeptBy>,
+) -> Story {
     let (mut story, tenure) = at_rest();
     story.put_many(FIRST, 2);
     story.hand(&tenure, 1);
     spoil(&mut story, &tenure);
+    story.says = says;
     story.wait(65 * SECOND);
+    story.says = None;
     story
 }
 
+/// The call is out for ever.
+fn no_return(story: &mut Story, tenure: &str) {
+    story.events.get_mut(tenure).unwrap().pop();
+}
+
+const A_CALL: Option<fn(u32) -> KeptBy> = Some(|_| KeptBy::Call);
+
 #[test]
-fn a_record_may_wait_while_a_call_is_out_or_has_failed_but_not_after_it_returned() {
+fn a_record_waits_for_a_reason_that_the_worker_names_and_for_no_other() {
     let finish = |mut story: Story| {
         let tenure = story.tenures.keys().next().unwrap().clone();
         story.hand(&tenure, 1);
         story.end_quiet();
         story
     };
-    let returned = finish(wait_after_a_call(|_, _| {}));
-    assert_blamed(&returned, [Invariant::HeldLeaseAlive]);
-    let failed = finish(wait_after_a_call(|story, tenure| story.fail_last_call(tenure)));
-    assert_blamed(&failed, []);
-    let is_out = finish(wait_after_a_call(|story, tenure| {
-        story.events.get_mut(tenure).unwrap().pop();
-    }));
-    assert_blamed(&is_out, []);
+    let fail = |story: &mut Story, tenure: &str| story.fail_last_call(tenure);
+    let fails_on_and_on = wait_after_a_call(fail, Some(KeptBy::Failures));
+    assert_blamed(&finish(fails_on_and_on), []);
+    assert_blamed(&finish(wait_after_a_call(no_return, A_CALL)), []);
+    let failed_once = wait_after_a_call(fail, Some(|_| KeptBy::Failures(1)));
+    let silent = [
+        wait_after_a_call(|_, _| {}, None),
+        wait_after_a_call(fail, None),
+        wait_after_a_call(no_return, None),
+        failed_once,
+    ];
+    for story in silent {
+        assert_blamed(&finish(story), [Invariant::HeldLeaseAlive]);
+    }
 }
 
 #[test]
 fn a_processor_that_died_over_a_call_gives_the_next_one_its_time() {
-    let mut story = wait_after_a_call(|story, tenure| {
-        story.events.get_mut(tenure).unwrap().pop();
-    });
+    let mut story = wait_after_a_call(no_return, A_CALL);
     let next = story.start(WORKERS[0], FIRST);
     let mut late = story.clone();
     for (story, after) in [(&mut story, SECOND), (&mut late, 65 * SECOND)] {
@@ -221,6 +256,7 @@ fn a_processor_that_takes_its_time_to_start_is_a_reason_to_wait() {
     story.put(FIRST, "late");
     let next = story.start(WORKERS[0], FIRST);
     let mut silent = story.clone();
+    story.says = A_CALL;
     story.wait(65 * SECOND);
     story.done(&next, None);
     silent.done(&next, None);
@@ -235,9 +271,7 @@ fn a_processor_that_takes_its_time_to_start_is_a_reason_to_wait() {
 
 #[test]
 fn a_call_that_went_with_its_worker_is_no_reason_to_wait() {
-    let mut story = wait_after_a_call(|story, tenure| {
-        story.events.get_mut(tenure).unwrap().pop();
-    });
+    let mut story = wait_after_a_call(no_return, A_CALL);
     story.worker(WORKERS[0], "killed");
     story.wait(FAILOVER + SECOND);
     story.write(FIRST, "UpdateItem", |row| row.owner = Some(WORKERS[1].to_owned()));
@@ -254,9 +288,7 @@ fn a_call_that_went_with_its_worker_is_no_reason_to_wait() {
 
 #[test]
 fn a_worker_that_was_started_again_under_its_name_has_no_call_out() {
-    let mut story = wait_after_a_call(|story, tenure| {
-        story.events.get_mut(tenure).unwrap().pop();
-    });
+    let mut story = wait_after_a_call(no_return, A_CALL);
     story.worker(WORKERS[0], "killed");
     story.now += SECOND;
     story.worker(WORKERS[0], "started");

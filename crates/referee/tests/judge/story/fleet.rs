@@ -1,6 +1,7 @@
 //! The workers of a story, and time that passes.
 
 use serde_json::json;
+use shardwise_referee::Reason;
 
 use super::{Story, StoryRow, WORKERS};
 
@@ -78,6 +79,7 @@ impl Story {
         let until = self.now + micros;
         while self.now < until {
             self.now += (until - self.now).min(FAILOVER / 4);
+            self.say();
             for worker in WORKERS {
                 if self.is_at_work(worker) && self.stuck != Some(worker) {
                     for shard in self.leases_of(worker) {
@@ -86,6 +88,16 @@ impl Story {
                 }
             }
         }
+    }
+
+    fn say(&mut self) {
+        let Some(says) = self.says else { return };
+        self.reasons.push(Reason {
+            t: self.now,
+            worker: WORKERS[0].to_owned(),
+            shard: self.shards.keys().next().unwrap().clone(),
+            kept_by: says(self.reasons.len() as u32),
+        });
     }
 
     /// Moves leases until every worker has as many as the others, or one more; says which moved.

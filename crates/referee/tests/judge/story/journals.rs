@@ -44,6 +44,7 @@ impl Story {
         journals.trimmed =
             self.trimmed.iter().map(|(shard, place)| (shard.clone(), at(place))).collect();
         journals.lost_counted = self.lost_counted;
+        journals.reasons = self.is_watched.then(|| self.reasons.clone());
         journals
     }
 }

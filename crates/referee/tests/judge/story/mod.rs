@@ -12,6 +12,7 @@ pub(crate) use self::fleet::{FAILOVER, QUIET, SECOND, TAKE_INTERVAL};
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use shardwise_referee::{KeptBy, Reason};
 
 /// The names of the workers.
 pub(crate) const WORKERS: [&str; 3] = ["worker-a", "worker-b", "worker-c"];
@@ -76,6 +77,10 @@ pub(crate) struct Story {
     pub(crate) lost_counted: Option<usize>,
     /// A worker that renews nothing, though it is at work.
     pub(crate) stuck: Option<&'static str>,
+    /// What the first worker says of the first shard while time passes, by how often it said
+    /// something before.
+    pub(crate) says: Option<fn(u32) -> KeptBy>,
+    pub(crate) reasons: Vec<Reason>,
     next_sequence: u64,
     next_tenure: u64,
 }
