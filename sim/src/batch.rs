@@ -8,16 +8,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use shardwise_referee::Invariant;
-
 use crate::dice::Dice;
-use crate::plan::{Family, Limits, Plan};
+use crate::plan::{Limits, Plan};
 use crate::point::{Call, CrashAt};
 use crate::run::{Outcome, run};
 use crate::tally::Tally;
 
 /// How often each point of a sweep is died at, in runs of their own.
 const HITS: u32 = 3;
+
+/// What a run breaks that panics, beside the invariants' ids.
+const PANIC: &str = "panic";
 
 /// A run that broke something, or itself.
 #[derive(Debug)]
@@ -59,12 +60,13 @@ pub fn attempt(plan: &Plan) -> Result<Outcome, Box<Failure>> {
             Ok(outcome)
         }
         Ok(outcome) => {
-            let violations = &outcome.verdict.violations;
-            let broken: BTreeSet<_> = violations.iter().map(|broken| broken.invariant).collect();
+            let violations = outcome.verdict.violations.iter();
+            let broken: BTreeSet<_> = violations.map(|broken| broken.invariant.id()).collect();
+            let panics = outcome.panics.iter().map(|_| PANIC).take(1);
             Err(Box::new(Failure {
                 plan: plan.clone(),
-                broken: broken.into_iter().map(Invariant::id).collect(),
-                report: outcome.verdict.to_string(),
+                broken: panics.chain(broken).collect(),
+                report: outcome.report(),
             }))
         }
         Err(panic) => {
@@ -72,7 +74,7 @@ pub fn attempt(plan: &Plan) -> Result<Outcome, Box<Failure>> {
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             let text = text.unwrap_or_else(|| "of an unknown kind".to_owned());
             let report = format!("panic: {text}\n");
-            Err(Box::new(Failure { plan: plan.clone(), broken: vec!["panic"], report }))
+            Err(Box::new(Failure { plan: plan.clone(), broken: vec![PANIC], report }))
         }
     }
 }
@@ -126,33 +128,33 @@ pub fn pairs_of_points(seeds: Range<u64>) -> Vec<Vec<CrashAt>> {
     seeds.map(pair).collect()
 }
 
-/// Fewer families, fewer workers, less time: what of a failing seed's plan is not needed.
+/// Fewer families, fewer workers and shards, less time: what of a failing seed's plan is not needed.
 ///
 /// Whatever still fails counts, not only what failed first: the smallest is the most telling.
 #[must_use]
-pub fn shrink(failed: &Plan, limits: &Limits) -> Limits {
+pub fn shrink(failed: &Plan) -> Limits {
+    shrink_while(failed, |plan| attempt(plan).is_err())
+}
+
+fn shrink_while(failed: &Plan, fails: impl Fn(&Plan) -> bool) -> Limits {
     let plan = |limits: &Limits| match failed.over_sdk {
         true => Plan::over_sdk(failed.seed, limits),
         false => Plan::new(failed.seed, limits),
     };
-    let mut smallest = limits.clone();
-    let fails = |limits: &Limits| attempt(&plan(limits)).is_err();
-    let left: BTreeSet<Family> = plan(limits).families;
-    for family in left {
+    let mut smallest = failed.limits.clone();
+    let fails = |limits: &Limits| fails(&plan(limits));
+    for family in &failed.families {
         let mut without = smallest.clone();
-        without.without.insert(family);
+        without.without.insert(*family);
         if fails(&without) {
             smallest = without;
         }
     }
     let first = plan(&smallest);
-    for workers in 1..first.workers {
-        let fewer = Limits { workers: Some(workers), ..smallest.clone() };
-        if fails(&fewer) {
-            smallest = fewer;
-            break;
-        }
-    }
+    let fewer = (1..first.workers).map(|n| Limits { workers: Some(n), ..smallest.clone() });
+    smallest = fewer.into_iter().find(fails).unwrap_or(smallest);
+    let fewer = (1..first.shards).map(|n| Limits { shards: Some(n), ..smallest.clone() });
+    smallest = fewer.into_iter().find(fails).unwrap_or(smallest);
     let mut minutes = first.chaos.as_secs() / 60;
     while minutes > 1 {
         minutes /= 2;
@@ -164,4 +166,48 @@ pub fn shrink(failed: &Plan, limits: &Limits) -> Limits {
         smallest = shorter;
     }
     smallest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Family, Happening};
+
+    #[test]
+    fn of_a_failing_plan_all_is_left_out_that_the_failure_does_not_need() {
+        let limits = Limits {
+            workers: Some(5),
+            shards: Some(8),
+            without: BTreeSet::from([Family::Pauses]),
+            ..Limits::default()
+        };
+        let failed = Plan::new(1, &limits);
+        let needed = *failed.families.first().unwrap();
+        let smallest = shrink_while(&failed, |plan| {
+            plan.has(needed) && plan.workers >= 2 && plan.shards >= 3 && plan.chaos.as_secs() > 600
+        });
+        assert_eq!((smallest.workers, smallest.shards), (Some(2), Some(3)));
+        assert_eq!(smallest.chaos, Some(Duration::from_secs(900)));
+        let left = Plan::new(1, &smallest).families;
+        assert_eq!(left, BTreeSet::from([needed]));
+        assert!(smallest.without.contains(&Family::Pauses));
+    }
+
+    #[test]
+    fn a_run_that_panics_is_a_failure_and_the_others_go_on() {
+        let limits = Limits {
+            without: Family::ALL.into_iter().collect(),
+            chaos: Some(Duration::from_secs(60)),
+            workers: Some(1),
+            shards: Some(1),
+        };
+        let mut plans: Vec<Plan> = (1..=3).map(|seed| Plan::new(seed, &limits)).collect();
+        let down = Duration::from_secs(1);
+        plans[1].happenings = vec![(down, Happening::Kill { worker: 9, down })];
+        let summary = all(&plans, 1, &mut |_, _| {});
+        assert_eq!(summary.runs, 3);
+        let [failure] = &summary.failures[..] else { panic!("{:?}", summary.failures) };
+        assert_eq!((failure.plan.seed, &failure.broken[..]), (2, &[PANIC][..]));
+        assert!(failure.report.contains("out of bounds"), "{}", failure.report);
+    }
 }

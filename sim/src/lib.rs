@@ -19,6 +19,7 @@ mod journal;
 mod nemesis;
 mod node;
 pub mod order;
+mod panics;
 pub mod plan;
 pub mod point;
 mod ports;

@@ -55,10 +55,13 @@ fn start(args: &Args) -> Result<bool, String> {
         return Ok(outcome.is_clean());
     }
     if args.hashes {
+        let mut has_panicked = false;
         for seed in args.range() {
-            println!("{seed} {:016x}", run(args.plan(seed, &limits), false).trace_hash);
+            let outcome = run(args.plan(seed, &limits), false);
+            println!("{seed} {:016x}", outcome.trace_hash);
+            has_panicked |= !outcome.panics.is_empty();
         }
-        return Ok(true);
+        return Ok(!has_panicked);
     }
     if args.twice {
         return twice(args, args.seeds.min(20));
@@ -75,23 +78,23 @@ fn start(args: &Args) -> Result<bool, String> {
     }
     let mut verdicts = Verdicts::new(args.threads);
     if args.gate {
-        verdicts.add("seeds that failed once", &corpus::plans()?, &limits);
-        verdicts.add("crash points", &args.swept()?, &limits);
+        verdicts.add("seeds that failed once", &corpus::plans()?);
+        verdicts.add("crash points", &args.swept()?);
     } else if args.sweep.is_some() {
-        verdicts.add("crash points", &args.swept()?, &limits);
+        verdicts.add("crash points", &args.swept()?);
         return Ok(verdicts.close());
     } else if args.corpus {
-        verdicts.add("seeds that failed once", &corpus::plans()?, &limits);
+        verdicts.add("seeds that failed once", &corpus::plans()?);
         return Ok(verdicts.close());
     }
     match args.night {
         Some(minutes) => night(args, minutes, &mut verdicts, &limits)?,
         None if args.gate => gate(args, &mut verdicts, &limits),
-        None => drop(verdicts.add("seeds", &args.plans(args.range(), &limits), &limits)),
+        None => drop(verdicts.add("seeds", &args.plans(args.range(), &limits))),
     }
     if args.gate {
         let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, &limits)).collect();
-        verdicts.add("seeds over the SDK", &plans, &limits);
+        verdicts.add("seeds over the SDK", &plans);
         verdicts.require_figures(FIGURES_SEEDS);
         verdicts.require_every_fault();
         verdicts.count("a seed is a run", twice(args, args.seeds.min(20))?);
@@ -107,7 +110,7 @@ fn gate(args: &Args, verdicts: &mut Verdicts, limits: &Limits) {
     while from < end && (from < args.from + GATE_LEAST || start.elapsed() < GATE_TIME) {
         let next = end.min(from + GATE_LEAST);
         let name = format!("seeds {from} to {}", next - 1);
-        seen.merge(&verdicts.add(&name, &args.plans(from..next, limits), limits));
+        seen.merge(&verdicts.add(&name, &args.plans(from..next, limits)));
         from = next;
     }
     println!("{} of {} seeds in the time", from - args.from, args.seeds);
@@ -139,13 +142,13 @@ fn night(
         let seeds = from..from + args.seeds;
         let some = |part: u64| from..from + args.seeds.div_ceil(part);
         let last = seeds.end - 1;
-        verdicts.add(&format!("seeds {from} to {last}"), &args.plans(seeds, limits), limits);
+        verdicts.add(&format!("seeds {from} to {last}"), &args.plans(seeds, limits));
         let pairs: Vec<Plan> =
             batch::pairs_of_points(some(2)).into_iter().map(Plan::sweep).collect();
-        verdicts.add("pairs of crash points", &pairs, limits);
+        verdicts.add("pairs of crash points", &pairs);
         if cfg!(feature = "sdk") {
             let plans: Vec<Plan> = some(20).map(|seed| Plan::over_sdk(seed, limits)).collect();
-            verdicts.add("seeds over the SDK", &plans, limits);
+            verdicts.add("seeds over the SDK", &plans);
         }
         from += args.seeds;
     }

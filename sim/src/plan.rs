@@ -176,6 +176,8 @@ pub struct Plan {
     pub crashes: Vec<CrashAt>,
     /// Whether workers reach the services through the SDK's own clients.
     pub over_sdk: bool,
+    /// What was held fixed of it.
+    pub limits: Limits,
 }
 
 /// Settings.
@@ -415,6 +417,7 @@ impl Plan {
             happenings: Vec::new(),
             crashes: Vec::new(),
             over_sdk: false,
+            limits: limits.clone(),
             knobs,
             families,
         };

@@ -86,7 +86,7 @@ pub(crate) fn tell_one(outcome: &Outcome) {
     for line in &outcome.lines {
         println!("{line}");
     }
-    println!("{}", outcome.verdict);
+    println!("{}", outcome.report());
     tell_counts(&outcome.tally);
     println!("trace {:016x}", outcome.trace_hash);
 }
@@ -120,7 +120,7 @@ impl Verdicts {
     }
 
     /// Runs a group of plans; returns what happened in them.
-    pub(crate) fn add(&mut self, name: &str, plans: &[Plan], limits: &Limits) -> Tally {
+    pub(crate) fn add(&mut self, name: &str, plans: &[Plan]) -> Tally {
         let start = Instant::now();
         let summary = batch::all(plans, self.threads, &mut |plan, is_clean| {
             if !is_clean {
@@ -129,7 +129,7 @@ impl Verdicts {
         });
         self.tell(name, &summary, start.elapsed());
         for failure in &summary.failures {
-            explain(failure, limits);
+            explain(failure);
         }
         let swept = summary.tally.of("sweep: died at the point");
         if plans.iter().any(|plan| !plan.crashes.is_empty()) {
@@ -300,31 +300,29 @@ fn tell_repeated(what: &str, repeated: &[Repeated]) -> Repeated {
     all
 }
 
-fn explain(failure: &Failure, limits: &Limits) {
+fn explain(failure: &Failure) {
     let name = name_of(&failure.plan);
     println!("\n{name}:\n{}", failure.report);
     if let Some(points) = points_of(&failure.plan) {
         println!("again: cargo xtask sim --sweep {points}");
         return;
     }
-    let seed = failure.plan.seed;
-    let smallest = batch::shrink(&failure.plan, limits);
-    let mut command = format!("cargo xtask sim --seed {seed}");
-    if failure.plan.over_sdk {
-        command += " --sdk";
-    }
-    if let Some(chaos) = smallest.chaos {
-        command += &format!(" --minutes {}", chaos.as_secs() / 60);
-    }
-    if let Some(workers) = smallest.workers {
-        command += &format!(" --workers {workers}");
-    }
-    if let Some(shards) = smallest.shards {
-        command += &format!(" --shards {shards}");
-    }
-    if !smallest.without.is_empty() {
-        let without: Vec<String> = smallest.without.iter().map(ToString::to_string).collect();
-        command += &format!(" --without {}", without.join(","));
-    }
-    println!("again: {command} --log");
+    println!("again: {} --log", command_of(&failure.plan, &failure.plan.limits));
+    println!("smallest: {} --log", command_of(&failure.plan, &batch::shrink(&failure.plan)));
+}
+
+/// The command line that runs a seed's plan.
+fn command_of(plan: &Plan, limits: &Limits) -> String {
+    let minutes = limits.chaos.map(|chaos| chaos.as_secs() / 60);
+    let without: Vec<String> = limits.without.iter().map(ToString::to_string).collect();
+    let options = [
+        ("--minutes", minutes.map(|minutes| minutes.to_string())),
+        ("--workers", limits.workers.map(|workers| workers.to_string())),
+        ("--shards", limits.shards.map(|shards| shards.to_string())),
+        ("--without", Some(without.join(",")).filter(|without| !without.is_empty())),
+    ];
+    let sdk = if plan.over_sdk { " --sdk" } else { "" };
+    let given = options.into_iter().filter_map(|(name, value)| Some(format!(" {name} {}", value?)));
+    let given: String = given.collect();
+    format!("cargo xtask sim --seed {}{sdk}{given}", plan.seed)
 }

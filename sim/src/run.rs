@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use shardwise::InitialPosition;
 use shardwise_local::stream::{Capacity, Limits, Settings, Streams};
-use shardwise_referee::{Event, Journals, Place, Terms, Verdict, judge};
+use shardwise_referee::{Counts, Event, Invariant, Journals, Place, Terms, Verdict, judge};
 use tokio::sync::mpsc;
 
 use crate::nemesis::Nemesis;
+use crate::node::Node;
+use crate::panics::noting;
 use crate::plan::Plan;
 use crate::processor::UNREPORTED;
 use crate::producer::produce;
@@ -26,7 +28,9 @@ const STOPPING: Duration = Duration::from_secs(60);
 pub struct Outcome {
     /// What was planned.
     pub plan: Plan,
-    /// What the referee says.
+    /// What panicked, though nobody planned it: the library, or the simulation itself.
+    pub panics: Vec<String>,
+    /// What the referee says; nothing of a run that a panic ended.
     pub verdict: Verdict,
     /// What it was told.
     pub journals: Journals,
@@ -49,11 +53,18 @@ impl Outcome {
     /// Whether nothing was broken.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.verdict.is_clean() && self.tally.of(UNREPORTED) == 0
+        self.panics.is_empty() && self.verdict.is_clean() && self.tally.of(UNREPORTED) == 0
+    }
+
+    /// What was seen, in lines.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let panics = self.panics.iter().map(|panic| format!("panic: {panic}\n"));
+        panics.chain([self.verdict.to_string()]).collect()
     }
 }
 
-/// Runs a plan from its beginning to its end.
+/// Runs a plan from its beginning to its end, or until something panics.
 ///
 /// # Panics
 ///
@@ -66,14 +77,16 @@ pub fn run(plan: Plan, keeps_lines: bool) -> Outcome {
         .start_paused(true)
         .build()
         .expect("a runtime without I/O needs nothing that could be missing");
-    let world = runtime.block_on(live(plan, keeps_lines));
+    let (deaths, dead) = mpsc::unbounded_channel();
+    let world = runtime.block_on(async { begin(plan, keeps_lines, deaths) });
+    let mut panics = Vec::new();
+    let lived = noting(&mut panics, || runtime.block_on(live(Arc::clone(&world), dead)));
     // Requests that are still under way hold the world.
     drop(runtime);
-    finish(world)
+    finish(world, lived.is_some(), panics)
 }
 
-async fn live(plan: Plan, keeps_lines: bool) -> Arc<World> {
-    let (chaos, quiet) = (plan.chaos, plan.quiet);
+fn begin(plan: Plan, keeps_lines: bool, deaths: mpsc::UnboundedSender<Arc<Node>>) -> Arc<World> {
     let settings = Settings {
         iterator_lifetime: plan.knobs.iterator_lifetime,
         // Over the SDK the service's own refusals are to be met as well.
@@ -81,26 +94,27 @@ async fn live(plan: Plan, keeps_lines: bool) -> Arc<World> {
         retention: plan.knobs.retention,
         ..Settings::default()
     };
-    let (deaths, dead) = mpsc::unbounded_channel();
     let shards = plan.shards;
     let world = World::new(plan, Streams::new(settings), keeps_lines, deaths);
     let date = world.date();
     let made = world.state().streams.create_stream(STREAM, Capacity::Provisioned(shards), date);
     made.expect("an account without streams has room for one");
     world.state().note_shards(date);
-    let end = chaos + quiet;
+    world
+}
+
+async fn live(world: Arc<World>, dead: mpsc::UnboundedReceiver<Arc<Node>>) {
+    let (chaos, end) = (world.plan.chaos, world.plan.chaos + world.plan.quiet);
     let producer = tokio::spawn(produce(Arc::clone(&world), end.saturating_sub(LAST_PUT)));
-    let mut nemesis = Nemesis::new(Arc::clone(&world), dead);
+    let mut nemesis = Nemesis::new(world, dead);
     nemesis.rule(chaos, true).await;
     nemesis.heal();
     nemesis.rule(end, false).await;
     nemesis.stop_all(end + STOPPING).await;
     producer.abort();
-    drop(nemesis);
-    world
 }
 
-fn finish(world: Arc<World>) -> Outcome {
+fn finish(world: Arc<World>, is_over: bool, mut panics: Vec<String>) -> Outcome {
     let plan = world.plan.clone();
     let mut state = world.into_state().expect("nothing of a run outlives its runtime");
     state.tally.add("records", state.journal.puts() as u64);
@@ -117,11 +131,28 @@ fn finish(world: Arc<World>) -> Outcome {
     };
     state.tally.count(begun);
     state.tally.add("processor: starts inside an aggregate", starts_inside(&journals));
-    let verdict = judge(&journals);
+    let judged = is_over.then(|| noting(&mut panics, || judge(&journals))).flatten();
+    let verdict = judged.unwrap_or_else(nothing_judged);
     let trace_hash = state.trace.hash();
     let lines = state.trace.into_lines();
     let (tally, marks, bytes_most) = (state.tally, state.marks, state.bytes_most);
-    Outcome { plan, verdict, journals, orders_left, tally, marks, bytes_most, trace_hash, lines }
+    Outcome {
+        plan,
+        panics,
+        verdict,
+        journals,
+        orders_left,
+        tally,
+        marks,
+        bytes_most,
+        trace_hash,
+        lines,
+    }
+}
+
+fn nothing_judged() -> Verdict {
+    let counts = Counts::default();
+    Verdict { counts, violations: Vec::new(), not_judged: Invariant::ALL.to_vec() }
 }
 
 /// How many processors began behind a user record of an aggregate that has more of them.
@@ -158,5 +189,45 @@ fn terms(plan: &Plan) -> Terms {
         quiet_from: micros(plan.chaos + knobs.last_answer()),
         quiet_until: micros(plan.chaos + plan.quiet),
         retries: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::Fault;
+    use crate::plan::{self, Family, Happening};
+    use crate::point::Call;
+
+    /// Two minutes in which nothing goes wrong but this.
+    fn run_with(happening: Happening) -> Outcome {
+        let limits = plan::Limits {
+            without: Family::ALL.into_iter().collect(),
+            chaos: Some(Duration::from_secs(120)),
+            workers: Some(1),
+            shards: Some(1),
+        };
+        let mut plan = Plan::new(1, &limits);
+        plan.happenings = vec![(Duration::from_secs(60), happening)];
+        run(plan, true)
+    }
+
+    #[test]
+    fn a_panic_of_the_simulation_ends_the_run_and_leaves_its_log() {
+        let down = Duration::from_secs(1);
+        let outcome = run_with(Happening::Kill { worker: 9, down });
+        assert!(!outcome.is_clean() && outcome.verdict.is_clean());
+        assert!(outcome.panics[0].contains("out of bounds"), "{:?}", outcome.panics);
+        let last = outcome.lines.last().unwrap();
+        assert!(last.contains("Kill { worker: 9"), "{last}");
+    }
+
+    #[test]
+    fn a_panic_that_the_library_goes_on_from_is_a_failure_too() {
+        // It panics inside the processor, which is replaced.
+        let (call, fault, times) = (Call::Process, Fault::Throttled, Some(1));
+        let outcome = run_with(Happening::Fault { worker: 0, call, fault, times });
+        assert!(!outcome.is_clean() && outcome.verdict.is_clean());
+        assert_eq!(outcome.panics.len(), 1, "{:?}", outcome.panics);
     }
 }
