@@ -49,9 +49,14 @@ impl Pacer {
         self.next
     }
 
-    /// A read is sent.
+    /// A read is sent. It counts from here on: whoever sent it may be gone before it is answered.
     pub fn sends(&mut self, now: Time) {
         self.sent = now;
+        let at_least = match self.pace {
+            Pace::Fixed { idle, .. } => idle.max(SHORTEST),
+            Pace::Adaptive => SHORTEST,
+        };
+        self.next = now + at_least;
     }
 
     /// It was answered with `bytes` of records, none if there were none, so far behind the tip.
@@ -206,6 +211,15 @@ mod tests {
         assert_eq!(sent(&mut pacer, &[0, 0]), [0, 4_010]);
         pacer.answered(0, Some(at_tip), at(9_000));
         assert_eq!(pacer.next(), at(10_000));
+    }
+
+    #[test]
+    fn a_read_counts_from_its_sending_though_nobody_waits_for_its_answer() {
+        for (pace, expected) in [(Pace::Adaptive, 1_200), (FIXED, 2_500)] {
+            let mut pacer = Pacer::new(pace, at(0));
+            pacer.sends(at(1_000));
+            assert_eq!(pacer.next(), at(expected), "{pace:?}");
+        }
     }
 
     #[test]

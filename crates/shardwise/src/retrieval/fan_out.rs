@@ -25,7 +25,8 @@ const EXCLUSIVE: Duration = Duration::from_secs(5);
 /// How long a subscription is kept while the buffer is full. What is on its way then takes room on
 /// the connection, which other shards share.
 const HELD_BACK: Duration = Duration::from_secs(2);
-/// The wait after a first failure: the service allows one call a second.
+/// The wait after a call that was not answered, or after a first failure: the service allows one
+/// call a second.
 const WAIT: Duration = Duration::from_secs(1);
 /// How often in a row the shard may be in use before that is worth a warning: whoever had the
 /// lease before may still be reading, or we ourselves on a connection that broke.
@@ -68,6 +69,7 @@ impl Subscriber {
             }
         };
         let position = self.reading.position();
+        self.reading.rhythm.put_off(ports.clock.now() + WAIT);
         let opening = ports.kinesis.subscribe(&consumer, &self.reading.shard, &position);
         let opened = within(&*ports.clock, config.polling.request_timeout, opening).await;
         let result = match opened {

@@ -54,12 +54,15 @@ impl Poller {
     async fn ask(&mut self, limit: u32) -> Result<Answer, KinesisError> {
         let ports = self.reading.ports.clone();
         let config = Arc::clone(&self.reading.config);
+        let rhythm = Arc::clone(&self.reading.rhythm);
+        let sends = || rhythm.pacer().sends(ports.clock.now());
         let question = async {
             let iterator = match &self.iterator {
                 Some(iterator) => iterator.clone(),
                 None => {
                     let (stream, shard) = (&config.stream_name, &self.reading.shard);
                     let position = self.reading.position();
+                    sends();
                     let iterator = ports.kinesis.shard_iterator(stream, shard, &position);
                     let metrics = &self.reading.metrics;
                     let iterator = metrics.measured(&GET_SHARD_ITERATOR, Some(shard), iterator);
@@ -69,7 +72,7 @@ impl Poller {
                     iterator
                 }
             };
-            self.reading.rhythm.pacer().sends(ports.clock.now());
+            sends();
             let records = ports.kinesis.records(&iterator, limit);
             let Reading { metrics, shard, .. } = &self.reading;
             metrics.measured(&GET_RECORDS, Some(shard), records).await

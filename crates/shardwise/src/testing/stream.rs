@@ -28,6 +28,8 @@ struct State {
     shards: BTreeMap<ShardId, (Shard, Vec<Record>)>,
     next_sequence: u64,
     reads: BTreeMap<ShardId, u32>,
+    /// When each shard was asked for records, whether it answered or not.
+    asked: BTreeMap<ShardId, Vec<Instant>>,
     /// Answers to come that are errors.
     failures: Vec<KinesisError>,
     hangs: bool,
@@ -201,6 +203,11 @@ impl MemoryStream {
         self.state.lock().unwrap().reads.get(&shard_id(index)).copied().unwrap_or_default()
     }
 
+    /// When the shard was asked for records, whether it answered or not.
+    pub(crate) fn asked(&self, index: usize) -> Vec<Instant> {
+        self.state.lock().unwrap().asked.get(&shard_id(index)).cloned().unwrap_or_default()
+    }
+
     fn open(&self, hash_range: HashKeyRange, parents: &[ShardId]) {
         let mut state = self.state.lock().unwrap();
         state.next_sequence += 1;
@@ -264,14 +271,16 @@ impl Kinesis for MemoryStream {
     }
 
     async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError> {
+        let (id, index) = at.0.split_once(' ').unwrap();
+        let (id, index) = (ShardId::new(id).unwrap(), index.parse::<usize>().unwrap());
+        let now = Instant::now();
+        self.state.lock().unwrap().asked.entry(id.clone()).or_default().push(now);
         if std::mem::take(&mut self.state.lock().unwrap().hangs) {
             tokio::time::sleep(Duration::from_secs(3_600)).await;
         }
         let panics = std::mem::take(&mut self.state.lock().unwrap().panics);
         assert!(!panics, "on purpose");
         let mut state = self.state.lock().unwrap();
-        let (id, index) = at.0.split_once(' ').unwrap();
-        let (id, index) = (ShardId::new(id).unwrap(), index.parse::<usize>().unwrap());
         *state.reads.entry(id.clone()).or_default() += 1;
         if let Some(error) = state.failures.pop() {
             return Err(error);

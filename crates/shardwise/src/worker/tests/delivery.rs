@@ -69,6 +69,25 @@ async fn an_idle_shard_is_asked_once_a_second() {
     assert!((90..=101).contains(&reads), "{reads}");
 }
 
+/// The service counts the call of a reader that was dropped before its answer came.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_replaces_one_in_a_call_waits_as_that_one_would_have() {
+    let world = World::with_shards(1);
+    let set = |config: &mut Config| config.processor.backoff = Duration::from_millis(1);
+    let _worker = world.start_with("a", set, |_, _, _| Ok(()));
+    for time in 0..5 {
+        world.stream.hang_next_read();
+        let before = world.stream.asked(0).len();
+        world.wait("a call hangs", || world.stream.asked(0).len() > before).await;
+        world.breaks.notify_one();
+        world.wait("another call", || world.stream.asked(0).len() > before + 1).await;
+        let asked = world.stream.asked(0);
+        let gaps = asked.windows(2).map(|pair| pair[1] - pair[0]);
+        let shortest = gaps.min().unwrap();
+        assert!(shortest >= Duration::from_millis(200), "{time}: {shortest:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_shard_with_records_is_asked_five_times_a_second() {
     let world = World::with_shards(1);
