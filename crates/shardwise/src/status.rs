@@ -19,6 +19,9 @@ pub struct ShardStatus {
     pub records: u64,
     /// Records of this tenure that could not be decoded, and were handed over as they came.
     pub decode_failures: u64,
+    /// Aggregates of this tenure that were left out: a user record in them is for another shard, as
+    /// after a reshard, and their producer sends them again.
+    pub aggregates_left_out: u64,
     /// How far behind the tip the last read was.
     pub millis_behind_latest: Option<u64>,
     /// The processor's failures since its last success.
@@ -70,6 +73,7 @@ impl Board {
             checkpoint,
             records: 0,
             decode_failures: 0,
+            aggregates_left_out: 0,
             millis_behind_latest: None,
             failing: None,
             fetch_failing: None,
@@ -124,6 +128,13 @@ impl Board {
     pub(crate) fn not_decoded(&self, key: &LeaseKey, records: u64) {
         self.change(key, |status| {
             status.decode_failures = status.decode_failures.saturating_add(records);
+        });
+    }
+
+    pub(crate) fn left_out(&self, key: &LeaseKey, aggregates: usize) {
+        let aggregates = u64::try_from(aggregates).unwrap_or(u64::MAX);
+        self.change(key, |status| {
+            status.aggregates_left_out = status.aggregates_left_out.saturating_add(aggregates);
         });
     }
 

@@ -185,6 +185,9 @@ catalogue! {
         "Reads that were refused for their rate.";
     READ_RETRIES: Metric = own(ReadTask, Shard, "Retries", COUNTER, Summary),
         "Reads that followed a failed one.";
+    AGGREGATES_LEFT_OUT: Metric = own(ReadTask, Shard, "AggregatesLeftOut", COUNTER, Summary),
+        "Aggregates with a user record of another shard, as after a reshard: their producer sends \
+        them again.";
     SINCE_READ: Metric = own(ReadTask, Shard, "MillisSinceLastSuccess", MILLIS, Summary),
         "Since the shard was last read; reads also wait while the processor has enough.";
 }

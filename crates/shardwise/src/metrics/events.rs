@@ -89,6 +89,11 @@ impl Metrics {
         self.tell_of(Some(shard), &[c::READ_THROTTLES.of(1.0)]);
     }
 
+    /// So many aggregates were left out, for another shard.
+    pub(crate) fn left_out(&self, shard: &ShardId, aggregates: usize) {
+        self.tell_of(Some(shard), &[c::AGGREGATES_LEFT_OUT.count(aggregates)]);
+    }
+
     /// A held lease's row was changed, or not.
     pub(crate) fn wrote(&self, key: &LeaseKey, change: &Change, began: Time, success: bool) {
         let Some(inner) = &self.0 else { return };

@@ -195,12 +195,21 @@ impl Reading {
             }
             room = self.room().await;
         }
+        self.count_left_out();
         let is_behind = millis_behind_latest.is_none_or(|millis| millis > 0);
         self.estimate.note(count, total, is_behind);
         self.metrics.read(&self.shard, self.failures);
         self.failures = 0;
         self.gone_since = None;
         self.board.fetched(&LeaseKey::of(&self.shard), millis_behind_latest);
+    }
+
+    fn count_left_out(&mut self) {
+        let aggregates = self.user_records.take_left_out();
+        if aggregates > 0 {
+            self.metrics.left_out(&self.shard, aggregates);
+            self.board.left_out(&LeaseKey::of(&self.shard), aggregates);
+        }
     }
 
     /// Whatever comes, reading goes on there.

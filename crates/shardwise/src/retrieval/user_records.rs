@@ -6,7 +6,7 @@ use shardwise_core::aggregate::{self, Aggregate, Corrupt, Reading};
 use shardwise_core::id::ShardId;
 use shardwise_core::sequence::Checkpoint;
 use shardwise_core::shard::HashKeyRange;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::kinesis::Record;
 
@@ -19,18 +19,27 @@ pub(crate) struct UserRecords {
     /// Records up to here are processed.
     checkpoint: Checkpoint,
     has_warned: bool,
+    /// Aggregates that were left out, for another shard, since they were last counted.
+    left_out: usize,
+    has_told: bool,
 }
 
 impl UserRecords {
     /// Of a shard whose hash keys, where they are known, are in `range`.
     pub(crate) fn new(shard: ShardId, range: Option<HashKeyRange>, checkpoint: Checkpoint) -> Self {
         let range = range.unwrap_or(HashKeyRange::ALL);
-        Self { shard, range, checkpoint, has_warned: false }
+        let (has_warned, has_told) = (false, false);
+        Self { shard, range, checkpoint, has_warned, left_out: 0, has_told }
     }
 
     /// Records up to here are not delivered.
     pub(super) fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// How many aggregates were left out since this was last asked.
+    pub(super) fn take_left_out(&mut self) -> usize {
+        std::mem::take(&mut self.left_out)
     }
 
     /// Adds what of `record` is to be delivered.
@@ -48,10 +57,7 @@ impl UserRecords {
                     to.push(record);
                 }
             }
-            Reading::Elsewhere => {
-                let sequence = &record.sequence_number;
-                debug!(shard = %self.shard, %sequence, "aggregate of another shard left out");
-            }
+            Reading::Elsewhere => self.leave_out(&record),
         }
     }
 
@@ -90,6 +96,16 @@ impl UserRecords {
                 sub_sequence_number: user.sub_sequence,
                 ..record.clone()
             });
+        }
+    }
+
+    fn leave_out(&mut self, record: &Record) {
+        self.left_out += 1;
+        let (shard, sequence) = (&self.shard, &record.sequence_number);
+        debug!(%shard, %sequence, "aggregate of another shard left out");
+        if !std::mem::replace(&mut self.has_told, true) {
+            info!(%shard, %sequence, "an aggregate has user records of another shard, as after a \
+                reshard: such are left out, as their producer sends them again; said once a shard");
         }
     }
 
@@ -169,6 +185,15 @@ mod tests {
         let lower = HashKeyRange::new(0, u128::MAX / 2);
         let delivered = told(lower, Checkpoint::TrimHorizon, answer());
         assert_eq!(delivered, ["7 0 a plain", "9 0 a last"]);
+    }
+
+    #[test]
+    fn aggregates_that_are_left_out_are_counted_unless_they_are_done() {
+        let lower = HashKeyRange::new(0, u128::MAX / 2);
+        let mut user_records = UserRecords::new(shard_id(0), lower, at(8, 0));
+        let aggregates = (7..10).map(|number| record(number, two_user_records()));
+        aggregates.for_each(|aggregate| user_records.add(aggregate, &mut Vec::new()));
+        assert_eq!((user_records.take_left_out(), user_records.take_left_out()), (2, 0));
     }
 
     /// KCL may have made the checkpoint, having read the record before it was spoilt.

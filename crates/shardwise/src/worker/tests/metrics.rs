@@ -3,7 +3,7 @@
 use shardwise_core::metrics::catalogue as c;
 
 use super::*;
-use crate::testing::{Recording, shard_id};
+use crate::testing::{Recording, shard_id, two_user_records};
 
 /// A world whose workers count, and what they have counted.
 fn counting(shards: usize) -> (World, Arc<Recording>) {
@@ -64,6 +64,19 @@ async fn a_batch_that_comes_again_is_another_try_and_no_other_records() {
     assert_eq!(counted.of(&c::PROCESS.success, SHARD).unwrap().failures(), 2.0);
     assert_eq!(counted.of(&c::PROCESS_RECORDS_TIME, SHARD).unwrap().count, 3);
     assert_eq!(counted.sum(&c::RECORDS_PROCESSED, SHARD), 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn aggregates_of_another_shard_are_counted() {
+    let (world, counted) = counting(2);
+    world.stream.put(0, &two_user_records());
+    let names = world.put(0, "plain", 1);
+    let worker = world.start("a");
+    world.wait_for(&names).await;
+    assert_eq!(counted.sum(&c::AGGREGATES_LEFT_OUT, SHARD), 1.0);
+    let board = worker.board.shards();
+    let left_out = |shard| board[&LeaseKey::of(&shard_id(shard))].aggregates_left_out;
+    assert_eq!((left_out(0), left_out(1)), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,6 +187,7 @@ async fn what_a_worker_counts_can_be_read_as_text() {
 async fn every_metric_of_the_catalogue_is_told_by_some_worker() {
     let (world, counted) = counting(2);
     world.put(0, "record", 3);
+    world.stream.put(0, &two_user_records());
     let a = world.start("a");
     world.wait("it reads", || counted.was_told(&c::SHARD_LAG)).await;
     world.stream.fail([KinesisError::Expired, KinesisError::Throttled]);
