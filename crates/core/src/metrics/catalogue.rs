@@ -125,7 +125,7 @@ catalogue! {
         metric(PeriodicShardSyncManager, Application, "NumStreamsToSync", GAUGE, Summary),
         "1 if a shard sync follows, else 0; from the leader only.";
     AUDIT: Call = call(PeriodicShardSyncManager, Application, ["Success", "Time"], Summary),
-        "The search for such hash keys; from the leader only.";
+        "The search for such hash keys; from the leader, or a worker that cannot read who leads.";
     INITIALIZE_SUCCESS: Metric =
         metric(SchedulerInitialize, Application, "Initialize.Success", OUTCOME, Summary),
         "A try to start.";

@@ -10,6 +10,10 @@ use crate::time::Timestamp;
 pub const BOUNDS_MILLIS: [f64; 8] =
     [10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 60_000.0];
 
+/// So many shards that no worker has any more are kept until they are told of: while nobody listens,
+/// those that were left first are forgotten.
+const LEFT_MAX: usize = 1_000;
+
 /// Adds numbers up, each under its key.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -69,6 +73,12 @@ impl Totals {
         self.left.insert(shard.clone(), self.departures);
         let of = Some(shard.clone());
         self.series.retain(|_, series| series.last.remove(&of).is_none() || !series.is_idle());
+        if self.left.len() > LEFT_MAX {
+            let first = self.left.iter().min_by_key(|(_, departure)| **departure);
+            let first = first.map(|(shard, _)| shard.clone());
+            self.left.retain(|shard, _| Some(shard) != first.as_ref());
+            self.series.retain(|key, _| first.is_none() || key.shard != first);
+        }
     }
 
     /// Leaves out the shards that nobody had any more when this was told.
@@ -252,6 +262,22 @@ mod tests {
         totals.end(&shard(0));
         record(&mut totals, 0, &[SHARD_LAG.of(1.0)]);
         assert_eq!(only(&totals).standing(), 1.0);
+    }
+
+    #[test]
+    fn of_the_shards_that_nobody_was_told_of_the_first_that_were_left_are_forgotten() {
+        let mut totals = Totals::default();
+        let more = 10;
+        for of in 0..u32::try_from(LEFT_MAX).unwrap() + more {
+            totals.begin(&shard(of));
+            record(&mut totals, of, &[RECORDS_PROCESSED.of(1.0)]);
+            totals.end(&shard(of));
+        }
+        let kept = shards(&totals);
+        assert_eq!(kept.len(), LEFT_MAX);
+        assert!((0..more).all(|of| !kept.contains(&Some(shard(of)))));
+        totals.settle(&totals.clone());
+        assert!(shards(&totals).is_empty());
     }
 
     #[test]

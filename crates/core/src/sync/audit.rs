@@ -30,17 +30,31 @@ pub enum Audit {
 pub struct Auditor {
     confidence: u32,
     last: Option<(HashKeyRange, u32)>,
+    /// Whether the last audit found that something is missing.
+    has_found: bool,
 }
 
 impl Auditor {
     /// An auditor that believes in a hole once it has seen it `confidence` times.
     #[must_use]
     pub fn new(confidence: u32) -> Self {
-        Self { confidence, last: None }
+        Self { confidence, last: None, has_found: false }
     }
 
     /// Looks once. Finished shards cover nothing; a lease of unknown hash keys does not either.
     pub fn audit(&mut self, leases: &[Lease]) -> Audit {
+        let found = self.look(leases);
+        self.has_found = found != Audit::Covered;
+        found
+    }
+
+    /// Forgets what it found: another one audits now. Gives whether something was missing.
+    pub fn resign(&mut self) -> bool {
+        self.last = None;
+        std::mem::take(&mut self.has_found)
+    }
+
+    fn look(&mut self, leases: &[Lease]) -> Audit {
         if leases.is_empty() {
             self.last = None;
             return Audit::NoLeases;

@@ -48,6 +48,7 @@ struct State {
     late: VecDeque<Write>,
     writes: Vec<Write>,
     reads_refused: bool,
+    scans_refused: bool,
     was_empty: bool,
     hidden: BTreeSet<String>,
 }
@@ -69,6 +70,11 @@ impl MemoryTable {
     /// Whether consistent reads get no answer from here on.
     pub(crate) fn refuse_reads(&self, refused: bool) {
         self.state.lock().unwrap().reads_refused = refused;
+    }
+
+    /// Whether scans get no answer from here on.
+    pub(crate) fn refuse_scans(&self, refused: bool) {
+        self.state.lock().unwrap().scans_refused = refused;
     }
 
     /// Whether scans that need not be consistent show the table as it was at first.
@@ -136,6 +142,9 @@ impl LeaseTable for MemoryTable {
 
     async fn scan(&self, reads: Reads) -> Result<Scan, TableError> {
         let state = self.state.lock().unwrap();
+        if state.scans_refused {
+            return Err(lost());
+        }
         let is_old = state.was_empty && reads == Reads::Eventual;
         let is_shown = |(key, _): &(&String, &Item)| {
             reads == Reads::Consistent || !state.hidden.contains(*key)

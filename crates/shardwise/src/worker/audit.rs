@@ -14,10 +14,12 @@ use crate::shards;
 
 /// Looks for a hole in the hash range, and repairs one that has stayed.
 pub(super) async fn audit(shared: Shared, mut auditor: Auditor) -> Auditor {
+    let began = shared.ports.clock.now();
     let scan = match shared.ports.table.scan(Reads::Eventual).await {
         Ok(scan) => scan,
         Err(error) => {
             warn!(%error, "lease table not scanned for the audit");
+            shared.metrics.ended(&c::AUDIT, began, false);
             return auditor;
         }
     };
@@ -27,9 +29,12 @@ pub(super) async fn audit(shared: Shared, mut auditor: Auditor) -> Auditor {
     let is_leader = c::IS_LEADER.count(usize::from(leads));
     shared.metrics.tell(&[is_leader, c::LEADER_DECIDER.of(1.0)]);
     if !leads {
+        if auditor.resign() {
+            // The leader says what is missing now; nobody else would take this back.
+            shared.metrics.audited(&Audit::Covered);
+        }
         return auditor;
     }
-    let began = shared.ports.clock.now();
     fill_hash_ranges(&shared, &mut leases).await;
     let found = auditor.audit(&leases);
     shared.metrics.audited(&found);

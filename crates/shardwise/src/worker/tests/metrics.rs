@@ -1,5 +1,6 @@
 //! What a worker counts.
 
+use shardwise_core::leader;
 use shardwise_core::metrics::catalogue as c;
 
 use super::*;
@@ -212,4 +213,38 @@ async fn every_metric_of_the_catalogue_is_told_by_some_worker() {
     }
     let untold: Vec<_> = c::all().filter(|metric| !counted.was_told(metric)).collect();
     assert!(untold.is_empty(), "{untold:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_that_cannot_read_the_table_has_failed() {
+    let (world, counted) = counting(1);
+    let _worker = world.start("a");
+    world.wait("an audit", || counted.sum(&c::AUDIT.success, "") > 0.0).await;
+    assert_eq!(counted.of(&c::AUDIT.success, "").unwrap().failures(), 0.0);
+    world.table.refuse_scans(true);
+    let failed = || counted.of(&c::AUDIT.success, "").unwrap().failures() > 0.0;
+    world.wait("an audit that fails", failed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hole_that_was_found_is_for_the_next_leader_to_tell_of() {
+    let both = ["a", "b"].map(|name| WorkerId::new(name).unwrap());
+    let next = leader::shuffled_leader(both.clone()).unwrap();
+    let first = both.into_iter().find(|other| *other != next).unwrap();
+    let (world, counted) = counting(2);
+    let _first = world.start(first.as_str());
+    world.wait("leases", || world.owner(0).is_some() && world.owner(1).is_some()).await;
+    world.table.hide(&world.lease(1).unwrap().key);
+    let holes = || counted.of(&c::STREAMS_WITH_HOLES, "").map(|series| series.standing());
+    world.wait("a hole", || holes() == Some(1.0)).await;
+    let silent = World {
+        stream: Arc::clone(&world.stream),
+        table: Arc::clone(&world.table),
+        clock: Arc::clone(&world.clock),
+        ..World::with_shards(1)
+    };
+    world.stream.split(0);
+    let _next = silent.start(next.as_str());
+    world.wait("nothing to tell of", || holes() == Some(0.0)).await;
+    assert_eq!(counted.of(&c::IS_LEADER, "").unwrap().standing(), 0.0);
 }
