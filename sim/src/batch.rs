@@ -1,7 +1,6 @@
 //! Many runs: ranges of seeds, sweeps over crash points, and the search for the smallest plan that
 //! still fails.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,14 +10,11 @@ use std::time::Duration;
 use crate::dice::Dice;
 use crate::plan::{Limits, Plan};
 use crate::point::{Call, CrashAt};
-use crate::run::{Outcome, run};
+use crate::run::{Outcome, PANIC, run};
 use crate::tally::Tally;
 
 /// How often each point of a sweep is died at, in runs of their own.
 const HITS: u32 = 3;
-
-/// What a run breaks that panics, beside the invariants' ids.
-const PANIC: &str = "panic";
 
 /// A run that broke something, or itself.
 #[derive(Debug)]
@@ -60,14 +56,8 @@ pub fn attempt(plan: &Plan) -> Result<Outcome, Box<Failure>> {
             Ok(outcome)
         }
         Ok(outcome) => {
-            let violations = outcome.verdict.violations.iter();
-            let broken: BTreeSet<_> = violations.map(|broken| broken.invariant.id()).collect();
-            let panics = outcome.panics.iter().map(|_| PANIC).take(1);
-            Err(Box::new(Failure {
-                plan: plan.clone(),
-                broken: panics.chain(broken).collect(),
-                report: outcome.report(),
-            }))
+            let (broken, report) = (outcome.broken(), outcome.report());
+            Err(Box::new(Failure { plan: plan.clone(), broken, report }))
         }
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
@@ -170,6 +160,8 @@ fn shrink_while(failed: &Plan, fails: impl Fn(&Plan) -> bool) -> Limits {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::plan::{Family, Happening};
 

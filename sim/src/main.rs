@@ -64,12 +64,20 @@ fn start(args: &Args) -> Result<bool, String> {
         return Ok(!has_panicked);
     }
     if args.twice {
-        return twice(args, args.seeds.min(20));
+        let is_same = twice(args, args.seeds.min(20))?;
+        if args.first && !is_same {
+            println!("twice: I36");
+        }
+        return Ok(is_same);
     }
     if args.figures {
         let mut verdicts = Verdicts::new(args.threads);
-        verdicts.require_figures(args.seeds);
-        return Ok(verdicts.close());
+        let unmet = verdicts.require_figures(args.seeds);
+        let is_well = verdicts.close();
+        if args.first && !is_well {
+            println!("figures: {}", Vec::from_iter(unmet).join(", "));
+        }
+        return Ok(is_well);
     }
     if args.first {
         let is_sweep = args.sweep.is_some();

@@ -1,6 +1,6 @@
 //! One run: chaos, healing, quiet, the end; then the referee's verdict.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ use crate::world::{STREAM, World, micros};
 const LAST_PUT: Duration = Duration::from_secs(120);
 /// How long everybody may take to stop.
 const STOPPING: Duration = Duration::from_secs(60);
+
+/// What a run breaks that panics, beside the invariants' ids.
+pub const PANIC: &str = "panic";
 
 /// What a run came to.
 #[derive(Debug)]
@@ -54,6 +57,14 @@ impl Outcome {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.panics.is_empty() && self.verdict.is_clean() && self.tally.of(UNREPORTED) == 0
+    }
+
+    /// The ids of the invariants that were broken, and first [`PANIC`] if something panicked.
+    #[must_use]
+    pub fn broken(&self) -> Vec<&'static str> {
+        let violations = self.verdict.violations.iter();
+        let broken: BTreeSet<_> = violations.map(|broken| broken.invariant.id()).collect();
+        self.panics.first().map(|_| PANIC).into_iter().chain(broken).collect()
     }
 
     /// What was seen, in lines.

@@ -31,6 +31,10 @@ pub(super) enum Killer {
     Seed(u64),
     /// A point of a sweep.
     Point(String),
+    /// The hours of the figures.
+    Figures,
+    /// The same seeds in two processes.
+    Twice,
 }
 
 impl Killer {
@@ -39,7 +43,11 @@ impl Killer {
         if let Some(point) = name.strip_prefix("crash at ") {
             return Some(Self::Point(point.to_owned()));
         }
-        name.strip_prefix("seed ")?.parse().ok().map(Self::Seed)
+        match name {
+            "figures" => Some(Self::Figures),
+            "twice" => Some(Self::Twice),
+            _ => name.strip_prefix("seed ")?.parse().ok().map(Self::Seed),
+        }
     }
 
     /// The options by which it is run alone.
@@ -47,6 +55,8 @@ impl Killer {
         match self {
             Self::Seed(seed) => vec![format!("--from={seed}"), "--seeds=1".to_owned()],
             Self::Point(point) => vec![format!("--sweep={point}")],
+            Self::Figures => vec!["--figures".to_owned(), "--seeds=1".to_owned()],
+            Self::Twice => vec!["--twice".to_owned(), "--seeds=1".to_owned()],
         }
     }
 }
@@ -56,6 +66,8 @@ impl fmt::Display for Killer {
         match self {
             Self::Seed(seed) => write!(f, "seed {seed}"),
             Self::Point(point) => write!(f, "crash at {point}"),
+            Self::Figures => write!(f, "figures"),
+            Self::Twice => write!(f, "twice"),
         }
     }
 }
@@ -96,6 +108,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Mutant, String> {
                 killer = Some(Killer::Seed(seed));
             }
             "Point" => killer = Some(Killer::Point(value.to_owned())),
+            "By" if matches!(value, "figures" | "twice") => killer = Killer::named(value),
             _ => return Err(format!("`{key}` is not known")),
         }
     }
@@ -108,7 +121,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Mutant, String> {
         bugs: bugs.to_owned(),
         breaks: breaks.split(", ").map(str::to_owned).collect(),
         run: run.split_whitespace().map(str::to_owned).collect(),
-        killer: killer.ok_or("no line `Seed: ...` or `Point: ...`")?,
+        killer: killer.ok_or("no line `Seed: ...`, `Point: ...` or `By: ...`")?,
     })
 }
 
@@ -141,6 +154,17 @@ mod tests {
         assert_eq!(mutant.run, ["--without", "hands"]);
         let row = "| `a-name` | A rule is broken. | KCL#1 | I5, keys | seed 17 |\n";
         assert!(page(&[mutant]).ends_with(row));
+    }
+
+    #[test]
+    fn a_mutant_may_be_killed_by_the_figures_or_in_two_processes() {
+        let options = |by: &str| {
+            let text = format!("It.\n\nBreaks: I15\nBy: {by}\n");
+            read("a-name", &text).map(|mutant| mutant.killer.options())
+        };
+        assert_eq!(options("figures").unwrap(), ["--figures", "--seeds=1"]);
+        assert_eq!(options("twice").unwrap(), ["--twice", "--seeds=1"]);
+        assert!(options("seed 7").is_err());
     }
 
     #[test]

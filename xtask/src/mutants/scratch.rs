@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use super::mutant::{Killer, Mutant};
 use crate::tree::Tree;
 
-/// The runs after which a mutant has survived, of seeds or of a sweep.
+/// The runs after which a mutant has survived.
 const SEEDS: [&str; 4] = ["--from", "1", "--seeds", "50"];
 const SWEEP: [&str; 1] = ["--sweep"];
+const FIGURES: [&str; 3] = ["--figures", "--seeds", "10"];
+const TWICE: [&str; 3] = ["--twice", "--seeds", "20"];
 /// How long they may take: where a mutant lets no time pass, nothing is judged.
 const LONGEST: Duration = Duration::from_secs(600);
 /// What mutants are made of. A patch file need not be committed.
@@ -81,6 +83,8 @@ impl<'a> Scratch<'a> {
         let rest = match mutant.killer {
             Killer::Seed(_) => SEEDS.as_slice(),
             Killer::Point(_) => SWEEP.as_slice(),
+            Killer::Figures => FIGURES.as_slice(),
+            Killer::Twice => TWICE.as_slice(),
         };
         let rest = rest.iter().map(|option| (*option).to_owned()).collect();
         for options in [first, rest] {
@@ -153,7 +157,7 @@ fn failure(
     if status.success() {
         return Ok(None);
     }
-    let parts = said.trim().rsplit_once(": ");
+    let parts = said.lines().last().and_then(|last| last.rsplit_once(": "));
     let killer = parts.and_then(|(name, broken)| Some((Killer::named(name)?, broken)));
     let (killer, broken) = killer.ok_or_else(|| format!("the simulation says `{said}`"))?;
     Ok(Some((killer, broken.split(", ").map(str::to_owned).collect())))
