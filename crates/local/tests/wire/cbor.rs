@@ -186,3 +186,125 @@ async fn an_empty_body_is_a_request_without_fields() {
     let limits: Value = ciborium::from_reader(&answer.body[..]).unwrap();
     assert_eq!(field(&limits, "OpenShardCount"), &Value::from(1));
 }
+
+/// As a worker of KCL reads: at its checkpoint first, and behind it.
+#[tokio::test]
+async fn reading_begins_at_a_sequence_number_or_behind_it() {
+    let client = Client::with_stream(Format::Cbor).await;
+    let first = put(&client, b"first").await;
+    put(&client, b"second").await;
+    let number = text(&first, "SequenceNumber");
+
+    for (kind, expected) in [
+        ("AT_SEQUENCE_NUMBER", vec![&b"first"[..], b"second"]),
+        ("AFTER_SEQUENCE_NUMBER", vec![&b"second"[..]]),
+    ] {
+        let asked = map([
+            stream(),
+            ("StreamARN", ARN.into()),
+            ("ShardId", SHARD.into()),
+            ("ShardIteratorType", kind.into()),
+            ("StartingSequenceNumber", number.into()),
+        ]);
+        let iterator = client.call("GetShardIterator", &asked).await;
+        let asked = map([
+            ("ShardIterator", field(&iterator, "ShardIterator").clone()),
+            ("StreamARN", ARN.into()),
+            ("Limit", 10_000.into()),
+        ]);
+        let answer = client.call("GetRecords", &asked).await;
+        let records = list(&answer, "Records");
+        assert_eq!(records.iter().map(data).collect::<Vec<_>>(), expected, "{kind}");
+    }
+}
+
+/// A worker of KCL takes any other answer without an iterator for a broken one.
+#[tokio::test]
+async fn a_closed_shard_ends_with_its_children_and_without_an_iterator() {
+    let client = Client::with_stream(Format::Cbor).await;
+    put(&client, b"last").await;
+    let half = "170141183460469231731687303715884105728";
+    let to_split = ("ShardToSplit", SHARD.into());
+    let split = map([stream(), to_split, ("NewStartingHashKey", half.into())]);
+    client.call("SplitShard", &split).await;
+
+    let (mut iterator, mut read_records) = (client.iterator().await, Vec::new());
+    let end = loop {
+        let answer = read(&client, &iterator).await;
+        read_records.extend(list(&answer, "Records").iter().map(data));
+        match has(&answer, "NextShardIterator").and_then(Value::as_text) {
+            Some(next) => {
+                assert!(has(&answer, "ChildShards").is_none(), "{answer:?}");
+                iterator = next.to_owned();
+            }
+            None => break answer,
+        }
+    };
+
+    assert_eq!(read_records, [b"last"]);
+    let [low, high] = list(&end, "ChildShards") else { panic!("{end:?}") };
+    for (child, id, start) in [(low, 1, "0"), (high, 2, half)] {
+        assert_eq!(text(child, "ShardId"), format!("shardId-{id:012}"));
+        assert_eq!(list(child, "ParentShards"), [SHARD.into()]);
+        assert_eq!(text(field(child, "HashKeyRange"), "StartingHashKey"), start);
+    }
+}
+
+#[tokio::test]
+async fn shards_come_in_pages_with_their_parents_and_ranges() {
+    let client = Client::with_stream(Format::Cbor).await;
+    let half = "170141183460469231731687303715884105728";
+    let to_split = ("ShardToSplit", SHARD.into());
+    let split = map([stream(), to_split, ("NewStartingHashKey", half.into())]);
+    client.call("SplitShard", &split).await;
+
+    let filter = map([("Type", "AT_TRIM_HORIZON".into())]);
+    let asked = map([stream(), ("MaxResults", 2.into()), ("ShardFilter", filter)]);
+    let open_then = client.call("ListShards", &asked).await;
+    assert_eq!(list(&open_then, "Shards").len(), 1);
+    let asked = map([stream(), ("MaxResults", 2.into())]);
+    let first = client.call("ListShards", &asked).await;
+    let next = map([("NextToken", field(&first, "NextToken").clone())]);
+    let second = client.call("ListShards", &next).await;
+
+    let [parent, low] = list(&first, "Shards") else { panic!("{first:?}") };
+    let [high] = list(&second, "Shards") else { panic!("{second:?}") };
+    assert!(has(&second, "NextToken").is_none());
+    assert!(has(parent, "ParentShardId").is_none());
+    assert!(has(field(parent, "SequenceNumberRange"), "EndingSequenceNumber").is_some());
+    for (child, start) in [(low, "0"), (high, half)] {
+        assert_eq!(text(child, "ParentShardId"), SHARD);
+        assert_eq!(text(field(child, "HashKeyRange"), "StartingHashKey"), start);
+        assert!(has(field(child, "SequenceNumberRange"), "EndingSequenceNumber").is_none());
+    }
+}
+
+/// As a worker of KCL looks for its consumer before it registers one.
+#[tokio::test]
+async fn a_consumer_is_missing_then_found_by_its_name() {
+    let client = Client::with_stream(Format::Cbor).await;
+    let asked = map([("StreamARN", ARN.into()), ("ConsumerName", "app".into())]);
+    let missing = client.refused("DescribeStreamConsumer", &asked).await;
+    assert_eq!(missing.0, "ResourceNotFoundException");
+
+    let registered = client.call("RegisterStreamConsumer", &asked).await;
+    let found = client.call("DescribeStreamConsumer", &asked).await;
+    let (registered, found) =
+        (field(&registered, "Consumer"), field(&found, "ConsumerDescription"));
+
+    assert_eq!(text(found, "ConsumerStatus"), "ACTIVE");
+    assert_eq!(text(found, "StreamARN"), ARN);
+    for both in ["ConsumerARN", "ConsumerName", "ConsumerCreationTimestamp"] {
+        assert_eq!(field(found, both), field(registered, both), "{both}");
+    }
+    assert_eq!(client.refused("RegisterStreamConsumer", &asked).await.0, "ResourceInUseException");
+}
+
+#[tokio::test]
+async fn an_iterator_and_a_token_that_are_none_are_refused_by_name() {
+    let client = Client::with_stream(Format::Cbor).await;
+    let iterator = map([("ShardIterator", "AAAA".into())]);
+    assert_eq!(client.refused("GetRecords", &iterator).await.0, "InvalidArgumentException");
+    let token = map([("NextToken", "AAAA".into())]);
+    assert_eq!(client.refused("ListShards", &token).await.0, "InvalidArgumentException");
+}

@@ -30,6 +30,31 @@ async fn events_are_in_the_format_of_the_call() {
     assert_eq!(field(&event.payload, "MillisBehindLatest"), &Value::from(0));
 }
 
+/// As a subscription is followed by the next one.
+#[tokio::test]
+async fn events_begin_at_a_sequence_number_or_behind_it() {
+    for (kind, expected) in [
+        ("AT_SEQUENCE_NUMBER", vec![&b"first"[..], b"second"]),
+        ("AFTER_SEQUENCE_NUMBER", vec![&b"second"[..]]),
+    ] {
+        let client = Client::with_stream(Format::Cbor).await;
+        let put = |bytes: &[u8]| {
+            map([stream(), ("Data", bytes.to_vec().into()), ("PartitionKey", "k".into())])
+        };
+        let first = client.call("PutRecord", &put(b"first")).await;
+        client.call("PutRecord", &put(b"second")).await;
+        let number = field(&first, "SequenceNumber").clone();
+
+        let mut frames =
+            client.subscribe(map([("Type", kind.into()), ("SequenceNumber", number)])).await;
+        frames.next().await.unwrap();
+        let event = frames.next().await.unwrap().payload;
+
+        let records = list(&event, "Records");
+        assert_eq!(records.iter().map(data).collect::<Vec<_>>(), expected, "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn the_last_event_has_the_children_and_no_continuation() {
     let client = Client::with_stream(Format::Cbor).await;
