@@ -1,15 +1,27 @@
-//! The frames of an event stream, followed by their lengths alone.
+//! The frames of an event stream, followed by their lengths.
 //!
 //! A frame begins with its length and the length of its headers, and a checksum of both. Whoever
 //! believes the length before the checksum may wait for gigabytes that never come.
+//!
+//! Small frames are looked into as well: the SDK takes an event without its list of records for one
+//! with none. A larger one has records; that a record lacks its data is not seen there.
+
+use crate::answer::{self, Incomplete};
 
 /// No frame may be longer. An event of the largest record, 10 MiB, takes 14 MiB in base64.
 pub const FRAME_BYTES_MAX: u32 = 24 << 20;
 
 /// Length, length of the headers, checksum.
 const PRELUDE: usize = 12;
-/// The prelude, and the checksum of the whole at the frame's end.
+/// At the frame's end, of all before it.
+const CHECKSUM: usize = 4;
+/// The prelude, and the checksum at the frame's end.
 const FRAME_BYTES_MIN: u32 = 16;
+/// What of a frame that is looked into may come behind its prelude. Without records an event has
+/// a number, a lag and, at a shard's end, the children.
+const SMALL: u32 = 4 << 10;
+/// What the headers of an event say it is.
+const EVENT: &[u8] = b"SubscribeToShardEvent";
 
 /// Follows a stream of frames from its beginning, in whatever pieces it comes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +31,12 @@ pub struct Frames {
     known: usize,
     /// How much of the frame behind its prelude is to come.
     left: u32,
+    /// How much of that is headers.
+    headers: usize,
+    /// Whether the frame is looked into.
+    is_small: bool,
+    /// What of such a frame has come, behind its prelude.
+    body: Vec<u8>,
 }
 
 /// Why the stream cannot be read on.
@@ -30,6 +48,9 @@ pub enum BadFrame {
     /// The lengths cannot be.
     #[error("a frame of {0} bytes; 16 to {FRAME_BYTES_MAX}, headers included, are allowed")]
     Length(u32),
+    /// An event lacks what it must have.
+    #[error(transparent)]
+    Event(#[from] Incomplete),
 }
 
 impl Frames {
@@ -37,13 +58,16 @@ impl Frames {
     ///
     /// # Errors
     ///
-    /// A frame begins in them that cannot be one. What comes behind it means nothing.
+    /// A frame begins in them that cannot be one, or ends that cannot be an event. What comes
+    /// behind it means nothing.
     pub fn follow(&mut self, mut bytes: &[u8]) -> Result<(), BadFrame> {
         while !bytes.is_empty() {
             if self.left > 0 {
                 let passed = self.left.min(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+                let (piece, rest) = bytes.split_at(passed as usize);
                 self.left -= passed;
-                bytes = &bytes[passed as usize..];
+                bytes = rest;
+                self.look_into(piece)?;
                 continue;
             }
             let more = bytes.len().min(PRELUDE - self.known);
@@ -52,15 +76,34 @@ impl Frames {
             self.known += more;
             bytes = rest;
             if self.known == PRELUDE {
-                self.left = behind_prelude(self.prelude)?;
+                (self.left, self.headers) = behind_prelude(self.prelude)?;
+                self.is_small = self.left <= SMALL;
                 self.known = 0;
             }
         }
         Ok(())
     }
+
+    fn look_into(&mut self, piece: &[u8]) -> Result<(), BadFrame> {
+        if !self.is_small {
+            return Ok(());
+        }
+        self.body.extend_from_slice(piece);
+        if self.left > 0 {
+            return Ok(());
+        }
+        let body = std::mem::take(&mut self.body);
+        let (headers, rest) = body.split_at(self.headers);
+        let payload = &rest[..rest.len() - CHECKSUM];
+        if headers.windows(EVENT.len()).any(|part| part == EVENT) {
+            answer::check_records(payload)?;
+        }
+        Ok(())
+    }
 }
 
-fn behind_prelude(prelude: [u8; PRELUDE]) -> Result<u32, BadFrame> {
+/// What comes behind the prelude, and how much of that is headers.
+fn behind_prelude(prelude: [u8; PRELUDE]) -> Result<(u32, usize), BadFrame> {
     let [a, b, c, d, e, f, g, h, checksum @ ..] = prelude;
     if crc32fast::hash(&prelude[..8]) != u32::from_be_bytes(checksum) {
         return Err(BadFrame::Checksum);
@@ -70,7 +113,7 @@ fn behind_prelude(prelude: [u8; PRELUDE]) -> Result<u32, BadFrame> {
     if !is_allowed || headers > length - FRAME_BYTES_MIN {
         return Err(BadFrame::Length(length));
     }
-    Ok(length - PRELUDE as u32)
+    Ok((length - PRELUDE as u32, headers as usize))
 }
 
 #[cfg(test)]
@@ -116,6 +159,28 @@ mod tests {
         let good = [frame(300, 20), frame(16, 0), frame(900, 0)].concat();
         assert_eq!(followed(&good), Ok(()));
         assert_eq!(followed(&[frame(300, 20), frame(3, 0)].concat()), Err(BadFrame::Length(3)));
+    }
+
+    /// With a checksum at its end that nobody here looks at.
+    fn event(headers: &str, payload: &str) -> Vec<u8> {
+        let length = u32::try_from(16 + headers.len() + payload.len()).unwrap();
+        let mut frame = frame(length, u32::try_from(headers.len()).unwrap());
+        frame.truncate(PRELUDE);
+        [&frame, headers.as_bytes(), payload.as_bytes(), &[0; CHECKSUM]].concat()
+    }
+
+    #[test]
+    fn an_event_without_its_records_is_none() {
+        let type_of = ":event-type SubscribeToShardEvent";
+        assert_eq!(followed(&event(type_of, r#"{"Records":[]}"#)), Ok(()));
+        assert_eq!(followed(&event(":event-type initial-response", "{}")), Ok(()));
+        let nothing = event(type_of, r#"{"ContinuationSequenceNumber":"1"}"#);
+        let absent = Err(BadFrame::Event(Incomplete::Records));
+        assert_eq!(followed(&nothing), absent);
+        assert_eq!(followed(&nothing[..nothing.len() - 1]), Ok(()), "it has not come whole");
+        let mut frames = Frames::default();
+        let bytes = [event(type_of, r#"{"Records":[]}"#), nothing].concat();
+        assert_eq!(bytes.chunks(1).find_map(|byte| frames.follow(byte).err()), absent.err());
     }
 
     proptest! {

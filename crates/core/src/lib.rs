@@ -6,6 +6,7 @@
 //! same code.
 
 pub mod aggregate;
+pub mod answer;
 pub mod budget;
 pub mod checkpoint;
 pub mod config;

@@ -1,5 +1,6 @@
 //! The ports over the AWS SDK. Nothing is decided here: calls move data.
 
+mod answers;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
 mod credentials;

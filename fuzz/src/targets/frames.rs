@@ -1,6 +1,8 @@
 //! The frames of a subscription: a stream is followed the same in whatever pieces it comes, never
-//! waits for more than a frame may have, and is followed past each frame that is whole.
+//! waits for more than a frame may have, and is followed past each frame that is whole, unless it
+//! is an event that lacks something.
 
+use shardwise_core::answer::check_records;
 use shardwise_core::frames::{BadFrame, FRAME_BYTES_MAX, Frames};
 
 use super::Target;
@@ -13,6 +15,8 @@ pub(super) const TARGET: Target = Target {
         "\u{1}\u{7f}\0\0",
         "\0\0\0",
         ":message-type",
+        "SubscribeToShardEvent",
+        "{\"Records\":[]}",
     ],
     bytes_max: 512,
     check,
@@ -58,7 +62,13 @@ fn slowly(mut stream: &[u8]) -> Result<(), BadFrame> {
         if length > u64::from(FRAME_BYTES_MAX) || headers + 16 > length {
             return Err(BadFrame::Length(word(0)));
         }
-        stream = stream.get(length as usize..).unwrap_or_default();
+        let Some((frame, rest)) = stream.split_at_checked(length as usize) else { break };
+        let (headers, payload) = frame[12..frame.len() - 4].split_at(headers as usize);
+        let is_event = headers.windows(21).any(|part| part == b"SubscribeToShardEvent");
+        if is_event && length - 12 <= 4_096 {
+            check_records(payload)?;
+        }
+        stream = rest;
     }
     Ok(())
 }

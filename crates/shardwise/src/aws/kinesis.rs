@@ -18,6 +18,7 @@ use shardwise_core::sequence::SequenceNumber;
 use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
 use shardwise_core::time::Timestamp;
 
+use super::answers::CheckRecords;
 use super::frames::GuardFrames;
 use super::subscribers::Subscribers;
 use super::{is_refusal, is_throttling};
@@ -79,7 +80,7 @@ impl Kinesis for Stream {
             ShardPage::Next(token) => request.next_token(token),
         };
         let answer = request.send().await.map_err(error)?;
-        let shards = answer.shards.unwrap_or_default();
+        let shards = answer.shards.ok_or_else(|| malformed("no list of shards"))?;
         let shards = shards.iter().map(shard).collect::<Result<_, _>>()?;
         Ok(ShardList { shards, next: answer.next_token })
     }
@@ -112,7 +113,7 @@ impl Kinesis for Stream {
     async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError> {
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
         let request = self.client.get_records().shard_iterator(&at.0).limit(limit);
-        let answer = request.send().await.map_err(error)?;
+        let answer = request.customize().interceptor(CheckRecords).send().await.map_err(error)?;
         let children = answer.child_shards.unwrap_or_default();
         Ok(Answer {
             records: answer.records.into_iter().map(record).collect::<Result<_, _>>()?,
