@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "the lint spares test functions, but not their helpers")]
 
 mod answers;
+mod connections;
 mod proxy;
 mod relay;
 mod subscriptions;
