@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+#[path = "daemon/aggregates.rs"]
+mod aggregates;
 #[path = "../../shardwise/tests/cloudwatch/server.rs"]
 #[allow(dead_code, reason = "the library's tests ask for more")]
 mod cloudwatch;

@@ -156,12 +156,25 @@ def begin():
         journal("grandchild", grandchild=process.pid)
 
 
+def inside(records):
+    """Makes a checkpoint at a user record that has others of its aggregate behind it."""
+    numbers = [record["sequenceNumber"] for record in records]
+    for record in records:
+        sub = record["subSequenceNumber"]
+        if numbers.count(record["sequenceNumber"]) > 1 and mode(f"inside:{sub}"):
+            checkpoint(record["sequenceNumber"], sub)
+            fail("inside")
+            return
+
+
 def process(message):
     global LAST
     for record in message["records"]:
         data = base64.b64decode(record["data"]).decode()
-        journal("record", data=data, number=record["sequenceNumber"])
+        journal("record", data=data, number=record["sequenceNumber"],
+                sub=record["subSequenceNumber"], key=record["partitionKey"], fields=list(record))
         LAST = record["sequenceNumber"]
+    inside(message["records"])
     if mode("storm"):
         for number in ["1", "9" * 60, "x", "-1", True, None, LAST, "1"]:
             checkpoint(number)
@@ -188,6 +201,7 @@ def main():
         if action == "initialize":
             SHARD = message["shardId"]
             journal("initialize", number=message["sequenceNumber"],
+                    sub=message["subSequenceNumber"],
                     environment=sorted(os.environ), files=sorted(os.listdir("/proc/self/fd")))
             begin()
             noise()

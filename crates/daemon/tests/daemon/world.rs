@@ -70,6 +70,7 @@ pub(crate) struct LeaseRow {
     pub(crate) key: String,
     pub(crate) owner: Option<String>,
     pub(crate) checkpoint: String,
+    pub(crate) sub_sequence: String,
 }
 
 impl World {
@@ -232,10 +233,12 @@ impl World {
             .filter(|item| item.contains_key("leaseCounter"))
             .map(|item| {
                 let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+                let number = |name: &str| item[name].as_n().unwrap().clone();
                 LeaseRow {
                     key: text("leaseKey").unwrap().clone(),
                     owner: text("leaseOwner").cloned(),
                     checkpoint: text("checkpoint").unwrap().clone(),
+                    sub_sequence: number("checkpointSubSequenceNumber"),
                 }
             })
             .collect();
