@@ -2,38 +2,29 @@
 
 mod ending;
 mod environment;
-mod lines;
-mod output;
 mod spawner;
-mod talk;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
+use async_trait::async_trait;
 use rustix::process::Pid;
-use shardwise::{Checkpointer, ShardId};
-use shardwise_core::multilang::Action;
+use shardwise::ShardId;
 use shardwise_core::properties::settings::ChildEnvironment;
-use tokio::sync::{mpsc, oneshot};
+use shardwise_multilang::{Launch, Launched};
+use tokio::sync::mpsc;
 use tracing::info;
 
-pub(crate) use self::ending::Ending;
 use self::spawner::Spawner;
-pub(crate) use self::talk::Broken;
-use self::talk::ChildFailure;
 use crate::exit::{Error, Exit};
 use crate::guard::Guard;
 use crate::own_program;
 
 /// The first argument of a process that becomes a child.
 pub(crate) const EXEC_MODE: &str = "exec-child";
-
-/// The longest line that a child may write to stdout; a message has less than a thousandth of it.
-const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// What every child is started with.
 pub(crate) struct Launcher {
@@ -73,9 +64,11 @@ impl Launcher {
         let launcher = Self { program, command, environment, spawner, guard, alive };
         Ok((launcher, Children { alive: gone }))
     }
+}
 
-    /// Starts a child for a shard.
-    pub(crate) async fn launch(&self, shard: &ShardId) -> std::io::Result<Child> {
+#[async_trait]
+impl Launch for Launcher {
+    async fn launch(&self, shard: &ShardId) -> std::io::Result<Launched> {
         let mut command = Command::new(own_program());
         command.arg(EXEC_MODE).arg(std::process::id().to_string());
         command.arg(&self.program).args(&self.command);
@@ -92,84 +85,20 @@ impl Launcher {
         info!(%shard, pid = group.as_raw_nonzero(), "child started");
         let pipes = (process.stdin.take(), process.stdout.take(), process.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else { return Err(gone()) };
-        let running = ending::Running {
+        let running = ending::Process {
+            shard: shard.clone(),
             process,
             group,
             guard: self.guard.clone(),
             _spawner: self.spawner.clone(),
             _alive: self.alive.clone(),
         };
-        let (calls, received) = mpsc::channel(1);
-        let talk = talk::Talk::new(shard.clone(), running, stdin, stdout, stderr);
-        tokio::spawn(talk.run(received));
-        Ok(Child { calls })
-    }
-}
-
-/// A handle on a child. Dropping it ends the child at once.
-#[derive(Debug)]
-pub(crate) struct Child {
-    calls: mpsc::Sender<Call>,
-}
-
-/// What a child's task is asked for.
-#[derive(Debug)]
-enum Call {
-    /// Carry an action out.
-    Act(Act),
-    /// Close stdin and wait for the child's end.
-    Close(oneshot::Sender<Ending>),
-    /// The child did something that cannot be gone on with.
-    Fail(Broken, oneshot::Sender<ChildFailure>),
-    /// Tell when the child fails by itself.
-    Watch(oneshot::Sender<ChildFailure>),
-}
-
-#[derive(Debug)]
-struct Act {
-    action: Action,
-    line: Vec<u8>,
-    checkpointer: Option<Checkpointer>,
-    timeout: Option<Duration>,
-    answer: oneshot::Sender<Result<(), ChildFailure>>,
-}
-
-impl Child {
-    /// Writes an action's line and waits for its status; checkpoints are made meanwhile.
-    ///
-    /// After a failure the child is gone.
-    pub(crate) async fn act(
-        &self,
-        action: Action,
-        line: Vec<u8>,
-        checkpointer: Option<&Checkpointer>,
-        timeout: Option<Duration>,
-    ) -> Result<(), ChildFailure> {
-        let checkpointer = checkpointer.cloned();
-        let call = |answer| Call::Act(Act { action, line, checkpointer, timeout, answer });
-        let answered = self.call(call).await;
-        answered.unwrap_or_else(|| Err(ChildFailure::gone()))
-    }
-
-    /// Closes the child's stdin and waits for its end, for a bounded time.
-    pub(crate) async fn close(self) -> Ending {
-        self.call(Call::Close).await.unwrap_or(Ending::Forced)
-    }
-
-    /// Ends the child, which has done something wrong.
-    pub(crate) async fn fail(self, why: Broken) -> ChildFailure {
-        self.call(|answer| Call::Fail(why, answer)).await.unwrap_or_else(ChildFailure::gone)
-    }
-
-    /// Waits for the child's failure while nothing is asked of it; safe to cancel.
-    pub(crate) async fn failure(&self) -> ChildFailure {
-        self.call(Call::Watch).await.unwrap_or_else(ChildFailure::gone)
-    }
-
-    async fn call<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> Call) -> Option<T> {
-        let (answer, answered) = oneshot::channel();
-        self.calls.send(call(answer)).await.ok()?;
-        answered.await.ok()
+        Ok(Launched {
+            stdin: Box::new(stdin),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            running: Box::new(running),
+        })
     }
 }
 

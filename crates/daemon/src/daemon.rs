@@ -10,6 +10,7 @@ use std::time::Duration;
 use shardwise::aws::{self, ConnectError, Service, Source};
 use shardwise::{Clock, Stopped, Stopper, SystemClock, Worker, WorkerError, WorkerId, with_causes};
 use shardwise_core::properties::settings::{DaemonSettings, Level, Warning};
+use shardwise_multilang::{ChildProcessor, Outcome, Shared};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -21,7 +22,6 @@ use crate::executable::{self, Writable};
 use crate::exit::{Error, Exit};
 use crate::guard::Guard;
 use crate::local::LocalEndpoints;
-use crate::processor::{ChildProcessor, Outcome, Shared};
 use crate::{logging, metrics};
 
 /// The longest properties file: anything longer is another kind of file.
@@ -184,7 +184,7 @@ async fn start(
     let (launcher, children) =
         Launcher::new(program, command, environment, guard).map_err(failed)?;
     let shared = Arc::new(Shared {
-        launcher,
+        launcher: Box::new(launcher),
         settings: settings.child.clone(),
         permits: settings.max_calls.map(|calls| Semaphore::new(calls.get())),
         stopper: worker.stopper(),

@@ -12,7 +12,6 @@ mod guard;
 mod local;
 mod logging;
 mod metrics;
-mod processor;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -21,8 +21,13 @@ const RULES: &[Rule] = &[
         in_tests: &["shardwise-local", "shardwise-referee", "shardwise-table-model"],
     },
     Rule {
+        package: "shardwise-multilang",
+        imports: &["shardwise", "shardwise-core"],
+        in_tests: &[],
+    },
+    Rule {
         package: "shardwise-daemon",
-        imports: &["shardwise", "shardwise-core", "shardwise-local"],
+        imports: &["shardwise", "shardwise-core", "shardwise-local", "shardwise-multilang"],
         in_tests: &[],
     },
     Rule { package: "shardwise-demo", imports: &["shardwise-referee"], in_tests: &[] },
@@ -42,6 +47,7 @@ const RULES: &[Rule] = &[
             "shardwise",
             "shardwise-core",
             "shardwise-local",
+            "shardwise-multilang",
             "shardwise-referee",
             "shardwise-table-model",
         ],

@@ -15,39 +15,47 @@ use shardwise_core::properties::settings::{ChildSettings, OnChildFailure};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
-use crate::child::{Broken, Child, Ending, Launcher};
+use crate::child::Child;
+use crate::launch::{Ending, Launch};
+use crate::talk::Broken;
 
 /// How long a child may take for a message when the settings do not say.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What all processors of a daemon share.
-pub(crate) struct Shared {
-    pub(crate) launcher: Launcher,
-    pub(crate) settings: ChildSettings,
+pub struct Shared {
+    /// Starts their children.
+    pub launcher: Box<dyn Launch>,
+    /// How long children may take, and what their failure does.
+    pub settings: ChildSettings,
     /// A permit for each child that may work on records at the same time.
-    pub(crate) permits: Option<Semaphore>,
-    pub(crate) stopper: Stopper,
-    pub(crate) outcome: Arc<Outcome>,
+    pub permits: Option<Semaphore>,
+    /// Ends the daemon.
+    pub stopper: Stopper,
+    /// What became of the children.
+    pub outcome: Arc<Outcome>,
 }
 
 /// What became of the children.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// A child has failed, and that ends the daemon.
-    pub(crate) failed: AtomicBool,
+    pub failed: AtomicBool,
     /// A child did not end in order while the daemon stopped.
-    pub(crate) forced: AtomicBool,
+    pub forced: AtomicBool,
 }
 
 /// A shard's child process.
-pub(crate) struct ChildProcessor {
+pub struct ChildProcessor {
     shard: ShardId,
     shared: Arc<Shared>,
     child: Option<Child>,
 }
 
 impl ChildProcessor {
-    pub(crate) fn new(shard: &ShardId, shared: &Arc<Shared>) -> Self {
+    /// The processor of a shard; its child starts with the first call.
+    #[must_use]
+    pub fn new(shard: &ShardId, shared: &Arc<Shared>) -> Self {
         Self { shard: shard.clone(), shared: Arc::clone(shared), child: None }
     }
 
@@ -119,7 +127,8 @@ impl ChildProcessor {
 impl RecordProcessor for ChildProcessor {
     async fn initialize(&mut self, input: &Initialize) -> Result<(), ProcessorError> {
         let launched = self.shared.launcher.launch(&input.shard).await;
-        self.child = Some(launched.map_err(|error| self.failed(error))?);
+        let launched = launched.map_err(|error| self.failed(error))?;
+        self.child = Some(Child::of(&input.shard, launched));
         let mut line = Vec::new();
         multilang::initialize(&mut line, &input.shard, &input.checkpoint);
         let shared = Arc::clone(&self.shared);

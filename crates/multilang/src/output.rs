@@ -12,9 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::LINE_BYTES_MAX;
-use super::lines::Lines;
+use crate::lines::Lines;
 
+/// The longest line that a child may write to stdout; a message has less than a thousandth of it.
+const LINE_BYTES_MAX: usize = 1 << 20;
 /// How much of a line is logged.
 const LOGGED_BYTES_MAX: usize = 8 << 10;
 /// How many lines of one pipe are logged in a second.
@@ -25,7 +26,7 @@ const TAIL_BYTES: usize = 8 << 10;
 
 /// The last lines of a child's stderr.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     lines: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -40,14 +41,14 @@ impl Tail {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 }
 
 /// Reads stderr until it ends.
-pub(super) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, tail: Tail) {
+pub(crate) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, tail: Tail) {
     let mut lines = Lines::new(pipe, LOGGED_BYTES_MAX);
     let mut rate = Rate::new();
     while let Some(line) = lines.next().await {
@@ -67,17 +68,17 @@ pub(super) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, ta
 
 /// A message from a child.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Heard {
-    pub(super) line: Line,
+pub(crate) struct Heard {
+    pub(crate) line: Line,
     /// How many actions had begun when it came out of the pipe.
-    pub(super) begun: u64,
+    pub(crate) begun: u64,
 }
 
 /// Reads stdout until it ends, and hands on what counts, with the number of actions `begun`.
 ///
 /// It never waits for anybody while the child writes what does not count, so that a child that
 /// prints a lot cannot block.
-pub(super) async fn read_stdout(
+pub(crate) async fn read_stdout(
     pipe: impl AsyncRead + Unpin,
     shard: ShardId,
     begun: Arc<AtomicU64>,
@@ -122,18 +123,18 @@ pub(super) async fn read_stdout(
 }
 
 /// Lets so many lines through in a second, and counts the others.
-pub(super) struct Rate {
+pub(crate) struct Rate {
     second_began: Instant,
     logged: u32,
     left_out: u64,
 }
 
 impl Rate {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { second_began: Instant::now(), logged: 0, left_out: 0 }
     }
 
-    pub(super) fn allows(&mut self, shard: &ShardId, pipe: &'static str) -> bool {
+    pub(crate) fn allows(&mut self, shard: &ShardId, pipe: &'static str) -> bool {
         if self.second_began.elapsed() >= Duration::from_secs(1) {
             self.report(shard, pipe);
             *self = Self::new();
@@ -147,7 +148,7 @@ impl Rate {
         allowed
     }
 
-    pub(super) fn report(&self, shard: &ShardId, pipe: &'static str) {
+    pub(crate) fn report(&self, shard: &ShardId, pipe: &'static str) {
         if self.left_out > 0 {
             warn!(%shard, pipe, lines = self.left_out, "child writes too much: lines left out");
         }

@@ -1,23 +1,21 @@
 //! The task that talks with one child: the only one who writes to it and hears it.
 
 use std::future::pending;
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use shardwise::{Checkpointer, ShardId};
 use shardwise_core::multilang::{self, Action, CheckpointRequest, Step, Turn};
-use tokio::io::AsyncWriteExt;
-use tokio::process::{self, ChildStderr, ChildStdin, ChildStdout};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use super::ending::{Ending, Patience, Running};
-use super::output::{self, Heard, Rate, Tail};
-use super::{Act, Call};
+use crate::child::{Act, Call};
+use crate::launch::{Ended, Ending, Hurry, Launched, Patience, Running};
+use crate::output::{self, Heard, Rate, Tail};
 
 /// How long what a child has left in its pipes is read after its end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -63,12 +61,12 @@ pub(crate) enum Broken {
 pub(crate) struct ChildFailure {
     why: Broken,
     during: Option<Action>,
-    status: Option<ExitStatus>,
+    status: Option<String>,
     stderr: String,
 }
 
 impl ChildFailure {
-    pub(super) fn gone() -> Self {
+    pub(crate) fn gone() -> Self {
         Self { why: Broken::Gone, during: None, status: None, stderr: String::new() }
     }
 }
@@ -87,8 +85,8 @@ fn at(during: &Option<Action>) -> String {
     }
 }
 
-fn ended(status: &Option<ExitStatus>) -> String {
-    status.map(|status| format!("; {status}")).unwrap_or_default()
+fn ended(status: &Option<String>) -> String {
+    status.as_ref().map(|status| format!("; {status}")).unwrap_or_default()
 }
 
 /// The end of stderr, on one line: what is in it may have been written by anybody.
@@ -97,9 +95,9 @@ fn last_words(stderr: &str) -> String {
 }
 
 /// One child and its pipes.
-pub(super) struct Talk {
+pub(crate) struct Talk {
     shard: ShardId,
-    running: Running,
+    running: Box<dyn Running>,
     writer: Writer,
     messages: mpsc::Receiver<Heard>,
     turn: Turn,
@@ -112,13 +110,8 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    pub(super) fn new(
-        shard: ShardId,
-        running: Running,
-        stdin: ChildStdin,
-        stdout: ChildStdout,
-        stderr: ChildStderr,
-    ) -> Self {
+    pub(crate) fn new(shard: ShardId, launched: Launched) -> Self {
+        let Launched { stdin, stdout, stderr, running } = launched;
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
         let (tail, begun) = (Tail::default(), Arc::default());
         let stdout = output::read_stdout(stdout, shard.clone(), Arc::clone(&begun), sender);
@@ -139,12 +132,12 @@ impl Talk {
     }
 
     /// Serves calls until the child is closed, fails, or is dropped.
-    pub(super) async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
+    pub(crate) async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
         let mut watcher = None;
         loop {
             let call = tokio::select! {
                 biased;
-                message = hear(&mut self.messages, &mut self.running.process) => {
+                message = hear(&mut self.messages, &mut *self.running) => {
                     let stepped = match message {
                         Ok(message) => self.step(message, Some(ANSWER_TIMEOUT)).await,
                         Err(why) => Err(why),
@@ -172,8 +165,8 @@ impl Talk {
                     drop(answer.send(Err(failure)));
                 }
                 Some(Call::Close(mut answer)) => {
-                    let (ending, _) = self.end(Patience::Told, answer.closed()).await;
-                    let _ = answer.send(ending);
+                    let ended = self.end(Patience::Told, Box::pin(answer.closed())).await;
+                    let _ = answer.send(ended.ending);
                 }
                 Some(Call::Fail(why, answer)) => {
                     let (failure, _) = self.fail(why, Some(Action::ShardEnded)).await;
@@ -183,7 +176,7 @@ impl Talk {
                     watcher = Some(answer);
                     continue;
                 }
-                None => drop(self.end(Patience::None, pending()).await),
+                None => drop(self.end(Patience::None, Box::pin(pending())).await),
             }
             return;
         }
@@ -211,7 +204,7 @@ impl Talk {
                         result.unwrap_or_else(|_| Err(closed())).map_err(Broken::Stdin)?;
                         Ok(None)
                     }
-                    message = hear(&mut self.messages, &mut self.running.process),
+                    message = hear(&mut self.messages, &mut *self.running),
                         if self.turn.out().is_some() => message.map(Some),
                 }
             };
@@ -312,22 +305,18 @@ impl Talk {
             | Broken::Gone => Patience::None,
         };
         let tail = self.tail.clone();
-        let (ending, status) = self.end(patience, pending()).await;
+        let Ended { ending, status } = self.end(patience, Box::pin(pending())).await;
         (ChildFailure { why, during, status, stderr: tail.text() }, ending)
     }
 
     /// Closes stdin, ends the process, and reads what is left in its pipes for a while.
-    async fn end(
-        self,
-        patience: Patience,
-        hurry: impl Future<Output = ()>,
-    ) -> (Ending, Option<ExitStatus>) {
+    async fn end(self, patience: Patience, hurry: Hurry<'_>) -> Ended {
         let Self { shard, running, writer, messages, readers, warnings, .. } = self;
         warnings.report(&shard, "warnings");
         drop(writer);
         // What still comes is not the protocol's any more, and must not hold the reader up.
         drop(messages);
-        let ended = running.end(&shard, patience, hurry).await;
+        let ended = running.end(patience, hurry).await;
         for mut reader in readers {
             if timeout(DRAIN_TIMEOUT, &mut reader).await.is_err() {
                 // Somebody outside the child's group holds the other end.
@@ -343,12 +332,12 @@ impl Talk {
 /// for a pipe that another process holds open nobody waits.
 async fn hear(
     messages: &mut mpsc::Receiver<Heard>,
-    process: &mut process::Child,
+    running: &mut dyn Running,
 ) -> Result<Heard, Broken> {
     let message = tokio::select! {
         biased;
         message = messages.recv() => message,
-        _ = process.wait() => {
+        () = running.wait() => {
             timeout(DRAIN_TIMEOUT, messages.recv()).await.map_err(|_| Broken::Ended)?
         }
     };
@@ -399,7 +388,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn start(mut stdin: ChildStdin) -> Self {
+    fn start(mut stdin: Box<dyn AsyncWrite + Send + Unpin>) -> Self {
         let (lines, mut received) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
             while let Some((line, answer)) = received.recv().await {

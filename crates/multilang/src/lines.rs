@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Splits what a pipe gives into lines, and keeps of each no more than a limit.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     pipe: R,
     chunk: Vec<u8>,
     /// What of the chunk has been read already.
@@ -16,17 +16,17 @@ pub(super) struct Lines<R> {
 
 /// One line, or its beginning.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// As much of it as is kept.
-    pub(super) kept: &'a [u8],
+    pub(crate) kept: &'a [u8],
     /// How long it is.
-    pub(super) length: usize,
+    pub(crate) length: usize,
     /// Which read of the pipe brought its end.
-    pub(super) read: u64,
+    pub(crate) read: u64,
 }
 
 impl Line<'_> {
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.kept.len() == self.length
     }
 }
@@ -34,13 +34,13 @@ impl Line<'_> {
 const CHUNK_BYTES: usize = 64 << 10;
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(super) fn new(pipe: R, bytes_max: usize) -> Self {
+    pub(crate) fn new(pipe: R, bytes_max: usize) -> Self {
         let line = LineBuffer::new(bytes_max);
         Self { pipe, chunk: Vec::new(), at: 0, line, reads: 0 }
     }
 
     /// The next line; nothing once the pipe has ended or failed.
-    pub(super) async fn next(&mut self) -> Option<Line<'_>> {
+    pub(crate) async fn next(&mut self) -> Option<Line<'_>> {
         self.line.clear();
         loop {
             let mut rest = &self.chunk[self.at..];

@@ -1,0 +1,84 @@
+//! A handle on a child, and what its task is asked for.
+
+use std::time::Duration;
+
+use shardwise::{Checkpointer, ShardId};
+use shardwise_core::multilang::Action;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::launch::{Ending, Launched};
+use crate::talk::{Broken, ChildFailure, Talk};
+
+/// A handle on a child. Dropping it ends the child at once.
+#[derive(Debug)]
+pub(crate) struct Child {
+    calls: mpsc::Sender<Call>,
+}
+
+/// What a child's task is asked for.
+#[derive(Debug)]
+pub(crate) enum Call {
+    /// Carry an action out.
+    Act(Act),
+    /// Close stdin and wait for the child's end.
+    Close(oneshot::Sender<Ending>),
+    /// The child did something that cannot be gone on with.
+    Fail(Broken, oneshot::Sender<ChildFailure>),
+    /// Tell when the child fails by itself.
+    Watch(oneshot::Sender<ChildFailure>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Act {
+    pub(crate) action: Action,
+    pub(crate) line: Vec<u8>,
+    pub(crate) checkpointer: Option<Checkpointer>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) answer: oneshot::Sender<Result<(), ChildFailure>>,
+}
+
+impl Child {
+    /// Begins to talk with a child that was started.
+    pub(crate) fn of(shard: &ShardId, launched: Launched) -> Self {
+        let (calls, received) = mpsc::channel(1);
+        tokio::spawn(Talk::new(shard.clone(), launched).run(received));
+        Self { calls }
+    }
+
+    /// Writes an action's line and waits for its status; checkpoints are made meanwhile.
+    ///
+    /// After a failure the child is gone.
+    pub(crate) async fn act(
+        &self,
+        action: Action,
+        line: Vec<u8>,
+        checkpointer: Option<&Checkpointer>,
+        timeout: Option<Duration>,
+    ) -> Result<(), ChildFailure> {
+        let checkpointer = checkpointer.cloned();
+        let call = |answer| Call::Act(Act { action, line, checkpointer, timeout, answer });
+        let answered = self.call(call).await;
+        answered.unwrap_or_else(|| Err(ChildFailure::gone()))
+    }
+
+    /// Closes the child's stdin and waits for its end, for a bounded time.
+    pub(crate) async fn close(self) -> Ending {
+        self.call(Call::Close).await.unwrap_or(Ending::Forced)
+    }
+
+    /// Ends the child, which has done something wrong.
+    pub(crate) async fn fail(self, why: Broken) -> ChildFailure {
+        self.call(|answer| Call::Fail(why, answer)).await.unwrap_or_else(ChildFailure::gone)
+    }
+
+    /// Waits for the child's failure while nothing is asked of it; safe to cancel.
+    pub(crate) async fn failure(&self) -> ChildFailure {
+        self.call(Call::Watch).await.unwrap_or_else(ChildFailure::gone)
+    }
+
+    async fn call<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> Call) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        self.calls.send(call(answer)).await.ok()?;
+        answered.await.ok()
+    }
+}

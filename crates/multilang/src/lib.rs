@@ -1,0 +1,16 @@
+//! A record processor that is a child: it talks the stdio protocol over pipes.
+//!
+//! [`ChildProcessor`] asks one child for each call of the library, makes the checkpoints that the
+//! child asks for, and ends a child that breaks the protocol. `core::multilang` decides what is
+//! said. What a child is, a process or a script of the simulation, is told by [`Launch`] and
+//! [`Running`]: nothing here knows of processes.
+
+mod child;
+mod launch;
+mod lines;
+mod output;
+mod processor;
+mod talk;
+
+pub use crate::launch::{Ended, Ending, Hurry, Launch, Launched, Patience, Running};
+pub use crate::processor::{ChildProcessor, Outcome, Shared};
