@@ -13,6 +13,7 @@
 )]
 
 pub mod batch;
+mod child;
 pub mod dice;
 pub mod figures;
 mod journal;
@@ -30,5 +31,6 @@ pub mod run;
 #[cfg(feature = "sdk")]
 mod sdk;
 pub mod tally;
+mod tenure;
 pub mod timeline;
 mod world;

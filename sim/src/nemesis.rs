@@ -9,10 +9,12 @@ use shardwise::config::{Retrieval, StreamConsumer};
 use shardwise::row::{Item, Value};
 use shardwise::{Budget, Config, Stopped, Stopper, StreamName, Worker, WorkerError, WorkerId};
 use shardwise_local::stream::{Shard, ShardFilter};
+use shardwise_multilang::ChildProcessor;
 use shardwise_referee::WorkerEvent;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
+use crate::child;
 use crate::dice::Dice;
 use crate::node::{Brownout, Node};
 use crate::plan::{Family, FanOut, Happening};
@@ -102,7 +104,12 @@ impl Nemesis {
         let stopper = worker.stopper();
         node.show(worker.board(), budget);
         let (world, living) = (Arc::clone(&self.world), Arc::clone(&node));
-        let run = worker.run(move |shard| Box::new(Processor::new(&world, &living, shard)));
+        let children = self.world.plan.has(Family::Children);
+        let children = children.then(|| child::shared(&world, &node, stopper.clone()));
+        let run = worker.run(move |shard| match &children {
+            Some(children) => Box::new(ChildProcessor::new(shard, children)),
+            None => Box::new(Processor::new(&world, &living, shard)),
+        });
         let run = self.runs.spawn(async move { (slot, life, run.await) });
         let (t, worker) = (self.world.t(), node.name.clone());
         self.world.trace(&node.name, format_args!("starts"));

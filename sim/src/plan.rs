@@ -73,11 +73,13 @@ pub enum Family {
     FanOut,
     /// Producers put several user records into one Kinesis record.
     Aggregates,
+    /// Record processors are children of the daemon, which do wrong in their own ways.
+    Children,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Kills,
         Self::Crashes,
         Self::Pauses,
@@ -104,6 +106,7 @@ impl Family {
         Self::Brownouts,
         Self::FanOut,
         Self::Aggregates,
+        Self::Children,
     ];
 
     /// How many runs in a million have it, if those with it are drawn apart: what is usual is drawn
@@ -117,6 +120,7 @@ impl Family {
                 | Self::Starts
                 | Self::Brownouts
                 | Self::Aggregates
+                | Self::Children
         );
         if self == Self::FanOut { Some(500_000) } else { is_rare.then_some(250_000) }
     }
@@ -168,6 +172,8 @@ pub struct Plan {
     pub rates: Rates,
     /// How record processors are.
     pub habits: Habits,
+    /// What they do beside that, if they are children.
+    pub child_habits: ChildHabits,
     /// Records a second, all shards together.
     pub records_per_second: u32,
     /// What is done to the run, in order of time.
@@ -290,6 +296,36 @@ pub struct Habits {
     pub wrong: u32,
 }
 
+/// How children are, beside what they share with every record processor: rates in a million
+/// actions.
+#[derive(Clone, Debug, Default)]
+pub struct ChildHabits {
+    /// How many children of a worker may work on records at the same time; none is all.
+    pub at_once: Option<usize>,
+    /// Starts that fail.
+    pub unstartable: u32,
+    /// Children that exit before their first action.
+    pub exit_early: u32,
+    /// Exits soon after a status.
+    pub exit_between: u32,
+    /// Exits behind a status without its line end.
+    pub exit_behind: u32,
+    /// Lines that are no message.
+    pub noise: u32,
+    /// Messages that are written piece by piece.
+    pub pieces: u32,
+    /// Statuses that come twice.
+    pub twice: u32,
+    /// Many checkpoints at once, of which some must be refused.
+    pub storm: u32,
+    /// Checkpoints during `initialize` and `leaseLost`.
+    pub out_of_turn: u32,
+    /// Checkpoints in one write with a status.
+    pub ask_behind: u32,
+    /// Checkpoints some time after a status.
+    pub ask_later: u32,
+}
+
 /// What is done to a run. `worker` is a worker's place in the plan, `down` how long it stays away,
 /// `lasts` how long the state holds, and `pick` chooses among what is there then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -405,6 +441,7 @@ impl Plan {
         let workers = limits.workers.unwrap_or(*dice.pick(&[2, 2, 3, 3, 3, 4, 5]));
         let rates = Rates::draw(seed, &families);
         let habits = Habits::draw(seed, &families, knobs.failover);
+        let child_habits = ChildHabits::draw(seed, &families);
         let mut plan = Self {
             seed,
             shards: limits.shards.unwrap_or(*dice.pick(&[1, 2, 4, 4, 6, 8])),
@@ -413,6 +450,7 @@ impl Plan {
             quiet: secs(600) + 8 * knobs.failover + 2 * habits.longest,
             rates,
             habits,
+            child_habits,
             records_per_second: *dice.pick(&[14, 15, 16, 18, 20]),
             happenings: Vec::new(),
             crashes: Vec::new(),

@@ -10,7 +10,22 @@ use shardwise_sim::run::{Outcome, run};
 use shardwise_sim::tally::Tally;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 56] = [
+const FAULTS: [&str; 71] = [
+    "child: answers for another action",
+    "child: answers twice",
+    "child: asks for a checkpoint between two actions",
+    "child: asks for a checkpoint out of turn",
+    "child: asks for checkpoints behind its status",
+    "child: cannot be started",
+    "child: exits before it is told anything",
+    "child: exits behind a line without its end",
+    "child: exits between two actions",
+    "child: exits in an action",
+    "child: exits in the middle of a line",
+    "child: never answers",
+    "child: storm of checkpoints",
+    "child: writes in pieces",
+    "child: writes what is no message",
     "hand: row deleted",
     "hand: row with an unknown attribute",
     "hand: row without hash keys",

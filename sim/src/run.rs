@@ -9,13 +9,14 @@ use shardwise_local::stream::{Capacity, Limits, Settings, Streams};
 use shardwise_referee::{Counts, Event, Invariant, Journals, Place, Terms, Verdict, judge};
 use tokio::sync::mpsc;
 
+use crate::child;
 use crate::nemesis::Nemesis;
 use crate::node::Node;
 use crate::panics::noting;
-use crate::plan::Plan;
-use crate::processor::UNREPORTED;
+use crate::plan::{Family, Plan};
 use crate::producer::produce;
 use crate::tally::{Mark, Tally};
+use crate::tenure::UNREPORTED;
 use crate::world::{STREAM, World, micros};
 
 /// How long before the quiet's end the last record is put.
@@ -37,6 +38,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// What it was told.
     pub journals: Journals,
+    /// What children were told that no child may be told (I29), one line each.
+    pub mistold: Vec<String>,
     /// Faults that were ordered and did not happen.
     pub orders_left: u64,
     /// What happened, in numbers.
@@ -56,7 +59,8 @@ impl Outcome {
     /// Whether nothing was broken.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.panics.is_empty() && self.verdict.is_clean() && self.tally.of(UNREPORTED) == 0
+        let is_told_right = self.mistold.is_empty() && self.tally.of(UNREPORTED) == 0;
+        self.panics.is_empty() && self.verdict.is_clean() && is_told_right
     }
 
     /// The ids of the invariants that were broken, and first [`PANIC`] if something panicked.
@@ -64,14 +68,17 @@ impl Outcome {
     pub fn broken(&self) -> Vec<&'static str> {
         let violations = self.verdict.violations.iter();
         let broken: BTreeSet<_> = violations.map(|broken| broken.invariant.id()).collect();
-        self.panics.first().map(|_| PANIC).into_iter().chain(broken).collect()
+        let panicked = self.panics.first().map(|_| PANIC);
+        let mistold = (!self.mistold.is_empty()).then_some("I29");
+        panicked.into_iter().chain(broken).chain(mistold).collect()
     }
 
     /// What was seen, in lines.
     #[must_use]
     pub fn report(&self) -> String {
         let panics = self.panics.iter().map(|panic| format!("panic: {panic}\n"));
-        panics.chain([self.verdict.to_string()]).collect()
+        let mistold = self.mistold.iter().map(|line| format!("I29 {line}\n"));
+        panics.chain([self.verdict.to_string()]).chain(mistold).collect()
     }
 }
 
@@ -152,6 +159,7 @@ fn finish(world: Arc<World>, is_over: bool, mut panics: Vec<String>) -> Outcome 
         panics,
         verdict,
         journals,
+        mistold: state.mistold,
         orders_left,
         tally,
         marks,
@@ -185,6 +193,16 @@ fn starts_inside(journals: &Journals) -> u64 {
     journals.hand_overs.iter().flatten().filter(is_inside).count() as u64
 }
 
+/// How long a call may take: a checkpoint waits until its lease has expired, and for one last
+/// answer; a child that never answers, until it is ended.
+fn call_max(plan: &Plan) -> Duration {
+    let longest = match plan.has(Family::Children) {
+        true => child::timeout(plan),
+        false => plan.habits.longest.max(plan.habits.usual),
+    };
+    longest + 2 * plan.knobs.failover
+}
+
 fn terms(plan: &Plan) -> Terms {
     let knobs = &plan.knobs;
     let take_interval = 2 * (knobs.failover + Duration::from_millis(25));
@@ -194,8 +212,7 @@ fn terms(plan: &Plan) -> Terms {
         light_interval_max: micros(take_interval.min(Duration::from_secs(20))),
         poll_interval: micros(knobs.poll_interval()),
         audit_interval: micros(knobs.audit),
-        // A checkpoint waits until its lease has expired, and for one last answer.
-        call_max: micros(plan.habits.longest.max(plan.habits.usual) + 2 * knobs.failover),
+        call_max: micros(call_max(plan)),
         clock_drift: micros(knobs.failover) / 1_000 + 2_000,
         quiet_from: micros(plan.chaos + knobs.last_answer()),
         quiet_until: micros(plan.chaos + plan.quiet),

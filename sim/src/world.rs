@@ -56,6 +56,8 @@ pub(crate) struct State {
     pub(crate) table_gone_until: Duration,
     /// The most bytes that a worker ever had of records that it had not processed yet.
     pub(crate) bytes_most: usize,
+    /// What children were told that no child may be told.
+    pub(crate) mistold: Vec<String>,
     /// How often the edges were reached where a sweep's workers are to die.
     hits: BTreeMap<(Call, Edge), u32>,
 }
@@ -100,6 +102,7 @@ impl World {
             shards: BTreeMap::new(),
             table_gone_until: Duration::ZERO,
             bytes_most: 0,
+            mistold: Vec::new(),
             hits: BTreeMap::new(),
         };
         Arc::new(Self {

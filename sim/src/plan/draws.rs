@@ -6,7 +6,7 @@ use std::time::Duration;
 use shardwise::{InitialPosition, Timestamp};
 use shardwise_core::budget;
 
-use super::{Family, FanOut, Habits, Knobs, Rates, START_AT, millis, secs};
+use super::{ChildHabits, Family, FanOut, Habits, Knobs, Rates, START_AT, millis, secs};
 use crate::dice::Dice;
 use crate::node::FIRST_DATE_MILLIS;
 
@@ -133,6 +133,39 @@ impl Habits {
                 false => (2 * failover).max(secs(20)).min(secs(60)),
             },
             slow: if hangs { habits.slow.max(1_000) } else { habits.slow },
+            ..habits
+        }
+    }
+}
+
+impl ChildHabits {
+    pub(super) fn draw(seed: u64, families: &BTreeSet<Family>) -> Self {
+        if !families.contains(&Family::Children) {
+            return Self::default();
+        }
+        let faulty = families.contains(&Family::Processors);
+        let mut dice = Dice::new(seed, "children");
+        let mut rate = |rates: &[u32]| {
+            let rate = *dice.pick(rates);
+            if faulty { rate } else { 0 }
+        };
+        let habits = Self {
+            unstartable: rate(&[0, 20_000]),
+            exit_early: rate(&[0, 20_000]),
+            exit_between: rate(&[0, 1_000, 5_000]),
+            exit_behind: rate(&[0, 1_000, 5_000]),
+            ..Self::default()
+        };
+        let mut rate = |rates: &[u32]| *dice.pick(rates);
+        Self {
+            noise: rate(&[0, 1_000, 20_000]),
+            pieces: rate(&[0, 10_000, 100_000]),
+            twice: rate(&[0, 1_000, 20_000]),
+            storm: rate(&[0, 0, 1_000, 20_000]),
+            out_of_turn: rate(&[0, 200_000]),
+            ask_behind: rate(&[0, 0, 1_000, 50_000]),
+            ask_later: rate(&[0, 0, 1_000, 50_000]),
+            at_once: *dice.pick(&[None, None, None, Some(2)]),
             ..habits
         }
     }

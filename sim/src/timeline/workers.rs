@@ -10,10 +10,11 @@ use super::spans::WorkerLane;
 const LIFE: f64 = 14.0;
 const ROW: f64 = 9.0;
 /// What has a row of its own: its name, and how its marks begin.
-const ROWS: [(&str, &str); 4] = [
+const ROWS: [(&str, &str); 5] = [
     ("table", "table: "),
     ("stream", "stream: "),
     ("processor", "processor: "),
+    ("child", "child: "),
     ("date", "node: date"),
 ];
 const HEIGHT: f64 = LIFE + ROW * ROWS.len() as f64 + 14.0;
