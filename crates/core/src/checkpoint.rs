@@ -59,6 +59,12 @@ impl Progress {
         &self.last
     }
 
+    /// The last record delivered, or `SHARD_END`.
+    #[must_use]
+    pub fn delivered(&self) -> &Checkpoint {
+        &self.largest
+    }
+
     /// Notes that records up to `place` are about to be delivered.
     pub fn deliver(&mut self, place: Checkpoint) {
         self.largest = place.max(self.largest.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use shardwise::{Checkpointer, ShardId};
+use shardwise::{Checkpoint, Checkpointer, ShardId};
 use shardwise_core::multilang::{self, Action, CheckpointRequest, Step, Turn};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -105,6 +105,9 @@ pub(crate) struct Talk {
     begun: Arc<AtomicU64>,
     warnings: Rate,
     checkpointer: Option<Checkpointer>,
+    /// What a checkpoint without a place means while no action is out: what was delivered by the
+    /// last one's status. The next batch counts as delivered before the child has it.
+    done: Option<Checkpoint>,
     tail: Tail,
     readers: [JoinHandle<()>; 2],
 }
@@ -126,6 +129,7 @@ impl Talk {
             begun,
             warnings: Rate::new(),
             checkpointer: None,
+            done: None,
             tail,
             readers: [stdout, stderr],
         }
@@ -193,6 +197,7 @@ impl Talk {
         self.turn.begin(action);
         self.begun.store(self.turn.begun(), Ordering::Release);
         self.checkpointer = checkpointer.or_else(|| self.checkpointer.take());
+        self.done = None;
         let mut write = self.writer.write(line);
         let mut written = false;
         while !(written && self.turn.out().is_none()) {
@@ -221,7 +226,11 @@ impl Talk {
 
     /// Does what a message asks for.
     async fn step(&mut self, message: Heard, limit: Option<Duration>) -> Result<(), Broken> {
-        match self.turn.on(message.line, message.begun) {
+        let step = self.turn.on(message.line, message.begun);
+        if self.turn.out().is_none() && self.done.is_none() {
+            self.done = self.checkpointer.as_ref().map(Checkpointer::delivered);
+        }
+        match step {
             Step::Nothing | Step::Finished(_) => Ok(()),
             // As in Java: the lease goes all the same, and what the child missed comes again.
             Step::WrongStatus { asked: Action::ShutdownRequested, response_for } => {
@@ -262,8 +271,10 @@ impl Talk {
             return Some(multilang::NO_CHECKPOINTER);
         };
         let made = match request.place() {
-            Ok(None) => checkpointer.checkpoint().await,
-            Ok(Some(place)) => checkpointer.checkpoint_at(place).await,
+            Ok(place) => match place.or_else(|| self.done.clone()) {
+                Some(place) => checkpointer.checkpoint_at(place).await,
+                None => checkpointer.checkpoint().await,
+            },
             Err(error) => {
                 if self.may_warn() {
                     warn!(shard = %self.shard, %error, "checkpoint refused");

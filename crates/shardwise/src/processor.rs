@@ -227,6 +227,13 @@ impl Checkpointer {
         self.progress().last().clone()
     }
 
+    /// The last record delivered so far, [`SHARD_END`](Checkpoint::ShardEnd) at the shard's end;
+    /// where this tenure began if there was none.
+    #[must_use]
+    pub fn delivered(&self) -> Checkpoint {
+        self.progress().delivered().clone()
+    }
+
     /// Whether the end of the shard is checkpointed.
     #[must_use]
     pub fn is_at_end(&self) -> bool {

@@ -2,6 +2,7 @@
 //! scripted, with the real workers in it and the referee as its judge. `docs/correctness.md` lists
 //! them all.
 
+mod children;
 mod fan_out;
 mod kinesis;
 mod leases;

@@ -1,0 +1,43 @@
+//! Children that fail, and children that ask for checkpoints when nobody expects it.
+
+use shardwise_sim::order::Fault::{Panic, Restart, Retry, Slow};
+use shardwise_sim::plan::{ChildHabits, Family, Happening};
+use shardwise_sim::point::Call;
+
+use crate::scenario::{Scenario, millis, secs};
+
+/// One shard, whose processor is a child with these habits.
+fn one_child(habits: ChildHabits) -> Scenario {
+    Scenario::new(1, 1).with(|plan| {
+        plan.families.insert(Family::Children);
+        plan.child_habits = habits;
+    })
+}
+
+/// While the first of them was written, the next batch counted as delivered, and the second one
+/// covered it before the child had it.
+#[test]
+fn checkpoints_behind_a_status_never_cover_the_next_batch() {
+    let habits = ChildHabits { ask_behind: 1_000_000, ..ChildHabits::default() };
+    let ran = one_child(habits).always(secs(5), 0, Call::Checkpoint, Slow(millis(900))).run();
+    let asked = ran.outcome().tally.of("child: asks for checkpoints behind its status");
+    assert!(asked > 100, "{asked}");
+}
+
+#[test]
+fn behind_each_failure_a_new_child_starts_at_the_checkpoint() {
+    let put = |at| (secs(at), Happening::Put { pick: 0, records: 5 });
+    let mut scenario = one_child(ChildHabits::default()).without_records();
+    for (at, fault) in [(20, Retry), (60, Restart), (100, Panic)] {
+        let (put_at, put) = put(at);
+        scenario = scenario.fault(secs(at), 0, Call::Process, fault, 1).at(put_at, put);
+    }
+    let ran = scenario.with(|plan| plan.chaos = secs(160)).run();
+    let tenures = ran.tenures_of(0);
+    assert_eq!(tenures.len(), 4, "{tenures:?}");
+    for (before, after) in tenures.iter().zip(&tenures[1..]) {
+        let failed = before.hands.last().map(|(_, records)| records);
+        assert_eq!(failed, after.hands.first().map(|(_, records)| records), "{after:?}");
+    }
+    assert_eq!(ran.duplicates(), 15);
+}
