@@ -34,7 +34,24 @@ pub(crate) struct Act {
     pub(crate) line: Vec<u8>,
     pub(crate) checkpointer: Option<Checkpointer>,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) answer: oneshot::Sender<Result<(), ChildFailure>>,
+    pub(crate) answer: oneshot::Sender<Result<(), Undone>>,
+}
+
+/// Why an action is not done.
+#[derive(Debug)]
+pub(crate) enum Undone {
+    /// Its turn came when another worker could have the shard: the child was not told of it.
+    TooLate,
+    /// The child has failed, and is gone.
+    Failed(ChildFailure),
+}
+
+impl Act {
+    /// Whether a batch waited for its turn until the lease was lost.
+    pub(crate) fn is_too_late(&self) -> bool {
+        let is_lost = self.checkpointer.as_ref().is_some_and(|it| !it.is_held());
+        self.action == Action::ProcessRecords && is_lost
+    }
 }
 
 impl Child {
@@ -46,19 +63,17 @@ impl Child {
     }
 
     /// Writes an action's line and waits for its status; checkpoints are made meanwhile.
-    ///
-    /// After a failure the child is gone.
     pub(crate) async fn act(
         &self,
         action: Action,
         line: Vec<u8>,
         checkpointer: Option<&Checkpointer>,
         timeout: Option<Duration>,
-    ) -> Result<(), ChildFailure> {
+    ) -> Result<(), Undone> {
         let checkpointer = checkpointer.cloned();
         let call = |answer| Call::Act(Act { action, line, checkpointer, timeout, answer });
         let answered = self.call(call).await;
-        answered.unwrap_or_else(|| Err(ChildFailure::gone()))
+        answered.unwrap_or_else(|| Err(Undone::Failed(ChildFailure::gone())))
     }
 
     /// Closes the child's stdin and waits for its end, for a bounded time.

@@ -15,7 +15,7 @@ use shardwise_core::properties::settings::{ChildSettings, OnChildFailure};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
-use crate::child::Child;
+use crate::child::{Child, Undone};
 use crate::launch::{Ending, Launch};
 use crate::talk::Broken;
 
@@ -81,7 +81,10 @@ impl ChildProcessor {
         let Some(child) = &self.child else { return Err(self.failed("there is no child")) };
         match child.act(action, line, checkpointer, self.timeout(action)).await {
             Ok(()) => Ok(()),
-            Err(failure) => {
+            Err(Undone::TooLate) => {
+                Err(ProcessorError::retry("the lease was lost while waiting for a turn"))
+            }
+            Err(Undone::Failed(failure)) => {
                 self.child = None;
                 Err(self.failed(failure))
             }
@@ -139,10 +142,6 @@ impl RecordProcessor for ChildProcessor {
     async fn process_records(&mut self, input: &ProcessRecords<'_>) -> Result<(), ProcessorError> {
         let shared = Arc::clone(&self.shared);
         let _permit = permit(&shared).await;
-        // The turn may have come late: another worker may have the shard by now.
-        if !input.checkpointer.is_held() {
-            return Err(ProcessorError::retry("the lease was lost while waiting for a turn"));
-        }
         let mut line = Vec::new();
         let records = input.records.iter().map(fields);
         multilang::process_records(&mut line, records, input.millis_behind_latest);

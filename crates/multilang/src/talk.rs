@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::child::{Act, Call};
+use crate::child::{Act, Call, Undone};
 use crate::launch::{Ended, Ending, Hurry, Launched, Patience, Running};
 use crate::output::{self, Heard, Rate, Tail};
 
@@ -153,6 +153,10 @@ impl Talk {
                 call = calls.recv() => call,
             };
             match call {
+                Some(Call::Act(act)) if act.is_too_late() => {
+                    drop(act.answer.send(Err(Undone::TooLate)));
+                    continue;
+                }
                 Some(Call::Act(act)) => {
                     let Act { action, line, checkpointer, timeout, mut answer } = act;
                     let acted = tokio::select! {
@@ -166,7 +170,7 @@ impl Talk {
                         continue;
                     };
                     let (failure, _) = self.fail(why, Some(action)).await;
-                    drop(answer.send(Err(failure)));
+                    drop(answer.send(Err(Undone::Failed(failure))));
                 }
                 Some(Call::Close(mut answer)) => {
                     let ended = self.end(Patience::Told, Box::pin(answer.closed())).await;
@@ -374,7 +378,7 @@ async fn gone(
                 Ok(()) => return,
                 Err(back) => failure = back,
             },
-            Call::Act(act) => return drop(act.answer.send(Err(failure))),
+            Call::Act(act) => return drop(act.answer.send(Err(Undone::Failed(failure)))),
             Call::Close(answer) => {
                 let _ = answer.send(ending);
                 return;

@@ -24,6 +24,16 @@ fn checkpoints_behind_a_status_never_cover_the_next_batch() {
     assert!(asked > 100, "{asked}");
 }
 
+/// The lease was looked at before the batch waited for the checkpoints in front of it, and not
+/// again when its turn came.
+#[test]
+fn a_batch_that_waits_behind_checkpoints_is_not_sent_after_the_lease_is_lost() {
+    let habits = ChildHabits { ask_behind: 1_000_000, ..ChildHabits::default() };
+    let cut = Happening::Partition { worker: 0, table: true, stream: false, lasts: secs(30) };
+    let ran = one_child(habits).at(secs(20), cut).run();
+    assert!(ran.tenures_of(0).iter().any(|tenure| tenure.refusals > 0));
+}
+
 #[test]
 fn behind_each_failure_a_new_child_starts_at_the_checkpoint() {
     let put = |at| (secs(at), Happening::Put { pick: 0, records: 5 });
