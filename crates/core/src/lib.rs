@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod multilang;
 pub mod pacing;
 pub mod properties;
+pub mod retention;
 pub mod rng;
 pub mod row;
 pub mod sequence;

@@ -7,6 +7,7 @@ mod children;
 mod signal;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shardwise_core::budget::Budget;
 use shardwise_core::config::{Config, OnFailure};
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     /// As whom shards are subscribed to; none where they are polled.
     pub(crate) registration: Option<Arc<Registration>>,
     pub(crate) metrics: Metrics,
+    /// How long the stream keeps records, as it said when the worker started.
+    pub(crate) retention: Duration,
 }
 
 pub(crate) struct Consumer {

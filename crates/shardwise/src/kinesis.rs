@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -113,7 +114,10 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamState {
     /// It is there.
-    Ready,
+    Ready {
+        /// How long it keeps records.
+        retention: Duration,
+    },
     /// It is being created.
     Creating,
     /// It is being deleted.

@@ -29,6 +29,7 @@ pub use shardwise_core::budget::Budget;
 pub use shardwise_core::config::{self, Config, InitialPosition};
 pub use shardwise_core::consumer::ConsumerState;
 pub use shardwise_core::id::{LeaseKey, ShardId, StreamName, WorkerId};
+pub use shardwise_core::retention::Gap;
 pub use shardwise_core::row;
 pub use shardwise_core::sequence::{Checkpoint, SequenceNumber};
 pub use shardwise_core::time::{Time, Timestamp};

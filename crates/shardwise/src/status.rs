@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use shardwise_core::consumer::ConsumerState;
 use shardwise_core::id::LeaseKey;
+use shardwise_core::retention::Gap;
 use shardwise_core::sequence::Checkpoint;
 use shardwise_core::time::Timestamp;
 
@@ -22,6 +23,11 @@ pub struct ShardStatus {
     /// Aggregates of this tenure that were left out: a user record in them is for another shard, as
     /// after a reshard, and their producer sends them again.
     pub aggregates_left_out: u64,
+    /// How often in this tenure reading went on behind records that retention may have removed
+    /// before they were read. How many records there were cannot be known.
+    pub retention_gaps: u64,
+    /// Where the last of these gaps is.
+    pub last_retention_gap: Option<Gap>,
     /// How far behind the tip the last read was.
     pub millis_behind_latest: Option<u64>,
     /// The processor's failures since its last success.
@@ -74,6 +80,8 @@ impl Board {
             records: 0,
             decode_failures: 0,
             aggregates_left_out: 0,
+            retention_gaps: 0,
+            last_retention_gap: None,
             millis_behind_latest: None,
             failing: None,
             fetch_failing: None,
@@ -135,6 +143,13 @@ impl Board {
         let aggregates = u64::try_from(aggregates).unwrap_or(u64::MAX);
         self.change(key, |status| {
             status.aggregates_left_out = status.aggregates_left_out.saturating_add(aggregates);
+        });
+    }
+
+    pub(crate) fn gap(&self, key: &LeaseKey, gap: Gap) {
+        self.change(key, |status| {
+            status.retention_gaps = status.retention_gaps.saturating_add(1);
+            status.last_retention_gap = Some(gap);
         });
     }
 

@@ -21,6 +21,7 @@ use shardwise_core::config::{Config, Retrieval};
 use shardwise_core::fleet::Watch;
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::lease::Lease;
+use shardwise_core::retention;
 use shardwise_core::rng::Rng;
 use shardwise_core::sync::Auditor;
 use shardwise_core::take::{Round, Sightings};
@@ -149,7 +150,7 @@ impl Worker {
             Retrieval::FanOut(consumer) => Some(Arc::new(Registration::new(consumer.clone()))),
         };
         let metrics = Metrics::new(&self.config, &self.ports.clock, self.sinks);
-        let shared = Shared {
+        let mut shared = Shared {
             ports: self.ports,
             config: self.config,
             factory: Arc::new(factory),
@@ -158,6 +159,7 @@ impl Worker {
             budget: self.budget,
             registration,
             metrics,
+            retention: retention::LEAST,
         };
         let stopper = self.stopper;
         let prepared = tokio::select! {
@@ -165,13 +167,16 @@ impl Worker {
             () = stopper.asked(1) => return Ok(Stopped { in_order: true }),
             prepared = start::prepare(&shared) => prepared,
         };
-        if let Err(error) = prepared {
-            tokio::select! {
-                biased;
-                () = stopper.asked(1) => {}
-                () = shared.metrics.flush(FAILED_FLUSH_TIME) => {}
+        match prepared {
+            Ok(retention) => shared.retention = retention,
+            Err(error) => {
+                tokio::select! {
+                    biased;
+                    () = stopper.asked(1) => {}
+                    () = shared.metrics.flush(FAILED_FLUSH_TIME) => {}
+                }
+                return Err(error);
             }
-            return Err(error);
         }
         let mut running = Running::new(shared, stopper, self.seed);
         running.until_stopped().await;

@@ -162,8 +162,8 @@ impl Obstacle {
 impl Kinesis for NodeStream {
     async fn stream_state(&self, _: &StreamName) -> Result<StreamState, KinesisError> {
         self.ask(Call::StreamState, self.ordered(Call::StreamState), |state, date| {
-            state.streams.summary(STREAM, date).map_err(error)?;
-            Ok(StreamState::Ready)
+            let retention = state.streams.summary(STREAM, date).map_err(error)?.retention;
+            Ok(StreamState::Ready { retention })
         })
         .await
     }

@@ -188,6 +188,8 @@ catalogue! {
     AGGREGATES_LEFT_OUT: Metric = own(ReadTask, Shard, "AggregatesLeftOut", COUNTER, Summary),
         "Aggregates with a user record of another shard, as after a reshard: their producer sends \
         them again.";
+    RETENTION_GAPS: Metric = own(ReadTask, Shard, "RetentionGaps", COUNTER, Summary),
+        "Places behind which retention may have removed records before they were read.";
     SINCE_READ: Metric = own(ReadTask, Shard, "MillisSinceLastSuccess", MILLIS, Summary),
         "Since the shard was last read; reads also wait while the processor has enough.";
 }

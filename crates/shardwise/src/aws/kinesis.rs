@@ -1,5 +1,7 @@
 //! Kinesis over the AWS SDK.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
@@ -14,6 +16,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use shardwise_core::config::InitialPosition;
 use shardwise_core::id::{ShardId, StreamName};
+use shardwise_core::retention;
 use shardwise_core::sequence::SequenceNumber;
 use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
 use shardwise_core::time::Timestamp;
@@ -57,11 +60,14 @@ impl Kinesis for Stream {
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, KinesisError> {
         let request = self.client.describe_stream_summary().stream_name(stream.as_str());
         let answer = request.send().await.map_err(error)?;
-        let status = answer.stream_description_summary.map(|summary| summary.stream_status);
-        Ok(match status {
+        let summary = answer.stream_description_summary;
+        let hours = summary.as_ref().map(|summary| summary.retention_period_hours);
+        let hours = hours.and_then(|hours| u64::try_from(hours).ok()).filter(|hours| *hours > 0);
+        let retention = hours.map_or(retention::LEAST, |hours| Duration::from_secs(hours * 3_600));
+        Ok(match summary.map(|summary| summary.stream_status) {
             Some(StreamStatus::Creating) => StreamState::Creating,
             Some(StreamStatus::Deleting) => StreamState::Deleting,
-            _ => StreamState::Ready,
+            _ => StreamState::Ready { retention },
         })
     }
 

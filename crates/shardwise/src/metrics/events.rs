@@ -94,6 +94,11 @@ impl Metrics {
         self.tell_of(Some(shard), &[c::AGGREGATES_LEFT_OUT.count(aggregates)]);
     }
 
+    /// Records of a shard may have been removed before they were read.
+    pub(crate) fn gap(&self, shard: &ShardId) {
+        self.tell_of(Some(shard), &[c::RETENTION_GAPS.of(1.0)]);
+    }
+
     /// A held lease's row was changed, or not.
     pub(crate) fn wrote(&self, key: &LeaseKey, change: &Change, began: Time, success: bool) {
         let Some(inner) = &self.0 else { return };

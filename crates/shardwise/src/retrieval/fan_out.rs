@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 use super::reading::{Missing, Reading, can_be};
 use super::registration::Registration;
 use crate::clock::within;
-use crate::kinesis::{ConsumerArn, Event, Events, KinesisError, Position};
+use crate::kinesis::{ConsumerArn, Event, Events, KinesisError};
 
 /// How long a subscription may say nothing: an event comes every five seconds or so, also without
 /// records. A connection that died without a word is noticed by this alone.
@@ -134,7 +134,7 @@ impl Subscriber {
         self.reading.position_is_taken();
         self.reading.deliver(event.records, room, event.millis_behind_latest, is_end).await;
         if let Some(number) = event.continuation {
-            self.reading.go_on_at(Position::After(number));
+            self.reading.go_on_after(number);
         }
         Ok(is_end.then_some(event.children))
     }

@@ -52,6 +52,9 @@ impl Poller {
 
     /// Asks once. An iterator that got no answer is kept: a new one at the tip would skip records.
     async fn ask(&mut self, limit: u32) -> Result<Answer, KinesisError> {
+        if self.reading.retention_is_near() {
+            self.drop_iterator();
+        }
         let ports = self.reading.ports.clone();
         let config = Arc::clone(&self.reading.config);
         let rhythm = Arc::clone(&self.reading.rhythm);
@@ -60,8 +63,8 @@ impl Poller {
             let iterator = match &self.iterator {
                 Some(iterator) => iterator.clone(),
                 None => {
-                    let (stream, shard) = (&config.stream_name, &self.reading.shard);
                     let position = self.reading.position();
+                    let (stream, shard) = (&config.stream_name, &self.reading.shard);
                     sends();
                     let iterator = ports.kinesis.shard_iterator(stream, shard, &position);
                     let metrics = &self.reading.metrics;

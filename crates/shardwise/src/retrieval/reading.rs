@@ -7,10 +7,11 @@ use shardwise_core::budget::{self, Hold, Share};
 use shardwise_core::config::Config;
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::pacing::Estimate;
-use shardwise_core::sequence::Checkpoint;
+use shardwise_core::retention::{Gap, Seen, Watch};
+use shardwise_core::sequence::{Checkpoint, SequenceNumber};
 use shardwise_core::shard::{ChildShard, Shard};
 use shardwise_core::sync;
-use shardwise_core::time::Time;
+use shardwise_core::time::{Time, Timestamp};
 use tracing::{debug, error, warn};
 
 use super::prefetch::Prefetch;
@@ -54,6 +55,7 @@ pub(super) struct Reading {
     user_records: UserRecords,
     /// Behind all that was delivered.
     position: Position,
+    watch: Watch,
     /// Whether the service takes the date to begin at for one that is to come.
     is_ahead: bool,
     /// Failures in a row.
@@ -93,6 +95,7 @@ impl Reading {
         buffer: Buffer,
         rhythm: Arc<Rhythm>,
     ) -> Self {
+        let (checkpoint, now) = (user_records.checkpoint().clone(), shared.ports.clock.now());
         Self {
             ports: shared.ports.clone(),
             config: Arc::clone(&shared.config),
@@ -102,6 +105,7 @@ impl Reading {
             board: shared.board.clone(),
             user_records,
             position,
+            watch: Watch::new(shared.retention, checkpoint, now),
             is_ahead: false,
             failures: 0,
             gone_since: None,
@@ -110,9 +114,19 @@ impl Reading {
         }
     }
 
-    /// Where to go on. Nothing is as new as a date that is to come: the tip is not behind it.
-    pub(super) fn position(&self) -> Position {
-        if self.is_ahead { Position::Latest } else { self.position.clone() }
+    /// Where to begin anew. Nothing is as new as a date that is to come: the tip is not behind it.
+    /// What retention may have removed shows only where a record is asked for that was there.
+    pub(super) fn position(&mut self) -> Position {
+        if self.is_ahead {
+            return Position::Latest;
+        }
+        let asked = self.watch.ask(self.ports.clock.now());
+        asked.map_or_else(|| self.position.clone(), Position::At)
+    }
+
+    /// Whether retention may have come so far that reading has to begin anew to see it.
+    pub(super) fn retention_is_near(&self) -> bool {
+        self.watch.is_near(self.ports.clock.now())
     }
 
     /// The service has taken the position that it was given.
@@ -169,6 +183,13 @@ impl Reading {
     ) {
         let (count, mut total) = (records.len(), 0);
         let mut records = records.into_iter().peekable();
+        if let Some(first) = records.peek() {
+            match self.watch.came(&first.sequence_number) {
+                Seen::Next | Seen::Kept { again: false } => {}
+                Seen::Kept { again: true } => drop(records.next()),
+                Seen::Gone(gap) => self.tell_gap(gap, first.approximate_arrival),
+            }
+        }
         loop {
             let (mut batch, mut bytes, mut last) = (Vec::new(), 0, None);
             while bytes < LARGEST_BATCH
@@ -188,6 +209,7 @@ impl Reading {
                 self.buffer.prefetch.put(Fetched::Nothing(millis_behind_latest));
             }
             if let Some(last) = last {
+                self.watch.read(last.clone());
                 self.position = Position::After(last);
             }
             if records.peek().is_none() {
@@ -196,6 +218,8 @@ impl Reading {
             room = self.room().await;
         }
         self.count_left_out();
+        let behind = millis_behind_latest.map(Duration::from_millis);
+        self.watch.answered(behind, self.ports.clock.now());
         let is_behind = millis_behind_latest.is_none_or(|millis| millis > 0);
         self.estimate.note(count, total, is_behind);
         self.metrics.read(&self.shard, self.failures);
@@ -212,14 +236,32 @@ impl Reading {
         }
     }
 
-    /// Whatever comes, reading goes on there.
-    pub(super) fn go_on_at(&mut self, position: Position) {
-        self.position = position;
+    /// Whatever comes, reading goes on behind `number`.
+    pub(super) fn go_on_after(&mut self, number: SequenceNumber) {
+        if let Some(gap) = self.watch.passed(&number) {
+            self.tell_gap(gap, None);
+        }
+        self.position = Position::After(number);
     }
 
     /// Delivers the shard's end.
-    pub(super) fn end(&self, children: Vec<ChildShard>) {
+    pub(super) fn end(&mut self, children: Vec<ChildShard>) {
+        if let Some(gap) = self.watch.ended() {
+            self.tell_gap(gap, None);
+        }
         self.buffer.prefetch.put(Fetched::End(children));
+    }
+
+    /// Tells that records may be lost. Nobody can bring them back, so it is told once.
+    fn tell_gap(&self, gap: Gap, arrived: Option<Timestamp>) {
+        let Gap { after, before } = &gap;
+        let (before, arrived_millis) = (before.as_ref(), arrived.map(Timestamp::as_millis));
+        warn!(shard = %self.shard, %after, before = before.map(tracing::field::display),
+            arrived_millis,
+            "records between these places may have been removed by retention before they were \
+             read: raise the stream's retention period, or see why the shard is read so late");
+        self.board.gap(&LeaseKey::of(&self.shard), gap);
+        self.metrics.gap(&self.shard);
     }
 
     /// Failures since something was last delivered.
@@ -271,6 +313,8 @@ impl Reading {
                     return Missing::Unclear;
                 }
                 warn!(shard = %self.shard, "shard is no longer kept by the stream: taken as ended");
+                let gap = self.watch.gone();
+                self.tell_gap(gap, None);
                 Missing::Ended(listed.iter().filter_map(|shard| self.as_child(shard)).collect())
             }
             Ok(_) => {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 use shardwise_core::id::{ShardId, StreamName};
+use shardwise_core::retention;
 use shardwise_core::sequence::SequenceNumber;
 use shardwise_core::shard::{ChildShard, HashKeyRange, Shard};
 use shardwise_core::time::Timestamp;
@@ -30,6 +31,8 @@ struct State {
     reads: BTreeMap<ShardId, u32>,
     /// When each shard was asked for records, whether it answered or not.
     asked: BTreeMap<ShardId, Vec<Instant>>,
+    /// How many of a shard's first records are gone.
+    expired: BTreeMap<ShardId, usize>,
     /// Answers to come that are errors.
     failures: Vec<KinesisError>,
     hangs: bool,
@@ -85,6 +88,7 @@ impl State {
 
     fn page(&self, id: &ShardId, from: usize, limit: usize) -> Page {
         let (shard, all) = &self.shards[id];
+        let from = from.max(self.expired.get(id).copied().unwrap_or_default());
         let records: Vec<Record> = all.iter().skip(from).take(limit).cloned().collect();
         let read = from + records.len();
         let is_end = !shard.is_open() && read == all.len();
@@ -134,6 +138,11 @@ impl MemoryStream {
         let (shard, records) = state.shards.get_mut(&shard_id(index)).unwrap();
         assert!(shard.is_open(), "a record is put to the closed shard {index}");
         records.push(record);
+    }
+
+    /// Removes the first `count` records that were ever put to a shard.
+    pub(crate) fn expire(&self, index: usize, count: usize) {
+        self.state.lock().unwrap().expired.insert(shard_id(index), count);
     }
 
     /// Splits a shard into the two that get the next indexes.
@@ -239,7 +248,7 @@ fn sequence(number: u64) -> SequenceNumber {
 #[async_trait]
 impl Kinesis for MemoryStream {
     async fn stream_state(&self, _: &StreamName) -> Result<StreamState, KinesisError> {
-        Ok(StreamState::Ready)
+        Ok(StreamState::Ready { retention: retention::LEAST })
     }
 
     async fn list_shards(

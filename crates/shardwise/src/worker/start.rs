@@ -22,8 +22,9 @@ const TABLE_LOOKS: u32 = 600;
 /// How often a list of shards that leaves a hole is asked for. KCL: 3, a second apart.
 const LISTINGS: u32 = 3;
 
-/// Makes stream, table and first leases ready; tries again while AWS does not answer.
-pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
+/// Makes stream, table and first leases ready; tries again while AWS does not answer. Gives how
+/// long the stream keeps records.
+pub(super) async fn prepare(shared: &Shared) -> Result<Duration, WorkerError> {
     let coordinator = &shared.config.coordinator;
     let mut attempt = 1;
     let mut first_leases = None;
@@ -31,7 +32,7 @@ pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
         let tried = try_once(shared, &mut first_leases).await;
         shared.metrics.tell(&[INITIALIZE_SUCCESS.was(tried.is_ok())]);
         match tried {
-            Ok(()) => return Ok(()),
+            Ok(retention) => return Ok(retention),
             Err(error) if error.is_configuration() || attempt >= coordinator.start_attempts => {
                 return Err(error);
             }
@@ -46,13 +47,16 @@ pub(super) async fn prepare(shared: &Shared) -> Result<(), WorkerError> {
 
 /// Tries once. A first shard sync that broke off leaves some leases: `first` remembers which ones
 /// it was to make, and the rest of them is made.
-async fn try_once(shared: &Shared, first: &mut Option<Vec<Lease>>) -> Result<(), WorkerError> {
-    stream_ready(shared).await?;
+async fn try_once(
+    shared: &Shared,
+    first: &mut Option<Vec<Lease>>,
+) -> Result<Duration, WorkerError> {
+    let retention = stream_ready(shared).await?;
     consumer_ready(shared).await?;
     table_ready(shared).await?;
     let error = |source| table_error(shared, source);
     if first.is_none() && has_leases(shared).await? {
-        return Ok(());
+        return Ok(retention);
     }
     let sync = async {
         let wanted = match first {
@@ -66,7 +70,8 @@ async fn try_once(shared: &Shared, first: &mut Option<Vec<Lease>>) -> Result<(),
         };
         create(shared, &wanted).await.map_err(error)
     };
-    shared.metrics.synced(sync).await
+    shared.metrics.synced(sync).await?;
+    Ok(retention)
 }
 
 /// Whether the application has leases. That it has none must be so now: a table that only was empty
@@ -97,11 +102,11 @@ fn shows_leases(shared: &Shared, scan: &Scan) -> Result<bool, WorkerError> {
     Err(WorkerError::NotOurs { table, key, why: why.to_string() })
 }
 
-async fn stream_ready(shared: &Shared) -> Result<(), WorkerError> {
+async fn stream_ready(shared: &Shared) -> Result<Duration, WorkerError> {
     let stream = &shared.config.stream_name;
     loop {
         match shared.ports.kinesis.stream_state(stream).await {
-            Ok(StreamState::Ready) => return Ok(()),
+            Ok(StreamState::Ready { retention }) => return Ok(retention),
             Ok(StreamState::Creating) => info!(%stream, "stream is being created"),
             Ok(StreamState::Deleting) => {
                 return Err(WorkerError::StreamDeleting { stream: stream.clone() });

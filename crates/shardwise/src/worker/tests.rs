@@ -9,6 +9,7 @@ mod delivery;
 mod failures;
 mod fleet;
 mod metrics;
+mod retention;
 mod stopping;
 mod tip;
 

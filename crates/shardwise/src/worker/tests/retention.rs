@@ -1,0 +1,48 @@
+//! What retention removes before it is read.
+
+use shardwise_core::metrics::catalogue::RETENTION_GAPS;
+use shardwise_core::retention::Gap;
+use shardwise_core::sequence::SequenceNumber;
+
+use super::delivery::fan_out;
+use super::*;
+use crate::testing::{Recording, shard_id};
+
+/// The checkpoint at the record that was put as the `number`-th to the stream.
+fn place(number: u64) -> Checkpoint {
+    Checkpoint::parse(&number.to_string(), 0).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_records_may_be_lost_behind_a_checkpoint_is_on_the_board_and_counted() {
+    let kept = (0, None);
+    let lost = |before| (1, Some(Gap { after: place(2), before }));
+    for configure in [(|_| {}) as fn(&mut Config), fan_out] {
+        for (expired, gaps) in [(1, kept), (4, lost(number_of(5)))] {
+            let counted = Arc::new(Recording::default());
+            let sink = Some(Arc::clone(&counted) as _);
+            let world = World { sink, ..World::with_shards(1) };
+            let first = world.put(0, "first", 2);
+            let worker = world.start_with("a", configure, |_, _, _| Ok(()));
+            world.wait_for(&first).await;
+            let checkpoint = || world.lease(0).is_some_and(|lease| lease.checkpoint == place(2));
+            world.wait("the checkpoint", checkpoint).await;
+            worker.stopper.stop();
+            ended(worker).await;
+
+            world.put(0, "unread", 2);
+            let last = world.put(0, "last", 1);
+            world.stream.expire(0, expired);
+            let worker = world.start_with("b", configure, |_, _, _| Ok(()));
+            world.wait_for(&last).await;
+            let status = worker.board.shards().into_values().next().unwrap();
+            assert_eq!((status.retention_gaps, status.last_retention_gap), gaps);
+            let shard = shard_id(0);
+            assert_eq!(counted.sum(&RETENTION_GAPS, shard.as_str()), gaps.0 as f64);
+        }
+    }
+}
+
+fn number_of(number: u64) -> Option<SequenceNumber> {
+    SequenceNumber::parse(&number.to_string()).ok()
+}
