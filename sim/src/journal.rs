@@ -8,7 +8,7 @@ use std::time::Duration;
 use shardwise::InitialPosition;
 use shardwise_local::stream::{NewRecord, Placement, Shard, Timestamp};
 use shardwise_referee::{
-    Event, Journals, LeaseWrite, Place, Put, Reason, Shard as JudgedShard, Terms, WorkerEvent,
+    Event, Gap, Journals, LeaseWrite, Place, Put, Reason, Shard as JudgedShard, Terms, WorkerEvent,
 };
 
 use crate::plan::{Plan, START_AT};
@@ -22,6 +22,7 @@ pub(crate) struct Journal {
     writes: Vec<LeaseWrite>,
     workers: Vec<WorkerEvent>,
     reasons: Vec<Reason>,
+    gaps: Vec<Gap>,
     tenures: usize,
 }
 
@@ -67,6 +68,10 @@ impl Journal {
         self.reasons.extend(reasons);
     }
 
+    pub(crate) fn gap(&mut self, gap: Gap) {
+        self.gaps.push(gap);
+    }
+
     pub(crate) fn puts(&self) -> usize {
         self.puts.len()
     }
@@ -95,6 +100,8 @@ impl Journal {
         Journals {
             trimmed: trimmed(&self.puts, &self.events, retention, terms.quiet_until),
             retention: Some(retention),
+            // Over the SDK the stream's retention is told in hours, and the plan's is shorter.
+            gaps: (!plan.over_sdk).then_some(self.gaps),
             delisted: delisted.collect(),
             owed_from,
             puts: self.puts,

@@ -17,6 +17,7 @@ mod child;
 pub mod dice;
 pub mod figures;
 mod journal;
+mod listener;
 mod nemesis;
 mod node;
 pub mod order;

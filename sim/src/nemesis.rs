@@ -16,6 +16,7 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::child;
 use crate::dice::Dice;
+use crate::listener::Listener;
 use crate::node::{Brownout, Node};
 use crate::plan::{Family, FanOut, Happening};
 use crate::ports;
@@ -101,6 +102,7 @@ impl Nemesis {
         let worker = Worker::new(config, ports, seed);
         let budget = Budget::new(self.world.plan.knobs.byte_budget);
         let worker = worker.expect("a plan's settings are allowed").with_budget(budget.clone());
+        let worker = worker.with_metrics(Arc::new(Listener::new(&self.world, &node)));
         let stopper = worker.stopper();
         node.show(worker.board(), budget);
         let (world, living) = (Arc::clone(&self.world), Arc::clone(&node));

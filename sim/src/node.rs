@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shardwise::{Board, Budget, Clock, LeaseKey, ShardId, Time, Timestamp};
+use shardwise::{Board, Budget, Clock, Gap, LeaseKey, ShardId, Time, Timestamp};
 use shardwise_referee::{KeptBy, Reason};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -211,6 +211,12 @@ impl Node {
     /// How much its worker has of its byte budget.
     pub(crate) fn used_bytes(&self) -> usize {
         self.budget.get().map_or(0, Budget::used)
+    }
+
+    /// Where its worker says last that records of a shard may be lost to retention.
+    pub(crate) fn last_gap(&self, shard: &ShardId) -> Option<Gap> {
+        let status = self.board.get()?.shards().remove(&LeaseKey::of(shard))?;
+        status.last_retention_gap
     }
 
     /// Whether its worker says that a shard's processor is busy with one call.

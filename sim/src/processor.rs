@@ -113,7 +113,7 @@ fn place_of(record: &Record) -> Place {
         .expect("a record has a number")
 }
 
-fn place_at(checkpoint: &Checkpoint) -> Place {
+pub(crate) fn place_at(checkpoint: &Checkpoint) -> Place {
     Place::parse(checkpoint.as_str(), checkpoint.sub_sequence()).expect("a checkpoint is a place")
 }
 

@@ -10,7 +10,7 @@ use shardwise_sim::run::{Outcome, run};
 use shardwise_sim::tally::Tally;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 71] = [
+const FAULTS: [&str; 72] = [
     "child: answers for another action",
     "child: answers twice",
     "child: asks for a checkpoint between two actions",
@@ -53,6 +53,7 @@ const FAULTS: [&str; 71] = [
     "producer: aggregate for a shard that was split",
     "reshard: merge",
     "reshard: split",
+    "retention: gap told",
     "retention: records lost unread",
     "start: AT_TIMESTAMP",
     "start: LATEST",

@@ -35,8 +35,8 @@ pub(crate) struct History<'a> {
     pub(crate) skips: bool,
     /// How long the stream keeps a record.
     pub(crate) retention: Option<u64>,
-    /// How many records the application says it lost to retention.
-    pub(crate) lost_counted: Option<usize>,
+    /// Whether journals say where the application may have lost records to retention.
+    pub(crate) knows_gaps: bool,
     /// Where the journals contradict themselves.
     pub(crate) contradictions: Vec<Violation>,
 }
@@ -65,12 +65,13 @@ impl<'a> History<'a> {
             knows_senders: journals.lease_writes.iter().any(|write| write.by.is_some()),
             reasons: journals.reasons.as_deref().map(reasons),
             retention: journals.retention,
-            lost_counted: journals.lost_counted,
+            knows_gaps: journals.gaps.is_some(),
             ..Self::default()
         };
         history.link_shards(journals);
         history.link_delisted(journals);
         history.link_puts(journals);
+        history.link_gaps(journals);
         history.link_writes(journals);
         for events in &journals.hand_overs {
             history.link_hand_overs(events);
@@ -163,6 +164,12 @@ impl<'a> History<'a> {
             .collect();
         for put in repeated {
             self.contradiction(&put.shard, format!("two records were put at {}", put.place));
+        }
+    }
+
+    fn link_gaps(&mut self, journals: &'a Journals) {
+        for gap in journals.gaps.iter().flatten() {
+            self.shards.entry(&gap.shard).or_default().gaps.push(gap);
         }
     }
 

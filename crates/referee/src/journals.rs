@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ReadError;
 use crate::event::Event;
+use crate::gap::Gap;
 use crate::place::Place;
 use crate::put::{ProducerLine, Put, Shard};
 use crate::reason::Reason;
@@ -50,8 +51,9 @@ pub struct Journals {
     /// Records put before then lie before the application's start, where that is LATEST or
     /// AT_TIMESTAMP: its date, or when its first lease was made. In no file.
     pub owed_from: Option<u64>,
-    /// How many records the application says it lost to retention. In no file.
-    pub lost_counted: Option<usize>,
+    /// Where the application says that retention may have removed records before they were read;
+    /// none if nobody listened. In no file.
+    pub gaps: Option<Vec<Gap>>,
 }
 
 /// Where journals lie.

@@ -1,5 +1,6 @@
 //! What is known of one shard: its records, its lease, and the tenures of it.
 
+use crate::gap::Gap;
 use crate::lease::LeaseHistory;
 use crate::place::Place;
 use crate::put::Put;
@@ -14,6 +15,8 @@ pub(crate) struct ShardHistory<'a> {
     pub(crate) puts: Vec<&'a Put>,
     /// Which of `puts` retention removed before anyone had read them.
     pub(crate) trimmed: Vec<bool>,
+    /// Where the application says that it may have lost some of them so.
+    pub(crate) gaps: Vec<&'a Gap>,
     /// When each of `puts` was handed for the first time, and at which position of its batch.
     pub(crate) first_hands: Vec<Option<FirstHand>>,
     /// When a processor first returned from each of `puts` without an error.
@@ -57,10 +60,14 @@ impl<'a> ShardHistory<'a> {
         self.first_hands[put].is_some_and(|hand| hand.t <= t)
     }
 
-    /// Those of the records that were due, never handed, and removed by retention.
+    /// How many of the records were lost to retention.
     pub(crate) fn lost_to_retention(&self) -> usize {
-        let due = self.first_due..self.puts.len();
-        due.filter(|put| self.trimmed[*put] && self.first_hands[*put].is_none()).count()
+        (0..self.puts.len()).filter(|put| self.is_lost_to_retention(*put)).count()
+    }
+
+    /// Whether a record was due, never handed, and removed by retention.
+    pub(crate) fn is_lost_to_retention(&self, put: usize) -> bool {
+        self.first_due <= put && self.trimmed[put] && self.first_hands[put].is_none()
     }
 
     /// Links the records to what became of them in `tenures`, all of the run's.

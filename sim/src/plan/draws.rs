@@ -15,7 +15,7 @@ impl Knobs {
         let unusual = families.contains(&Family::Knobs);
         let short_iterators = families.contains(&Family::Expiry);
         let mut whole_run = Dice::new(seed, "whole run");
-        let retention = *whole_run.pick(&[secs(150), secs(300), secs(900)]);
+        let retention = *whole_run.pick(&[secs(60), secs(300), secs(900)]);
         let date = Timestamp::from_millis(FIRST_DATE_MILLIS + START_AT.as_millis() as i64);
         let start = *whole_run.pick(&[InitialPosition::Latest, InitialPosition::AtTimestamp(date)]);
         let mut dice = Dice::new(seed, "knobs");

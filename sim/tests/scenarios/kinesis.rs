@@ -253,7 +253,7 @@ fn a_storm_of_reshards_loses_and_repeats_nothing() {
 
 /// K8: retention takes records before anybody has read them.
 #[test]
-fn records_that_expire_unread_are_passed_over_and_the_rest_is_delivered() {
+fn records_that_expire_unread_are_told_of_and_the_rest_is_delivered() {
     for mode in BOTH {
         let ran = scenario(1, 1, mode)
             .with(|plan| (plan.chaos, plan.knobs.retention) = (secs(260), secs(60)))
@@ -262,6 +262,41 @@ fn records_that_expire_unread_are_passed_over_and_the_rest_is_delivered() {
         let counts = &ran.outcome().verdict.counts;
         assert!(counts.trimmed > 1_000, "{}", counts.trimmed);
         assert!(counts.distinct > 2_000, "{}", counts.distinct);
+        let tenures = ran.tenures_of(0);
+        let [gap] = ran.gaps() else { panic!("{:?}", ran.gaps()) };
+        assert_eq!((&gap.after, gap.before.as_ref()), (tenures[1].start, tenures[1].first()));
+    }
+}
+
+/// K8: a worker keeps its lease while it does not reach the stream.
+#[test]
+fn records_that_expire_under_a_reader_that_cannot_go_on_are_told_of() {
+    for mode in BOTH {
+        let cut_off =
+            Happening::Partition { worker: 0, table: false, stream: true, lasts: secs(100) };
+        let ran = scenario(1, 1, mode)
+            .with(|plan| (plan.chaos, plan.knobs.retention) = (secs(260), secs(60)))
+            .at(secs(20), cut_off)
+            .run();
+        assert!(ran.outcome().verdict.counts.trimmed > 100, "{mode:?}");
+        assert_eq!((ran.tenures_of(0).len(), ran.gaps().len(), ran.duplicates()), (1, 1, 0));
+    }
+}
+
+/// K8: a shard without records for longer than they are kept has lost none.
+#[test]
+fn an_idle_shard_whose_last_record_has_expired_has_no_gap() {
+    for mode in BOTH {
+        let broken_off = if mode == FanOut::Nobody { Expired } else { Lost };
+        let ran = scenario(1, 1, mode)
+            .without_records()
+            .with(|plan| (plan.chaos, plan.knobs.retention) = (secs(260), secs(60)))
+            .at(secs(20), Happening::Put { pick: 0, records: 5 })
+            .fault(secs(150), 0, reading(mode), broken_off, 1)
+            .at(secs(200), Happening::Put { pick: 0, records: 5 })
+            .run();
+        nothing_was_noticed(&ran);
+        assert_eq!((ran.gaps(), ran.outcome().verdict.counts.distinct), (&[][..], 10), "{mode:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use shardwise_referee::{Event, LeaseWrite, Place, Row, Why, WorkerEvent};
+use shardwise_referee::{Event, Gap, LeaseWrite, Place, Row, Why, WorkerEvent};
 use shardwise_sim::order::Fault;
 use shardwise_sim::plan::{Family, Habits, Happening, Knobs, Limits, Plan};
 use shardwise_sim::point::Call;
@@ -124,6 +124,13 @@ pub(crate) struct Tenure<'a> {
     pub(crate) refusals: usize,
 }
 
+impl<'a> Tenure<'a> {
+    /// The first record that it was handed.
+    pub(crate) fn first(&self) -> Option<&'a Place> {
+        self.hands.first().and_then(|(_, places)| places.first().copied())
+    }
+}
+
 /// In one line: a tenure has hundreds of records.
 impl fmt::Debug for Tenure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,6 +143,11 @@ impl fmt::Debug for Tenure<'_> {
 impl Ran {
     pub(crate) fn outcome(&self) -> &Outcome {
         &self.0
+    }
+
+    /// Where workers said that records may be lost to retention.
+    pub(crate) fn gaps(&self) -> &[Gap] {
+        self.0.journals.gaps.as_deref().expect("they are listened to")
     }
 
     pub(crate) fn duplicates(&self) -> usize {

@@ -1,30 +1,95 @@
 //! I8: everything is delivered.
 
 use super::{some_records, violation};
+use crate::gap::Gap;
 use crate::history::History;
 use crate::invariant::Invariant;
+use crate::place::Place;
 use crate::shard::ShardHistory;
+use crate::tenure::Tenure;
 use crate::verdict::Violation;
 
 /// At the end of the run every acknowledged record, from the application's start on, was handed at
 /// least once.
 ///
 /// The journals must end after a quiet phase that was long enough. Where the application starts at
-/// LATEST or AT_TIMESTAMP, its start is the first record handed. Records that retention removed
-/// are excused; if the application says how many it lost so, it must be right.
+/// LATEST or AT_TIMESTAMP, its start is the first record handed.
+///
+/// Records that retention removed are excused, but the application has to say so, where journals
+/// say what it said: in each tenure that passes over such records, a gap that they lie in, before
+/// it hands on what is behind them or comes to the shard's end. What lay before a tenure's first
+/// record is excused from that if the tenure starts at no record: nobody can know of it. Where a
+/// gap is said to be, the record at which it begins must be gone, or never have been one.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
-    let lost = history.shards.iter().filter_map(|(id, shard)| {
+    let mut violations = Vec::new();
+    for (id, shard) in &history.shards {
         let due = shard.first_due..shard.puts.len();
         let lost = due.filter(|put| !shard.trimmed[*put] && shard.first_hands[*put].is_none());
-        let text = format!("never handed: {}", some_records(&shard.puts, lost)?);
-        Some(violation(Invariant::EverythingDelivered, id, text))
-    });
-    lost.chain(miscounted(history)).collect()
+        if let Some(records) = some_records(&shard.puts, lost) {
+            violations.push((id, format!("never handed: {records}")));
+        }
+        if history.knows_gaps {
+            let tenures = history.tenures_of(shard);
+            let untold = tenures.filter_map(|tenure| passed_over_untold(shard, tenure));
+            violations.extend(untold.map(|text| (id, text)));
+            let wrong = shard.gaps.iter().filter(|gap| was_kept(history, shard, gap));
+            violations.extend(wrong.map(|gap| (id, told_wrongly(gap))));
+        }
+    }
+    violations
+        .into_iter()
+        .map(|(id, text)| violation(Invariant::EverythingDelivered, id, text))
+        .collect()
 }
 
-fn miscounted(history: &History<'_>) -> Option<Violation> {
-    let lost: usize = history.shards.values().map(ShardHistory::lost_to_retention).sum();
-    let counted = history.lost_counted.filter(|counted| *counted != lost)?;
-    let text = format!("retention removed {lost} records, and the application counts {counted}");
-    Some(violation(Invariant::EverythingDelivered, "", text))
+fn passed_over_untold(shard: &ShardHistory<'_>, tenure: &Tenure<'_>) -> Option<String> {
+    let is_told = |put: &usize, t: u64| {
+        shard.gaps.iter().any(|gap| {
+            let is_in_time = tenure.started_t <= gap.t && gap.t <= t;
+            let is_its_own = tenure.worker.is_none_or(|worker| worker == gap.worker);
+            is_in_time && is_its_own && gap.covers(&shard.puts[*put].place)
+        })
+    };
+    let mut next = match tenure.start {
+        place @ Place::At(..) => Some(shard.first_after(place)),
+        Place::TrimHorizon | Place::Latest | Place::AtTimestamp | Place::ShardEnd => None,
+    };
+    let mut untold = Vec::new();
+    let mut pass = |from: Option<usize>, to: usize, t: u64| {
+        let lost = (from.unwrap_or(to)..to).filter(|put| shard.is_lost_to_retention(*put));
+        untold.extend(lost.filter(|put| !is_told(put, t)));
+    };
+    for batch in &tenure.batches {
+        for put in batch.records.iter().filter_map(|record| record.put) {
+            pass(next, put, batch.t);
+            next = next.max(Some(put + 1));
+        }
+    }
+    if let Some(t) = tenure.shard_ended_t {
+        pass(next, shard.puts.len(), t);
+    }
+    let records = some_records(&shard.puts, untold.into_iter())?;
+    Some(format!("tenure `{}` does not tell that retention removed {records}", tenure.id))
+}
+
+/// Whether the stream still had the record at which a gap begins.
+fn was_kept(history: &History<'_>, shard: &ShardHistory<'_>, gap: &Gap) -> bool {
+    let Some(retention) = history.retention else { return false };
+    let is_there = |put: usize| shard.puts[put].t + retention > gap.t;
+    match &gap.after {
+        Place::At(number, _) => {
+            let first = shard.puts.partition_point(|put| put.place < Place::At(*number, 0));
+            let is_it = |place: &Place| matches!(place, Place::At(at, _) if at == number);
+            shard.puts.get(first).is_some_and(|put| is_it(&put.place)) && is_there(first)
+        }
+        // Told only of a shard that is gone.
+        Place::TrimHorizon | Place::Latest | Place::AtTimestamp | Place::ShardEnd => {
+            (0..shard.puts.len()).any(is_there)
+        }
+    }
+}
+
+fn told_wrongly(gap: &Gap) -> String {
+    let Gap { t, worker, after, .. } = gap;
+    format!("`{worker}` tells of a gap behind {after} at t={t}, and the stream has that record")
 }

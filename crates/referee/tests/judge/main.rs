@@ -17,6 +17,8 @@ mod planted_in_leases;
 #[cfg(test)]
 mod planted_in_quiet;
 #[cfg(test)]
+mod planted_in_retention;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod story;

@@ -232,7 +232,7 @@ fn what_a_hand_deleted_before_an_orderly_end_may_come_again() {
 }
 
 /// Ten records, of which the eighth is never handed.
-fn with_a_hole() -> (Story, String) {
+pub(crate) fn with_a_hole() -> (Story, String) {
     let (mut story, tenure) = half_done_watched();
     story.hand(&tenure, 5);
     let events = story.events.get_mut(&tenure).unwrap();
@@ -265,16 +265,6 @@ fn the_end_of_a_shard_is_earned_without_the_records_that_retention_removed() {
     story.end(&tenure);
     story.trimmed.push((FIRST.to_owned(), eighth));
     assert_blamed(&story, []);
-}
-
-#[test]
-fn an_application_that_miscounts_what_it_lost_to_retention_is_seen() {
-    let (mut story, eighth) = with_a_hole();
-    story.trimmed.push((FIRST.to_owned(), eighth));
-    story.lost_counted = Some(1);
-    assert_blamed(&story, []);
-    story.lost_counted = Some(0);
-    assert_blamed(&story, [Invariant::EverythingDelivered]);
 }
 
 fn blamed(journals: &shardwise_referee::Journals) -> Vec<Invariant> {

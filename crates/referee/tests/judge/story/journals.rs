@@ -43,8 +43,8 @@ impl Story {
         }
         journals.trimmed =
             self.trimmed.iter().map(|(shard, place)| (shard.clone(), at(place))).collect();
-        journals.lost_counted = self.lost_counted;
         journals.reasons = self.is_watched.then(|| self.reasons.clone());
+        journals.gaps.clone_from(&self.gaps);
         journals
     }
 }

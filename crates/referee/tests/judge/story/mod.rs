@@ -12,7 +12,7 @@ pub(crate) use self::fleet::{FAILOVER, QUIET, SECOND, TAKE_INTERVAL};
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shardwise_referee::{KeptBy, Reason};
+use shardwise_referee::{Gap, KeptBy, Reason};
 
 /// The names of the workers.
 pub(crate) const WORKERS: [&str; 3] = ["worker-a", "worker-b", "worker-c"];
@@ -53,7 +53,7 @@ pub(crate) struct StoryTenure {
 }
 
 /// Sequence and sub-sequence number of a place: `8` is the first record at 8, `8/1` the second.
-fn numbers(place: &str) -> (&str, u64) {
+pub(crate) fn numbers(place: &str) -> (&str, u64) {
     let (sequence, sub) = place.split_once('/').unwrap_or((place, "0"));
     (sequence, sub.parse().unwrap())
 }
@@ -74,7 +74,9 @@ pub(crate) struct Story {
     pub(crate) terms: Value,
     /// Shard and place of records that retention removed.
     pub(crate) trimmed: Vec<(String, String)>,
-    pub(crate) lost_counted: Option<usize>,
+    /// Where the application says that it may have lost records: after which place, and before
+    /// which one.
+    pub(crate) gaps: Option<Vec<Gap>>,
     /// A worker that renews nothing, though it is at work.
     pub(crate) stuck: Option<&'static str>,
     /// What the first worker says of the first shard while time passes, by how often it said
