@@ -31,6 +31,7 @@ mod rows;
 pub mod run;
 #[cfg(feature = "sdk")]
 mod sdk;
+pub mod sometimes;
 pub mod tally;
 mod tenure;
 pub mod timeline;

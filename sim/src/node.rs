@@ -1,6 +1,6 @@
 //! One worker of the world: its clock, its gate, and whether it lives.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +8,8 @@ use shardwise::{Board, Budget, Clock, Gap, LeaseKey, ShardId, Time, Timestamp};
 use shardwise_referee::{KeptBy, Reason};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::sometimes::Doubts;
 
 /// The date at which every world begins, in milliseconds since 1970.
 pub(crate) const FIRST_DATE_MILLIS: i64 = 1_700_000_000_000;
@@ -42,6 +44,7 @@ pub(crate) struct Node {
     board: OnceLock<Board>,
     /// The bytes that its worker may have.
     budget: OnceLock<Budget>,
+    doubts: Mutex<Doubts>,
 }
 
 /// Until when a node is cut off.
@@ -83,7 +86,7 @@ pub(crate) struct Brownout {
     pub(crate) lasts: Duration,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -100,6 +103,7 @@ impl Node {
             cut: Mutex::default(),
             board: OnceLock::new(),
             budget: OnceLock::new(),
+            doubts: Mutex::default(),
         })
     }
 
@@ -206,6 +210,11 @@ impl Node {
     pub(crate) fn show(&self, board: Board, budget: Budget) {
         self.board.get_or_init(|| board);
         self.budget.get_or_init(|| budget);
+    }
+
+    /// The checkpoints that were made and of which it was not told.
+    pub(crate) fn doubts(&self) -> MutexGuard<'_, Doubts> {
+        lock(&self.doubts)
     }
 
     /// How much its worker has of its byte budget.

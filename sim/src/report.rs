@@ -7,6 +7,7 @@ use shardwise_sim::batch::{self, Failure, Summary};
 use shardwise_sim::figures::{Figures, Repeated, needless_losses};
 use shardwise_sim::plan::{Limits, Plan};
 use shardwise_sim::run::{Outcome, run};
+use shardwise_sim::sometimes;
 use shardwise_sim::tally::Tally;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
@@ -199,11 +200,12 @@ impl Verdicts {
         }
     }
 
-    /// Every kind of fault that was not left out must have happened.
+    /// Every kind of fault that was not left out must have happened, and every condition that only
+    /// faults together bring about.
     pub(crate) fn require_every_fault(&mut self) {
-        for fault in FAULTS {
-            let has_happened = self.tally.of(fault) > 0;
-            self.count(&format!("`{fault}` never happened"), has_happened);
+        for what in FAULTS.into_iter().chain(sometimes::ALL) {
+            let has_happened = self.tally.of(what) > 0;
+            self.count(&format!("`{what}` never happened"), has_happened);
         }
     }
 

@@ -15,7 +15,8 @@ use crate::node::{Dimmed, Node};
 use crate::order::Fault;
 use crate::point::{Call, Edge};
 use crate::rows::Sender;
-use crate::world::World;
+use crate::sometimes;
+use crate::world::{State, World};
 
 /// The table, seen from one node.
 pub(crate) struct NodeTable {
@@ -52,6 +53,14 @@ pub(crate) enum Fate {
 }
 
 impl Fate {
+    /// Whether the request may be carried out without its sender being told so.
+    fn is_doubtful(self) -> bool {
+        match self {
+            Self::AnswerLost { .. } | Self::Late { .. } | Self::Broken { .. } => true,
+            Self::Answered { .. } | Self::Lost { .. } | Self::Throttled | Self::Gone => false,
+        }
+    }
+
     /// What a scenario asks for.
     fn ordered(fault: Fault) -> Self {
         match fault {
@@ -74,6 +83,19 @@ impl Fate {
             | Fault::InUse
             | Fault::Panic => panic!("{fault:?} is no fault of the table"),
         }
+    }
+}
+
+/// Notes what became of a write of whose fate its sender is not told, or not in time.
+fn note_doubt(state: &mut State, node: &Node, write: &Write, fate: Fate, is_applied: bool) {
+    let (call, key) = (Call::of(write), write.key.as_str());
+    let State { rows, tally, .. } = state;
+    let is_owners =
+        matches!(call, Call::Renew | Call::Checkpoint | Call::End | Call::Prepare | Call::Release);
+    if is_applied && fate.is_doubtful() {
+        node.doubts().made(call, key, rows.row(key), tally);
+    } else if matches!(fate, Fate::Late { .. }) && is_owners && !is_applied {
+        sometimes::count_refused(&node.name, rows.row(key), tally);
     }
 }
 
@@ -183,7 +205,13 @@ impl NodeTable {
     }
 
     /// Sends a write on its way; it arrives whatever becomes of its sender.
-    fn send(&self, write: &Write, call: Call, after: Duration) -> oneshot::Receiver<Outcome> {
+    fn send(
+        &self,
+        write: &Write,
+        call: Call,
+        after: Duration,
+        fate: Fate,
+    ) -> oneshot::Receiver<Outcome> {
         let (told, outcome) = oneshot::channel();
         let (world, node, write) = (Arc::clone(&self.world), Arc::clone(&self.node), write.clone());
         let sent_t = world.t();
@@ -205,6 +233,7 @@ impl NodeTable {
                     &node.name,
                     format_args!("{call:?} {key}: {is_applied} {:?}", write.values),
                 );
+                note_doubt(&mut state, &node, &write, fate, is_applied);
                 is_applied
             };
             if applied && !dies_before {
@@ -263,7 +292,10 @@ impl LeaseTable for NodeTable {
     }
 
     async fn read(&self, key: &LeaseKey) -> Result<Option<Item>, TableError> {
-        self.ask(Call::Read, |world| Ok(world.state().rows.row(key.as_str()).cloned())).await
+        let key = key.as_str();
+        let row = self.ask(Call::Read, |world| Ok(world.state().rows.row(key).cloned())).await?;
+        self.node.doubts().shown(key, row.as_ref(), &mut self.world.state().tally);
+        Ok(row)
     }
 
     async fn write(&self, write: &Write) -> Result<Outcome, TableError> {
@@ -273,7 +305,7 @@ impl LeaseTable for NodeTable {
         let fate = self.fate(call);
         let result = match fate {
             Fate::Answered { back } => {
-                let outcome = self.send(write, call, there).await;
+                let outcome = self.send(write, call, there, fate).await;
                 tokio::time::sleep(back).await;
                 outcome.map_err(|_| unanswered("the service is gone"))
             }
@@ -282,13 +314,13 @@ impl LeaseTable for NodeTable {
                 Err(unanswered("request lost"))
             }
             Fate::AnswerLost { is_reset } => {
-                let sent = self.send(write, call, there);
+                let sent = self.send(write, call, there, fate);
                 no_answer(is_reset, 2 * there).await;
                 drop(sent);
                 Err(unanswered("answer lost"))
             }
             Fate::Late { after, is_reset } => {
-                let sent = self.send(write, call, after);
+                let sent = self.send(write, call, after, fate);
                 no_answer(is_reset, there).await;
                 drop(sent);
                 Err(unanswered("late"))
@@ -303,7 +335,7 @@ impl LeaseTable for NodeTable {
             }
             Fate::Broken { is_done } => {
                 if is_done {
-                    drop(self.send(write, call, there));
+                    drop(self.send(write, call, there, fate));
                 }
                 tokio::time::sleep(2 * there).await;
                 Err(unanswered("internal server error"))
