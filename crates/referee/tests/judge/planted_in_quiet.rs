@@ -1,8 +1,8 @@
 //! One fault each in the phase without faults of the world.
 
-use shardwise_referee::{Invariant, KeptBy};
+use shardwise_referee::{Invariant, KeptBy, judge};
 
-use crate::planted::{FIRST, assert_blamed};
+use crate::planted::{FIRST, assert_blamed, blamed};
 use crate::story::{FAILOVER, QUIET, SECOND, Story, TAKE_INTERVAL, WORKERS};
 
 /// Three shards with five records each, one for each worker, all handed; the quiet phase begins.
@@ -29,7 +29,7 @@ fn a_lease_of_a_worker_that_was_killed_is_taken_in_time() {
         story.wait(after);
         story.take(WORKERS[1], FIRST);
         story.end_quiet();
-        assert_eq!(crate::planted::blamed(&story).len(), usize::from(broken));
+        assert_eq!(blamed(&story).len(), usize::from(broken));
         if broken {
             assert_blamed(&story, [Invariant::TakeoverInTime]);
         }
@@ -96,8 +96,8 @@ fn a_lease_that_does_not_come_to_rest_is_seen() {
         }
         story.wait(3 * TAKE_INTERVAL);
         story.end_quiet();
-        assert_eq!(crate::planted::blamed(&story).contains(&Invariant::Balanced), broken);
-        assert_eq!(crate::planted::blamed(&story).len(), usize::from(broken));
+        assert_eq!(blamed(&story).contains(&Invariant::Balanced), broken);
+        assert_eq!(blamed(&story).len(), usize::from(broken));
     }
 }
 
@@ -340,4 +340,24 @@ fn a_worker_that_lives_but_renews_no_more_is_seen() {
     }
     assert_blamed(&story, [Invariant::ThrottlingEndsNothing]);
     assert_blamed(&recovered, []);
+}
+
+#[test]
+fn a_worker_that_ends_unasked_is_seen_unless_it_never_had_a_lease() {
+    for asked in [true, false] {
+        let (mut story, tenure) = at_rest();
+        story.stop(WORKERS[0], &[tenure]);
+        if !asked {
+            story.worker_events.retain(|event| event["e"] != "stopAsked");
+        }
+        for event in ["started", "ended", "started"] {
+            story.worker(WORKERS[0], event);
+        }
+        story.take(WORKERS[0], FIRST);
+        story.end_quiet();
+        let broken = (!asked).then_some(Invariant::ThrottlingEndsNothing);
+        assert_eq!(blamed(&story), broken.into_iter().collect());
+        let seen = judge(&story.journals()).violations.len();
+        assert_eq!(seen, usize::from(!asked), "a start that fails is no end");
+    }
 }
