@@ -18,6 +18,7 @@ pub mod dice;
 pub mod figures;
 mod journal;
 mod listener;
+mod memory;
 mod nemesis;
 mod node;
 pub mod order;
@@ -27,6 +28,7 @@ pub mod point;
 mod ports;
 mod processor;
 mod producer;
+pub mod refusals;
 mod rows;
 pub mod run;
 #[cfg(feature = "sdk")]

@@ -1,12 +1,12 @@
 //! Carries a plan out: starts, stops, kills and pauses workers, reshards, and lays hands on rows.
 
+mod hands;
 mod reasons;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use shardwise::config::{Retrieval, StreamConsumer};
-use shardwise::row::{Item, Value};
 use shardwise::{Budget, Config, Stopped, Stopper, StreamName, Worker, WorkerError, WorkerId};
 use shardwise_local::stream::{Shard, ShardFilter};
 use shardwise_multilang::ChildProcessor;
@@ -22,6 +22,7 @@ use crate::plan::{Family, FanOut, Happening};
 use crate::ports;
 use crate::processor::Processor;
 use crate::producer::{put_load, put_to_shard};
+use crate::refusals::{Calls, Refused};
 use crate::world::{STREAM, World};
 
 /// How long a worker that could not start waits before it is started again.
@@ -231,7 +232,12 @@ impl Nemesis {
                     self.slots[*worker].dies_again_after = Some(soon);
                 }
             }
-            Happening::Pause { worker, lasts } => self.pause(*worker, now + *lasts),
+            Happening::Pause { worker, lasts } => self.pause(*worker, now + *lasts, false),
+            Happening::Suspend { worker, lasts } => self.pause(*worker, now + *lasts, true),
+            Happening::Starve { worker, most, lasts } => self.starve(*worker, *most, *lasts),
+            Happening::Refuse { worker, calls, refused, lasts } => {
+                self.refuse(*worker, *calls, *refused, now + *lasts);
+            }
             Happening::Stop { worker, down } => self.stop(*worker, *down),
             Happening::Partition { worker, table, stream, lasts } => {
                 self.slots[*worker].node.cut(*table, *stream, now + *lasts);
@@ -259,22 +265,11 @@ impl Nemesis {
             }
             Happening::Split { pick } => self.split(*pick),
             Happening::Merge { pick } => self.merge(*pick),
-            Happening::DeleteRow { pick } => {
-                self.lay_hand_on_row(*pick, "hand: row deleted", |_| None);
-            }
-            Happening::OldRow { pick } => {
-                self.lay_hand_on_row(*pick, "hand: row without hash keys", |mut item| {
-                    item.remove("startingHashKey");
-                    item.remove("endingHashKey");
-                    Some(item)
-                });
-            }
-            Happening::MarkRow { pick } => {
-                self.lay_hand_on_row(*pick, "hand: row with an unknown attribute", |mut item| {
-                    item.insert("team".to_owned(), Value::S("payments".to_owned()));
-                    Some(item)
-                });
-            }
+            Happening::DeleteRow { pick } => self.delete_row(*pick),
+            Happening::OldRow { pick } => self.make_row_old(*pick),
+            Happening::MarkRow { pick } => self.mark_row(*pick),
+            Happening::RaiseCounter { pick } => self.raise_counter(*pick),
+            Happening::RemakeRow { pick } => self.remake_row(*pick),
             Happening::ForeignRows => self.add_foreign_rows(now),
             Happening::Fault { worker, call, fault, times } => {
                 self.world.state().orders.add(*worker, *call, *fault, *times);
@@ -313,15 +308,20 @@ impl Nemesis {
         }
     }
 
-    fn pause(&mut self, slot: usize, until: Duration) {
+    /// Has a worker stand still; if its machine sleeps, so do its timers.
+    fn pause(&mut self, slot: usize, until: Duration, sleeps: bool) {
         let slot = &mut self.slots[slot];
         if !slot.is_up || slot.node.is_paused() {
             return;
         }
-        slot.node.pause();
+        if sleeps {
+            slot.node.suspend()
+        } else {
+            slot.node.pause()
+        }
         slot.resumes_at = Some(until);
         let (t, worker) = (self.world.t(), slot.node.name.clone());
-        self.world.mark(&worker, "node: paused");
+        self.world.mark(&worker, if sleeps { "node: suspended" } else { "node: paused" });
         self.world.state().journal.worker(WorkerEvent::Paused { t, worker });
     }
 
@@ -331,6 +331,24 @@ impl Nemesis {
         let (t, worker) = (self.world.t(), slot.node.name.clone());
         self.world.trace(&slot.node.name, format_args!("resumes"));
         self.world.state().journal.worker(WorkerEvent::Resumed { t, worker });
+    }
+
+    fn starve(&mut self, slot: usize, most: Duration, lasts: Duration) {
+        let dice = Dice::new(self.dice.below(usize::MAX) as u64, "starvation");
+        let node = &self.slots[slot].node;
+        node.starve(most, lasts, dice);
+        self.world.mark(&node.name, "node: starved");
+    }
+
+    fn refuse(&self, slot: Option<usize>, calls: Calls, refused: Refused, until: Duration) {
+        let what = match (refused, calls) {
+            (Refused::Throttled, _) => "service: throttles everybody",
+            (Refused::Denied, Calls::All) => "service: credentials expire",
+            (Refused::Denied, _) => "service: one kind of call denied",
+        };
+        let whom = slot.map_or("all", |slot| &self.slots[slot].node.name);
+        self.world.mark(whom, what);
+        self.world.state().refusals.add(slot, calls, refused, until);
     }
 
     /// Asks a worker to stop; once it has ended it stays down so long.
@@ -374,6 +392,7 @@ impl Nemesis {
             let mut state = self.world.state();
             state.is_chaos = false;
             state.table_gone_until = Duration::ZERO;
+            state.refusals.end();
         }
         self.world.trace("plan", format_args!("heal"));
         let now = self.world.now();
@@ -384,6 +403,7 @@ impl Nemesis {
                 self.resume(slot);
             }
             self.slots[slot].node.reconnect();
+            self.slots[slot].node.feed();
             self.slots[slot].node.set_date_right();
             if let Some(at) = &mut self.slots[slot].starts_at {
                 *at = (*at).min(now);
@@ -450,44 +470,5 @@ impl Nemesis {
             state.mark(self.world.now(), &format!("{left} {right}"), "reshard: merge");
             state.note_shards(date);
         }
-    }
-
-    fn lay_hand_on_row(
-        &mut self,
-        pick: u32,
-        what: &'static str,
-        change: impl FnOnce(Item) -> Option<Item>,
-    ) {
-        let now = self.world.now();
-        let mut state = self.world.state();
-        let keys = state.rows.keys();
-        let keys: Vec<&String> = keys.iter().filter(|key| key.starts_with("shardId-")).collect();
-        if keys.is_empty() {
-            return;
-        }
-        let key = keys[pick as usize % keys.len()];
-        let Some(item) = state.rows.row(key).cloned() else { return };
-        let write = state.rows.set(key, change(item), now);
-        state.trace.note(now, "hand", format_args!("{what}: {key}"));
-        state.journal.write(write);
-        state.mark(now, key, what);
-    }
-
-    /// Rows of a fleet of KCL 3.5: a worker's metrics, and an entity that nobody here knows.
-    fn add_foreign_rows(&mut self, now: Duration) {
-        let text = |text: &str| Value::S(text.to_owned());
-        let rows = [
-            ("java-worker-1", "WORKER_METRICS"),
-            ("Migration3.0", "MIGRATION"),
-            ("some-day", "UNHEARD_OF"),
-        ];
-        let mut state = self.world.state();
-        for (key, entity) in rows {
-            let item = [("leaseKey", text(key)), ("entityType", text(entity))];
-            let item: Item = item.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
-            let write = state.rows.set(key, Some(item), now);
-            state.journal.write(write);
-        }
-        state.mark(now, "", "hand: rows of other kinds");
     }
 }

@@ -1,5 +1,6 @@
 //! One worker of the world: its clock, its gate, and whether it lives.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use shardwise_referee::{KeptBy, Reason};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::dice::Dice;
 use crate::sometimes::Doubts;
 
 /// The date at which every world begins, in milliseconds since 1970.
@@ -44,7 +46,26 @@ pub(crate) struct Node {
     board: OnceLock<Board>,
     /// The bytes that its worker may have.
     budget: OnceLock<Budget>,
+    /// Its record processors.
     doubts: Mutex<Doubts>,
+    starved: Mutex<Option<Starved>>,
+    sleep: Mutex<Sleep>,
+}
+
+/// Its wake-ups come late until then.
+#[derive(Debug)]
+struct Starved {
+    most: Duration,
+    until: Duration,
+    dice: Dice,
+}
+
+/// How its machine has slept, by the world's time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sleep {
+    since: Option<Duration>,
+    /// In earlier sleeps.
+    total: Duration,
 }
 
 /// Until when a node is cut off.
@@ -104,11 +125,16 @@ impl Node {
             board: OnceLock::new(),
             budget: OnceLock::new(),
             doubts: Mutex::default(),
+            starved: Mutex::default(),
+            sleep: Mutex::default(),
         })
     }
 
     /// Returns once the node may go on; never, once it is dead.
     pub(crate) async fn passes(&self) {
+        if let Some(late) = self.is_late_by() {
+            tokio::time::sleep(late).await;
+        }
         loop {
             let opened = self.opened.notified();
             if *lock(&self.gate) == Gate::Open {
@@ -125,12 +151,43 @@ impl Node {
         }
     }
 
+    /// As a pause, and its timers stand still as well.
+    pub(crate) fn suspend(&self) {
+        self.pause();
+        lock(&self.sleep).since = Some(self.start.elapsed());
+    }
+
     pub(crate) fn resume(&self) {
+        {
+            let mut sleep = lock(&self.sleep);
+            *sleep = Sleep { since: None, total: self.slept(*sleep) };
+        }
         let mut gate = lock(&self.gate);
         if *gate == Gate::Closed {
             *gate = Gate::Open;
             self.opened.notify_waiters();
         }
+    }
+
+    /// How long its machine has slept in all.
+    fn slept(&self, sleep: Sleep) -> Duration {
+        let now = self.start.elapsed();
+        sleep.total + sleep.since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
+    }
+
+    /// Has each wake-up come up to `most` late, so long.
+    pub(crate) fn starve(&self, most: Duration, lasts: Duration, dice: Dice) {
+        *lock(&self.starved) = Some(Starved { most, until: self.start.elapsed() + lasts, dice });
+    }
+
+    fn is_late_by(&self) -> Option<Duration> {
+        let mut starved = lock(&self.starved);
+        let Starved { most, until, dice } = starved.as_mut()?;
+        (self.start.elapsed() < *until).then(|| dice.between(Duration::ZERO, *most))
+    }
+
+    pub(crate) fn feed(&self) {
+        *lock(&self.starved) = None;
     }
 
     pub(crate) fn die(&self) {
@@ -217,6 +274,11 @@ impl Node {
         lock(&self.doubts)
     }
 
+    /// How many shards its worker has.
+    pub(crate) fn shards(&self) -> usize {
+        self.board.get().map_or(0, |board| board.shards().len())
+    }
+
     /// How much its worker has of its byte budget.
     pub(crate) fn used_bytes(&self) -> usize {
         self.budget.get().map_or(0, Budget::used)
@@ -275,14 +337,25 @@ impl Clock for NodeClock {
         Timestamp::from_millis(FIRST_DATE_MILLIS + millis + *lock(&self.0.date_off_millis))
     }
 
+    /// As the system's clock does it: a timer runs for as long as there is to go, and stands still
+    /// while the machine sleeps, though [`now`](Self::now) goes on.
     async fn sleep_until(&self, at: Time) {
-        let world = self.0.world(at.since_start());
-        // A deadline beyond any run is one that never comes.
-        match self.0.start.checked_add(world) {
-            Some(at) => tokio::time::sleep_until(at).await,
-            None => std::future::pending().await,
+        let slept = || self.0.slept(*lock(&self.0.sleep));
+        let (world, before) = (self.0.world(at.since_start()), slept());
+        let mut stood_still = Duration::ZERO;
+        loop {
+            // A deadline beyond any run is one that never comes.
+            match self.0.start.checked_add(world.saturating_add(stood_still)) {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+            self.0.passes().await;
+            let by_now = slept() - before;
+            if by_now == stood_still {
+                return;
+            }
+            stood_still = by_now;
         }
-        self.0.passes().await;
     }
 }
 
@@ -299,6 +372,44 @@ mod tests {
             assert!(clock.now() >= at, "{fast_ppm}");
             assert!(clock.now().since(at) <= Duration::from_millis(2), "{fast_ppm}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_stands_still_while_the_machine_sleeps_and_the_clock_does_not() {
+        let clock = Arc::new(NodeClock(Node::new(0, "a".to_owned(), Instant::now(), 0)));
+        let [to_go, before, asleep] = [10, 4, 60].map(Duration::from_secs);
+        let (began, sleeper) = (clock.now(), Arc::clone(&clock));
+        let sleep = tokio::spawn(async move { sleeper.sleep_until(began + to_go).await });
+        tokio::time::sleep(before).await;
+        clock.0.suspend();
+        tokio::time::sleep(asleep).await;
+        clock.0.resume();
+        assert!(clock.now().since(began) >= before + asleep);
+        tokio::time::sleep(to_go - before - Duration::from_millis(10)).await;
+        assert!(!sleep.is_finished(), "six of its seconds were left");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        sleep.await.unwrap();
+        clock.sleep_until(clock.now() + before).await;
+        assert!(clock.now().since(began) < to_go + asleep + before + Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_starved_nodes_wake_ups_are_late_and_a_fed_ones_are_not() {
+        let clock = NodeClock(Node::new(0, "a".to_owned(), Instant::now(), 0));
+        let most = Duration::from_secs(3);
+        clock.0.starve(most, Duration::from_secs(60), Dice::new(1, "starvation"));
+        let mut late = Vec::new();
+        for _ in 0..10 {
+            let at = clock.now() + Duration::from_secs(1);
+            clock.sleep_until(at).await;
+            late.push(clock.now().since(at));
+        }
+        assert!(late.iter().any(|late| *late > most / 3), "{late:?}");
+        assert!(late.iter().all(|late| *late <= most + Duration::from_millis(2)), "{late:?}");
+        clock.0.feed();
+        let at = clock.now() + Duration::from_secs(1);
+        clock.sleep_until(at).await;
+        assert!(clock.now().since(at) <= Duration::from_millis(2));
     }
 
     #[tokio::test(start_paused = true)]

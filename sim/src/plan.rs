@@ -11,10 +11,12 @@ use std::time::Duration;
 use shardwise::InitialPosition;
 use shardwise::config::Pace;
 
+use crate::child;
 use crate::dice::Dice;
 use crate::order::Fault;
 use crate::point::{Call, CrashAt};
 use crate::ports::{SILENCE, SLOWEST};
+use crate::refusals::{Calls, Refused};
 
 /// A kind of fault that a run may leave out as a whole. Each run leaves some out (swarm testing):
 /// what faults together hide, they show alone.
@@ -75,11 +77,25 @@ pub enum Family {
     Aggregates,
     /// Record processors are children of the daemon, which do wrong in their own ways.
     Children,
+    /// Workers get little of their processor: each of their wake-ups comes late.
+    Starvation,
+    /// A worker's machine sleeps: its timers stand still, its clock does not.
+    Suspends,
+    /// For a while every call to a service is throttled, whoever makes it.
+    Bursts,
+    /// Credentials expire, or forbid one kind of call, and are good again.
+    Denials,
+    /// Somebody edits rows: raises counters, makes rows anew.
+    Edits,
+    /// A scan comes in pages, each from a moment of its own.
+    Pages,
+    /// The lease table is a while in the making.
+    Creation,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 34] = [
         Self::Kills,
         Self::Crashes,
         Self::Pauses,
@@ -107,6 +123,24 @@ impl Family {
         Self::FanOut,
         Self::Aggregates,
         Self::Children,
+        Self::Starvation,
+        Self::Suspends,
+        Self::Bursts,
+        Self::Denials,
+        Self::Edits,
+        Self::Pages,
+        Self::Creation,
+    ];
+
+    /// Those that draw alone whether a run has them: what they were added to stays as it was.
+    const ALONE: [Self; 7] = [
+        Self::Starvation,
+        Self::Suspends,
+        Self::Bursts,
+        Self::Denials,
+        Self::Edits,
+        Self::Pages,
+        Self::Creation,
     ];
 
     /// How many runs in a million have it, if those with it are drawn apart: what is usual is drawn
@@ -219,6 +253,10 @@ pub struct Knobs {
     pub start: InitialPosition,
     /// Which workers subscribe to their shards.
     pub fan_out: FanOut,
+    /// Rows on one page of a scan, if it has pages.
+    pub page_rows: Option<usize>,
+    /// How long the lease table is in the making.
+    pub creation: Duration,
 }
 
 /// Which workers subscribe to their shards; the others poll.
@@ -337,6 +375,12 @@ pub enum Happening {
     KillTwice { worker: usize, down: Duration },
     /// A worker stands still.
     Pause { worker: usize, lasts: Duration },
+    /// A worker's machine sleeps.
+    Suspend { worker: usize, lasts: Duration },
+    /// Each wake-up of a worker comes up to `most` late.
+    Starve { worker: usize, most: Duration, lasts: Duration },
+    /// Some calls of one worker, or of all, are refused.
+    Refuse { worker: Option<usize>, calls: Calls, refused: Refused, lasts: Duration },
     /// A worker is asked to stop; it starts again after a while.
     Stop { worker: usize, down: Duration },
     /// A worker loses the table, the stream, or both.
@@ -361,6 +405,10 @@ pub enum Happening {
     OldRow { pick: u32 },
     /// A row gets an attribute that no KCL knows.
     MarkRow { pick: u32 },
+    /// Somebody raises a row's counter.
+    RaiseCounter { pick: u32 },
+    /// Somebody deletes a row, and makes it anew as it was, without its owner.
+    RemakeRow { pick: u32 },
     /// So many of a worker's next calls of a kind go wrong, or all of them from now on. Only in
     /// scenarios.
     Fault { worker: usize, call: Call, fault: Fault, times: Option<u32> },
@@ -389,6 +437,11 @@ pub enum Load {
 const BEGIN: Duration = Duration::from_secs(60);
 /// Where AT_TIMESTAMP begins, by the world's time: while nobody reads yet.
 pub(crate) const START_AT: Duration = Duration::from_secs(30);
+
+/// Which part of a failover time a wake-up may be late.
+const STARVED: u32 = 8;
+/// How many wake-ups a call of a processor has, with a checkpoint that is answered at last.
+const WAKE_UPS: u32 = 16;
 
 impl Knobs {
     pub(crate) fn pace(&self) -> Pace {
@@ -425,6 +478,9 @@ impl Plan {
         let mut rare = Dice::new(seed, "rare families");
         let mut families: BTreeSet<Family> = Family::ALL.into_iter().collect();
         families.retain(|family| {
+            if Family::ALONE.contains(family) {
+                return Dice::new(seed, &format!("has {family}")).happens(250_000);
+            }
             let left_out = if *family == Family::Reshards { 100_000 } else { 250_000 };
             match family.rarity() {
                 Some(rarity) => rare.happens(rarity),
@@ -461,6 +517,22 @@ impl Plan {
         };
         plan.draw_happenings();
         plan
+    }
+
+    /// The longest that a call of a processor takes, with the checkpoint that it waits for: until its
+    /// lease has expired, and for one last answer. A child that never answers is waited for until it
+    /// is ended.
+    pub(crate) fn longest_call(&self) -> Duration {
+        let failover = self.knobs.failover;
+        let starved = match self.has(Family::Starvation) {
+            true => WAKE_UPS * failover / STARVED,
+            false => Duration::ZERO,
+        };
+        let longest = match self.has(Family::Children) {
+            true => child::timeout(self),
+            false => self.habits.longest.max(self.habits.usual),
+        };
+        longest + 2 * failover + starved
     }
 
     /// Whether a family takes part.

@@ -1,5 +1,6 @@
 //! The ports of a node's worker, over services that go wrong.
 
+mod pages;
 mod stream;
 mod subscription;
 mod table;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shardwise::InitialPosition;
-use shardwise_local::stream::{Capacity, Limits, Settings, Streams};
+use shardwise_local::stream::{self, Capacity, Settings, Streams};
 use shardwise_referee::{Counts, Event, Invariant, Journals, Place, Terms, Verdict, judge};
 use tokio::sync::mpsc;
 
-use crate::child;
+use crate::memory::BEYOND;
 use crate::nemesis::Nemesis;
 use crate::node::Node;
 use crate::panics::noting;
-use crate::plan::{Family, Plan};
+use crate::plan::Plan;
 use crate::producer::produce;
 use crate::sometimes;
 use crate::tally::{Mark, Tally};
@@ -60,18 +60,19 @@ impl Outcome {
     /// Whether nothing was broken.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let is_told_right = self.mistold.is_empty() && self.tally.of(UNREPORTED) == 0;
-        self.panics.is_empty() && self.verdict.is_clean() && is_told_right
+        self.broken().is_empty()
     }
 
-    /// The ids of the invariants that were broken, and first [`PANIC`] if something panicked.
+    /// The ids of the invariants that were broken, and first [`PANIC`] if something panicked: what
+    /// journals show, and what only the world sees.
     #[must_use]
     pub fn broken(&self) -> Vec<&'static str> {
-        let violations = self.verdict.violations.iter();
-        let broken: BTreeSet<_> = violations.map(|broken| broken.invariant.id()).collect();
-        let panicked = self.panics.first().map(|_| PANIC);
+        let seen = [("I24", UNREPORTED), ("I33", BEYOND)];
+        let seen = seen.into_iter().filter(|(_, what)| self.tally.of(what) > 0).map(|(id, _)| id);
         let mistold = (!self.mistold.is_empty()).then_some("I29");
-        panicked.into_iter().chain(broken).chain(mistold).collect()
+        let violations = self.verdict.violations.iter().map(|broken| broken.invariant.id());
+        let broken: BTreeSet<_> = seen.chain(mistold).chain(violations).collect();
+        self.panics.first().map(|_| PANIC).into_iter().chain(broken).collect()
     }
 
     /// What was seen, in lines.
@@ -79,7 +80,10 @@ impl Outcome {
     pub fn report(&self) -> String {
         let panics = self.panics.iter().map(|panic| format!("panic: {panic}\n"));
         let mistold = self.mistold.iter().map(|line| format!("I29 {line}\n"));
-        panics.chain([self.verdict.to_string()]).chain(mistold).collect()
+        let first = |what| self.marks.iter().find(|mark| mark.what == what);
+        let seen = [UNREPORTED, BEYOND].into_iter().filter_map(first);
+        let seen = seen.map(|mark| format!("{} {}, first at t={}\n", mark.whom, mark.what, mark.t));
+        panics.chain([self.verdict.to_string()]).chain(mistold).chain(seen).collect()
     }
 }
 
@@ -109,7 +113,7 @@ fn begin(plan: Plan, keeps_lines: bool, deaths: mpsc::UnboundedSender<Arc<Node>>
     let settings = Settings {
         iterator_lifetime: plan.knobs.iterator_lifetime,
         // Over the SDK the service's own refusals are to be met as well.
-        limits: Limits { reads: plan.over_sdk, ..Limits::default() },
+        limits: stream::Limits { reads: plan.over_sdk, ..stream::Limits::default() },
         retention: plan.knobs.retention,
         ..Settings::default()
     };
@@ -195,16 +199,6 @@ fn starts_inside(journals: &Journals) -> u64 {
     journals.hand_overs.iter().flatten().filter(is_inside).count() as u64
 }
 
-/// How long a call may take: a checkpoint waits until its lease has expired, and for one last
-/// answer; a child that never answers, until it is ended.
-fn call_max(plan: &Plan) -> Duration {
-    let longest = match plan.has(Family::Children) {
-        true => child::timeout(plan),
-        false => plan.habits.longest.max(plan.habits.usual),
-    };
-    longest + 2 * plan.knobs.failover
-}
-
 fn terms(plan: &Plan) -> Terms {
     let knobs = &plan.knobs;
     let take_interval = 2 * (knobs.failover + Duration::from_millis(25));
@@ -214,7 +208,7 @@ fn terms(plan: &Plan) -> Terms {
         light_interval_max: micros(take_interval.min(Duration::from_secs(20))),
         poll_interval: micros(knobs.poll_interval()),
         audit_interval: micros(knobs.audit),
-        call_max: micros(call_max(plan)),
+        call_max: micros(plan.longest_call()),
         clock_drift: micros(knobs.failover) / 1_000 + 2_000,
         quiet_from: micros(plan.chaos + knobs.last_answer()),
         quiet_until: micros(plan.chaos + plan.quiet),
@@ -259,5 +253,13 @@ mod tests {
         let outcome = run_with(Happening::Fault { worker: 0, call, fault, times });
         assert!(!outcome.is_clean() && outcome.verdict.is_clean());
         assert_eq!(outcome.panics.len(), 1, "{:?}", outcome.panics);
+    }
+
+    #[test]
+    fn a_run_in_which_a_worker_had_more_than_it_may_is_not_clean() {
+        let mut outcome = run_with(Happening::ForeignRows);
+        assert!(outcome.is_clean(), "{}", outcome.report());
+        outcome.tally.count(BEYOND);
+        assert_eq!(outcome.broken(), ["I33"]);
     }
 }

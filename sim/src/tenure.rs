@@ -182,7 +182,7 @@ impl Tenure {
 
     pub(crate) fn hand(&self, records: Vec<Handed>) {
         self.note(Event::Hand { t: self.world.t(), tenure: self.name.clone(), records });
-        self.world.state().note_bytes(self.node.used_bytes());
+        self.world.note_bytes(&self.node);
     }
 
     pub(crate) fn ask(&self, place: Option<Place>) {

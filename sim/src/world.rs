@@ -10,10 +10,12 @@ use tokio::time::Instant;
 
 use crate::dice::Dice;
 use crate::journal::Journal;
+use crate::memory;
 use crate::node::{FIRST_DATE_MILLIS, Node};
 use crate::order::{Fault, Orders};
 use crate::plan::{Family, Plan};
 use crate::point::{Call, Edge};
+use crate::refusals::Refusals;
 use crate::rows::Rows;
 use crate::tally::{Mark, Tally, Trace};
 
@@ -45,9 +47,11 @@ pub(crate) struct State {
     pub(crate) marks: Vec<Mark>,
     pub(crate) trace: Trace,
     pub(crate) is_chaos: bool,
-    pub(crate) is_table_made: bool,
+    /// From when on there is a lease table, if somebody has made one.
+    pub(crate) table_made_at: Option<Duration>,
     pub(crate) dice: AllDice,
     pub(crate) orders: Orders,
+    pub(crate) refusals: Refusals,
     /// How the list of shards was before the last reshard, and when that was.
     pub(crate) before_reshard: Option<(Timestamp, Vec<Shard>)>,
     /// Every shard that ever was, as it was listed last, and when it was seen to be closed.
@@ -70,6 +74,7 @@ pub(crate) struct AllDice {
     pub(crate) stream: Dice,
     pub(crate) crash: Dice,
     pub(crate) processor: Dice,
+    pub(crate) pages: Dice,
 }
 
 impl World {
@@ -86,6 +91,7 @@ impl World {
             stream: Dice::new(seed, "stream"),
             crash: Dice::new(seed, "crash"),
             processor: Dice::new(seed, "processor"),
+            pages: Dice::new(seed, "pages of a scan"),
         };
         let state = State {
             rows: Rows::default(),
@@ -95,9 +101,10 @@ impl World {
             marks: Vec::new(),
             trace: Trace::new(keeps_lines),
             is_chaos: true,
-            is_table_made: false,
+            table_made_at: None,
             dice,
             orders: Orders::default(),
+            refusals: Refusals::default(),
             before_reshard: None,
             shards: BTreeMap::new(),
             table_gone_until: Duration::ZERO,
@@ -207,6 +214,16 @@ impl World {
         dies
     }
 
+    /// Notes how many bytes a worker has of its byte budget, and whether it may.
+    pub(crate) fn note_bytes(&self, node: &Node) {
+        let (used, budget) = (node.used_bytes(), self.plan.knobs.byte_budget);
+        if used > budget && used > memory::most(budget, node.shards()) {
+            self.mark(&node.name, memory::BEYOND);
+        }
+        let mut state = self.state();
+        state.bytes_most = state.bytes_most.max(used);
+    }
+
     /// Counts what happened to somebody, and keeps when.
     pub(crate) fn mark(&self, whom: &str, what: &'static str) {
         let now = self.now();
@@ -227,6 +244,12 @@ impl State {
         self.marks.push(Mark { t: micros(now), whom: whom.to_owned(), what });
     }
 
+    /// Whether there is what a call is to: the table's rows, unless it is in the making.
+    pub(crate) fn has_table(&self, call: Call, now: Duration) -> bool {
+        let is_of_itself = matches!(call, Call::TableState | Call::TableCreate);
+        is_of_itself || self.table_made_at.is_none_or(|made_at| made_at <= now)
+    }
+
     /// Notes which shards there are: the stream itself forgets them.
     pub(crate) fn note_shards(&mut self, now: Timestamp) {
         let filter = ShardFilter::FromTrimHorizon;
@@ -238,11 +261,6 @@ impl State {
                 known.1.get_or_insert(now);
             }
         }
-    }
-
-    /// Notes how many bytes a worker has of its byte budget.
-    pub(crate) fn note_bytes(&mut self, used: usize) {
-        self.bytes_most = self.bytes_most.max(used);
     }
 
     /// The list as it was before the last reshard, if that was a moment ago.

@@ -42,6 +42,9 @@ impl Knobs {
         };
         let mut buffers = Dice::new(seed, "buffers");
         let is_small = unusual && buffers.happens(300_000);
+        let mut table = Dice::new(seed, "lease table");
+        let page_rows = *table.pick(&[2, 5, 20]);
+        let creation = table.between(secs(2), secs(60));
         Self {
             failover,
             idle,
@@ -71,6 +74,11 @@ impl Knobs {
             fan_out: match families.contains(&Family::FanOut) {
                 true => *whole_run.pick(&[FanOut::Everybody, FanOut::EverySecond]),
                 false => FanOut::Nobody,
+            },
+            page_rows: families.contains(&Family::Pages).then_some(page_rows),
+            creation: match families.contains(&Family::Creation) {
+                true => creation,
+                false => Duration::ZERO,
             },
         }
     }

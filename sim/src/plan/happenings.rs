@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{BEGIN, Family, Happening, Plan, millis, secs};
+use super::{BEGIN, Family, Happening, Plan, STARVED, millis, secs};
 use crate::dice::Dice;
+use crate::refusals::{Calls, Refused};
 
 fn draw_hand(dice: &mut Dice, with_old_rows: bool) -> Happening {
     let pick = dice.below(1 << 20) as u32;
@@ -15,26 +16,45 @@ fn draw_hand(dice: &mut Dice, with_old_rows: bool) -> Happening {
     }
 }
 
+fn draw_edit(dice: &mut Dice) -> Happening {
+    let pick = dice.below(1 << 20) as u32;
+    match dice.happens(500_000) {
+        true => Happening::RaiseCounter { pick },
+        false => Happening::RemakeRow { pick },
+    }
+}
+
+/// Everything is throttled, or one service, or one kind of call.
+fn draw_burst(dice: &mut Dice) -> Happening {
+    let calls = match dice.below(4) {
+        0 => Calls::Table,
+        1 => Calls::Stream,
+        _ => *dice.pick(&Calls::ONE),
+    };
+    let lasts = dice.between(secs(5), secs(60));
+    Happening::Refuse { worker: None, calls, refused: Refused::Throttled, lasts }
+}
+
+/// One worker's credentials expire, or everybody's forbid one kind of call.
+fn draw_denial(dice: &mut Dice, workers: usize) -> Happening {
+    let worker = Some(dice.below(workers));
+    let lasts = dice.between(secs(20), secs(300));
+    let (worker, calls) = match dice.below(3) {
+        0 => (worker, Calls::All),
+        1 => (worker, *dice.pick(&Calls::ONE)),
+        _ => (None, *dice.pick(&Calls::ONE)),
+    };
+    Happening::Refuse { worker, calls, refused: Refused::Denied, lasts }
+}
+
 impl Plan {
     pub(super) fn draw_happenings(&mut self) {
         let f = self.knobs.failover;
-        let seed = self.seed;
         let workers = self.workers;
-        let hours = self.chaos.as_secs_f64() / 3_600.0;
-        let latest = self.chaos.saturating_sub(secs(1));
         let mut all: Vec<(Duration, Happening)> = Vec::new();
         let mut draw =
             |family: Family, an_hour: usize, make: &mut dyn FnMut(&mut Dice) -> Happening| {
-                if !self.families.contains(&family) {
-                    return;
-                }
-                let mut dice = Dice::new(seed, &family.to_string());
-                let mean = (an_hour as f64 * hours).ceil() as usize;
-                let count = mean / 2 + dice.below(mean + 1);
-                for _ in 0..count {
-                    let at = dice.between(secs(2), latest);
-                    all.push((at, make(&mut dice)));
-                }
+                all.extend(self.draw_of(family, an_hour, make));
             };
         draw(Family::Kills, 12, &mut |dice| {
             let (worker, down) = (dice.below(workers), dice.between(millis(100), 4 * f));
@@ -76,11 +96,46 @@ impl Plan {
         // Without its hash keys a shard keeps what its producer sends again elsewhere (ADR 12).
         let with_old_rows = !self.has(Family::Aggregates);
         draw(Family::Hands, 6, &mut |dice| draw_hand(dice, with_old_rows));
+        draw(Family::Starvation, 6, &mut |dice| {
+            let (most, lasts) = (dice.between(f / 100, f / STARVED), dice.between(f, 10 * f));
+            Happening::Starve { worker: dice.below(workers), most, lasts }
+        });
+        draw(Family::Suspends, 6, &mut |dice| {
+            let lasts = dice.between(f / 2, 6 * f);
+            Happening::Suspend { worker: dice.below(workers), lasts }
+        });
+        draw(Family::Bursts, 6, &mut draw_burst);
+        draw(Family::Denials, 4, &mut |dice| draw_denial(dice, workers));
+        draw(Family::Edits, 6, &mut draw_edit);
+        let latest = self.latest();
         all.extend(self.draw_storm(latest));
         all.extend(self.draw_brownouts(latest));
         all.extend(self.late_workers());
         all.sort_by_key(|(at, _)| *at);
         self.happenings = all;
+    }
+
+    /// When the last thing may happen.
+    fn latest(&self) -> Duration {
+        self.chaos.saturating_sub(secs(1))
+    }
+
+    /// What a family does, so often an hour about, if it takes part.
+    fn draw_of(
+        &self,
+        family: Family,
+        an_hour: usize,
+        make: &mut dyn FnMut(&mut Dice) -> Happening,
+    ) -> Vec<(Duration, Happening)> {
+        if !self.has(family) {
+            return Vec::new();
+        }
+        let mut dice = Dice::new(self.seed, &family.to_string());
+        let hours = self.chaos.as_secs_f64() / 3_600.0;
+        let mean = (an_hour as f64 * hours).ceil() as usize;
+        let count = mean / 2 + dice.below(mean + 1);
+        let one = |_| (dice.between(secs(2), self.latest()), make(&mut dice));
+        (0..count).map(one).collect()
     }
 
     /// Where the application begins somewhere else, the stream is older than its workers.

@@ -11,8 +11,15 @@ impl Plan {
     /// simulation can bring about.
     #[must_use]
     pub fn over_sdk(seed: u64, limits: &Limits) -> Self {
-        const AT_PORTS: [Family; 4] =
-            [Family::Hands, Family::StaleScans, Family::Malformed, Family::Lists];
+        const AT_PORTS: [Family; 7] = [
+            Family::Hands,
+            Family::StaleScans,
+            Family::Malformed,
+            Family::Lists,
+            Family::Edits,
+            Family::Pages,
+            Family::Creation,
+        ];
         let mut limits = limits.clone();
         limits.without.extend(AT_PORTS);
         limits.chaos.get_or_insert(secs(900));

@@ -16,6 +16,7 @@ use super::no_answer;
 use crate::node::Node;
 use crate::order::Fault;
 use crate::point::{Call, Edge};
+use crate::refusals::Refused;
 use crate::world::{STREAM, State, World};
 
 /// The stream, seen from one node.
@@ -54,7 +55,7 @@ impl NodeStream {
     ) -> Result<T, KinesisError> {
         self.world.passes(&self.node, call, Edge::Before).await;
         let (there, back) = (self.world.way(), self.world.way());
-        let result = match self.obstacle(ordered) {
+        let result = match self.obstacle(call, ordered) {
             Some(Obstacle::Lost { is_reset }) => {
                 no_answer(is_reset, there).await;
                 Err(KinesisError::Unanswered("lost".into()))
@@ -78,14 +79,24 @@ impl NodeStream {
         result
     }
 
-    pub(crate) fn obstacle(&self, ordered: Option<Fault>) -> Option<Obstacle> {
+    pub(crate) fn obstacle(&self, call: Call, ordered: Option<Fault>) -> Option<Obstacle> {
         if let Some(fault) = ordered {
             return Obstacle::ordered(fault);
         }
         let rates = &self.world.plan.rates;
         let is_cut = !self.node.has_stream();
         let mut state = self.world.state();
-        let is_chaos = state.is_chaos;
+        let (is_chaos, now) = (state.is_chaos, self.world.now());
+        if let Some(refused) = state.refusals.of(self.node.slot, call, now) {
+            let (error, name) = match refused {
+                Refused::Throttled => (KinesisError::Throttled, "stream: burst of throttling"),
+                Refused::Denied => {
+                    (KinesisError::Refused("as planned".to_owned()), "stream: denied")
+                }
+            };
+            state.mark(now, &self.node.name, name);
+            return Some(Obstacle::Refused(error));
+        }
         let dice = &mut state.dice.stream;
         let (obstacle, name) = if is_cut {
             (Obstacle::Lost { is_reset: dice.happens(500_000) }, "stream: cut off")
@@ -98,7 +109,7 @@ impl NodeStream {
         } else {
             return None;
         };
-        state.mark(self.world.now(), &self.node.name, name);
+        state.mark(now, &self.node.name, name);
         Some(obstacle)
     }
 

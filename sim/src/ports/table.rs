@@ -10,10 +10,12 @@ use shardwise::lease_table::{LeaseTable, Outcome, Reads, Scan, TableError, Table
 use shardwise::row::{Item, Write};
 use tokio::sync::oneshot;
 
+use super::pages::Pages;
 use super::{SLOWEST, no_answer};
 use crate::node::{Dimmed, Node};
 use crate::order::Fault;
 use crate::point::{Call, Edge};
+use crate::refusals::Refused;
 use crate::rows::Sender;
 use crate::sometimes;
 use crate::world::{State, World};
@@ -44,6 +46,8 @@ pub(crate) enum Fate {
         is_reset: bool,
     },
     Throttled,
+    /// The credentials are of no use.
+    Denied,
     /// There is no table.
     Gone,
     /// An error of the service, before or after it did what was asked.
@@ -57,7 +61,11 @@ impl Fate {
     fn is_doubtful(self) -> bool {
         match self {
             Self::AnswerLost { .. } | Self::Late { .. } | Self::Broken { .. } => true,
-            Self::Answered { .. } | Self::Lost { .. } | Self::Throttled | Self::Gone => false,
+            Self::Answered { .. }
+            | Self::Lost { .. }
+            | Self::Throttled
+            | Self::Denied
+            | Self::Gone => false,
         }
     }
 
@@ -114,8 +122,17 @@ impl NodeTable {
         let is_cut = !self.node.has_table();
         let mut state = self.world.state();
         let is_chaos = state.is_chaos;
-        if self.world.now() < state.table_gone_until {
+        let now = self.world.now();
+        if now < state.table_gone_until || !state.has_table(call, now) {
             return Fate::Gone;
+        }
+        if let Some(refused) = state.refusals.of(self.node.slot, call, now) {
+            let (fate, name) = match refused {
+                Refused::Throttled => (Fate::Throttled, "table: burst of throttling"),
+                Refused::Denied => (Fate::Denied, "table: denied"),
+            };
+            state.mark(now, &self.node.name, name);
+            return fate;
         }
         let dice = &mut state.dice.table;
         let (fate, name) = if is_cut {
@@ -188,6 +205,10 @@ impl NodeTable {
                 tokio::time::sleep(there).await;
                 Err(TableError::Throttled)
             }
+            Fate::Denied => {
+                tokio::time::sleep(there).await;
+                Err(TableError::Refused("as planned".to_owned()))
+            }
             Fate::Gone => {
                 tokio::time::sleep(there).await;
                 Err(TableError::Missing)
@@ -202,6 +223,20 @@ impl NodeTable {
             self.world.trace(&self.node.name, format_args!("{call:?}: {error}"));
         }
         result
+    }
+
+    /// The time between two pages of a scan, in which rows may change.
+    async fn turn_page(&self) {
+        let gap = {
+            let mut state = self.world.state();
+            let is_long = state.is_chaos && state.dice.pages.happens(100_000);
+            if is_long {
+                state.mark(self.world.now(), &self.node.name, "table: pages from two moments");
+            }
+            let longest = if is_long { Duration::from_secs(3) } else { Duration::ZERO };
+            state.dice.pages.between(Duration::ZERO, longest)
+        };
+        tokio::time::sleep(gap).await;
     }
 
     /// Sends a write on its way; it arrives whatever becomes of its sender.
@@ -250,15 +285,21 @@ impl NodeTable {
 impl LeaseTable for NodeTable {
     async fn state(&self) -> Result<TableState, TableError> {
         self.ask(Call::TableState, |world| {
-            let is_made = world.state().is_table_made;
-            Ok(if is_made { TableState::Ready } else { TableState::Missing })
+            let (now, mut state) = (world.now(), world.state());
+            let Some(made_at) = state.table_made_at else { return Ok(TableState::Missing) };
+            if now < made_at {
+                state.mark(now, &self.node.name, "table: in the making");
+                return Ok(TableState::NotReady);
+            }
+            Ok(TableState::Ready)
         })
         .await
     }
 
     async fn create(&self, _: &TableConfig) -> Result<(), TableError> {
         self.ask(Call::TableCreate, |world| {
-            world.state().is_table_made = true;
+            let made_at = world.now() + world.plan.knobs.creation;
+            world.state().table_made_at.get_or_insert(made_at);
             Ok(())
         })
         .await
@@ -278,17 +319,26 @@ impl LeaseTable for NodeTable {
             state.mark(self.world.now(), &self.node.name, "table: stale scan");
             state.dice.table.between(Duration::from_millis(100), Duration::from_secs(30))
         });
-        self.ask(Call::Scan, |world| {
-            let now = world.now();
-            let state = world.state();
-            let items = match age {
-                Some(age) => state.rows.at(now.saturating_sub(age)),
-                None => state.rows.all(),
-            };
-            let read_units = 0.5 + items.len() as f64 * 0.05;
-            Ok(Scan { items, read_units })
-        })
-        .await
+        let mut pages = Pages::new(self.world.plan.knobs.page_rows);
+        let mut scan = Scan::default();
+        loop {
+            let rows = self
+                .ask(Call::Scan, |world| {
+                    let now = world.now();
+                    let state = world.state();
+                    Ok(match age {
+                        Some(age) => state.rows.at(now.saturating_sub(age)),
+                        None => state.rows.all(),
+                    })
+                })
+                .await?;
+            let is_last = pages.next(rows, &mut scan.items);
+            if is_last {
+                scan.read_units = 0.5 + scan.items.len() as f64 * 0.05;
+                return Ok(scan);
+            }
+            self.turn_page().await;
+        }
     }
 
     async fn read(&self, key: &LeaseKey) -> Result<Option<Item>, TableError> {
@@ -328,6 +378,10 @@ impl LeaseTable for NodeTable {
             Fate::Throttled => {
                 tokio::time::sleep(there).await;
                 Err(TableError::Throttled)
+            }
+            Fate::Denied => {
+                tokio::time::sleep(there).await;
+                Err(TableError::Refused("as planned".to_owned()))
             }
             Fate::Gone => {
                 tokio::time::sleep(there).await;

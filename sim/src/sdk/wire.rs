@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value as Json;
+use shardwise::kinesis::KinesisError;
 use shardwise_local::kinesis::{Kinesis, SUBSCRIBE};
 use shardwise_local::stream::{Settings, Streams, Subscription, Timestamp};
 use shardwise_local::{Answer, Format};
@@ -88,14 +89,15 @@ impl Wire {
         self.world.passes(&self.node, call, Edge::Before).await;
         let (there, back) = (self.world.way(), self.world.way());
         let stream = NodeStream { world: Arc::clone(&self.world), node: Arc::clone(&self.node) };
-        let answered = match stream.obstacle(None) {
+        let answered = match stream.obstacle(call, None) {
             Some(Obstacle::Lost { is_reset }) => {
                 no_answer(is_reset, there).await;
                 Err(reset())
             }
-            Some(Obstacle::Refused(_)) => {
+            Some(Obstacle::Refused(error)) => {
                 tokio::time::sleep(there).await;
-                Ok(throttled())
+                let is_denied = matches!(error, KinesisError::Refused(_));
+                Ok(if is_denied { denied() } else { throttled() })
             }
             None => {
                 tokio::time::sleep(there).await;
@@ -177,6 +179,10 @@ impl Wire {
             Fate::Throttled => {
                 tokio::time::sleep(there).await;
                 Ok(throttled())
+            }
+            Fate::Denied => {
+                tokio::time::sleep(there).await;
+                Ok(denied())
             }
             Fate::Gone => {
                 tokio::time::sleep(there).await;
@@ -290,6 +296,10 @@ impl Service {
 
 fn reset() -> ConnectorError {
     ConnectorError::io("the connection was reset".into())
+}
+
+fn denied() -> Answer {
+    Answer::error(400, "AccessDeniedException", "as planned")
 }
 
 fn throttled() -> Answer {

@@ -30,7 +30,7 @@ pub fn story(outcome: &Outcome) -> Vec<String> {
         }
     }
     for mark in &outcome.marks {
-        let told_of = ["reshard: ", "hand: ", "table: brownout"];
+        let told_of = ["reshard: ", "hand: ", "table: brownout", "service: ", "node: starved"];
         if told_of.iter().any(|begin| mark.what.starts_with(begin)) {
             told.push((mark.t, format!("{} {}", mark.what, mark.whom)));
         }

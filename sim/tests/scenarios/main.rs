@@ -4,6 +4,7 @@
 
 mod children;
 mod fan_out;
+mod faults;
 mod kinesis;
 mod leases;
 mod lifecycle;
