@@ -34,6 +34,10 @@ pub(crate) struct Args {
     /// Kinds of faults that are left out, by commas.
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
+    /// Only the first so many kinds of faults, in the order in which they came to the simulation:
+    /// with it a seed stays what it was when there were no more.
+    #[arg(long)]
+    families: Option<usize>,
     /// Threads; each run has one of its own.
     #[arg(long, default_value_t = 2)]
     pub(crate) threads: usize,
@@ -110,6 +114,7 @@ impl Args {
             ("--minutes", self.minutes.map(|minutes| minutes.to_string())),
             ("--workers", self.workers.map(|workers| workers.to_string())),
             ("--shards", self.shards.map(|shards| shards.to_string())),
+            ("--families", self.families.map(|families| families.to_string())),
             ("--without", Some(self.without.join(",")).filter(|names| !names.is_empty())),
         ];
         let given = numbers.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?]));
@@ -134,8 +139,10 @@ impl Args {
             let known = || Family::ALL.map(|family| family.to_string()).join(", ");
             Family::named(name).ok_or_else(|| format!("no faults are called `{name}`: {}", known()))
         };
+        let mut without = self.without.iter().map(family).collect::<Result<BTreeSet<_>, _>>()?;
+        without.extend(Family::ALL.into_iter().skip(self.families.unwrap_or(Family::ALL.len())));
         Ok(Limits {
-            without: self.without.iter().map(family).collect::<Result<BTreeSet<_>, _>>()?,
+            without,
             chaos: self.minutes.map(|minutes| Duration::from_secs(60 * minutes)),
             workers: self.workers,
             shards: self.shards,

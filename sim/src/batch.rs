@@ -118,7 +118,7 @@ pub fn pairs_of_points(seeds: Range<u64>) -> Vec<Vec<CrashAt>> {
     seeds.map(pair).collect()
 }
 
-/// Fewer families, fewer workers and shards, less time: what of a failing seed's plan is not needed.
+/// Fewer families, workers and shards, less time: what of a failing seed's plan is not needed.
 ///
 /// Whatever still fails counts, not only what failed first: the smallest is the most telling.
 #[must_use]

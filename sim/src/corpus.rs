@@ -7,7 +7,7 @@ use crate::args::Args;
 
 const CORPUS: &str = include_str!("../corpus.txt");
 /// The options of a plan that are followed by a value.
-const VALUED: [&str; 4] = ["--without", "--minutes", "--workers", "--shards"];
+const VALUED: [&str; 5] = ["--families", "--without", "--minutes", "--workers", "--shards"];
 
 /// The plans of all of them.
 pub(crate) fn plans() -> Result<Vec<Plan>, String> {

@@ -1,6 +1,5 @@
 //! One worker of the world: its clock, its gate, and whether it lives.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -46,7 +45,6 @@ pub(crate) struct Node {
     board: OnceLock<Board>,
     /// The bytes that its worker may have.
     budget: OnceLock<Budget>,
-    /// Its record processors.
     doubts: Mutex<Doubts>,
     starved: Mutex<Option<Starved>>,
     sleep: Mutex<Sleep>,

@@ -11,7 +11,7 @@ use shardwise_sim::sometimes;
 use shardwise_sim::tally::Tally;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 86] = [
+const FAULTS: [&str; 85] = [
     "child: answers for another action",
     "child: answers twice",
     "child: asks for a checkpoint between two actions",
