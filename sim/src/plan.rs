@@ -1,176 +1,23 @@
 //! From a seed to everything that a run does: who, how long, which settings, which faults, when.
 
 mod draws;
+mod families;
 mod happenings;
 mod kinds;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
 use shardwise::InitialPosition;
 use shardwise::config::Pace;
 
+pub use self::families::Family;
 use crate::child;
 use crate::dice::Dice;
 use crate::order::Fault;
 use crate::point::{Call, CrashAt};
 use crate::ports::{SILENCE, SLOWEST};
 use crate::refusals::{Calls, Refused};
-
-/// A kind of fault that a run may leave out as a whole. Each run leaves some out (swarm testing):
-/// what faults together hide, they show alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Family {
-    /// Workers die, and start again.
-    Kills,
-    /// Workers die at the very moment of one of their calls.
-    Crashes,
-    /// Workers stand still for longer than a lease lives.
-    Pauses,
-    /// Workers are asked to stop, and start again.
-    Stops,
-    /// Workers are cut off from the table, the stream, or both.
-    Partitions,
-    /// Clocks run at different rates; dates jump.
-    Clocks,
-    /// Requests to the table are lost, or their answers are.
-    TableLoss,
-    /// Writes arrive long after their sender gave up.
-    TableLate,
-    /// The table throttles, or breaks.
-    TableErrors,
-    /// Answers of the table take longer than a lease lives.
-    TableSlow,
-    /// Scans show the table as it was.
-    StaleScans,
-    /// The stream throttles, breaks, or loses requests.
-    StreamErrors,
-    /// Iterators expire.
-    Expiry,
-    /// The stream answers wrongly: no records though there are, no iterator and no children.
-    Malformed,
-    /// Lists of shards are old, doubled, out of order.
-    Lists,
-    /// Splits and merges.
-    Reshards,
-    /// Record processors fail, panic, hang, are slow, forget the shard's end.
-    Processors,
-    /// Somebody deletes rows, or adds rows of other kinds.
-    Hands,
-    /// Unusual settings: tiny batches, short intervals, one shard to a page.
-    Knobs,
-    /// Record processors do not return for minutes.
-    Hangs,
-    /// The lease table is away for a while: deleted, and made again with its rows.
-    TableGone,
-    /// The stream forgets records and shards while nobody reads them.
-    Retention,
-    /// The application begins at LATEST or AT_TIMESTAMP, when the stream has records already.
-    Starts,
-    /// The table answers a worker's take slowly and soon after it nothing at all; or it refuses
-    /// renewals nearly as long as leases last, and then is slow.
-    Brownouts,
-    /// Workers subscribe to their shards, all of them or every second one.
-    FanOut,
-    /// Producers put several user records into one Kinesis record.
-    Aggregates,
-    /// Record processors are children of the daemon, which do wrong in their own ways.
-    Children,
-    /// Workers get little of their processor: each of their wake-ups comes late.
-    Starvation,
-    /// A worker's machine sleeps: its timers stand still, its clock does not.
-    Suspends,
-    /// For a while every call to a service is throttled, whoever makes it.
-    Bursts,
-    /// Credentials expire, or forbid one kind of call, and are good again.
-    Denials,
-    /// Somebody edits rows: raises counters, makes rows anew.
-    Edits,
-    /// A scan comes in pages, each from a moment of its own.
-    Pages,
-    /// The lease table is a while in the making.
-    Creation,
-}
-
-impl Family {
-    /// All of them.
-    pub const ALL: [Self; 34] = [
-        Self::Kills,
-        Self::Crashes,
-        Self::Pauses,
-        Self::Stops,
-        Self::Partitions,
-        Self::Clocks,
-        Self::TableLoss,
-        Self::TableLate,
-        Self::TableErrors,
-        Self::TableSlow,
-        Self::StaleScans,
-        Self::StreamErrors,
-        Self::Expiry,
-        Self::Malformed,
-        Self::Lists,
-        Self::Reshards,
-        Self::Processors,
-        Self::Hands,
-        Self::Knobs,
-        Self::Hangs,
-        Self::TableGone,
-        Self::Retention,
-        Self::Starts,
-        Self::Brownouts,
-        Self::FanOut,
-        Self::Aggregates,
-        Self::Children,
-        Self::Starvation,
-        Self::Suspends,
-        Self::Bursts,
-        Self::Denials,
-        Self::Edits,
-        Self::Pages,
-        Self::Creation,
-    ];
-
-    /// Those that draw alone whether a run has them: what they were added to stays as it was.
-    const ALONE: [Self; 7] = [
-        Self::Starvation,
-        Self::Suspends,
-        Self::Bursts,
-        Self::Denials,
-        Self::Edits,
-        Self::Pages,
-        Self::Creation,
-    ];
-
-    /// How many runs in a million have it, if those with it are drawn apart: what is usual is drawn
-    /// by whether it is left out.
-    fn rarity(self) -> Option<u32> {
-        let is_rare = matches!(
-            self,
-            Self::Hangs
-                | Self::TableGone
-                | Self::Retention
-                | Self::Starts
-                | Self::Brownouts
-                | Self::Aggregates
-                | Self::Children
-        );
-        if self == Self::FanOut { Some(500_000) } else { is_rare.then_some(250_000) }
-    }
-
-    /// The family that the command line calls so.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|family| family.to_string() == name)
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{self:?}").to_lowercase())
-    }
-}
 
 /// What is held fixed of a plan, whatever the seed says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -245,6 +92,8 @@ pub struct Knobs {
     pub page_shards: usize,
     /// How long an iterator lives.
     pub iterator_lifetime: Duration,
+    /// How long a subscription lasts.
+    pub subscription_lifetime: Duration,
     /// Whether a worker that starts again keeps its name.
     pub keeps_name: bool,
     /// How long the stream keeps records.
@@ -519,9 +368,9 @@ impl Plan {
         plan
     }
 
-    /// The longest that a call of a processor takes, with the checkpoint that it waits for: until its
-    /// lease has expired, and for one last answer. A child that never answers is waited for until it
-    /// is ended.
+    /// The longest that a call of a processor takes, with the checkpoint that it waits for: until
+    /// its lease has expired, and for one last answer. A child that never answers is waited for
+    /// until it is ended.
     pub(crate) fn longest_call(&self) -> Duration {
         let failover = self.knobs.failover;
         let starved = match self.has(Family::Starvation) {

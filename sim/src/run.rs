@@ -112,6 +112,7 @@ pub fn run(plan: Plan, keeps_lines: bool) -> Outcome {
 fn begin(plan: Plan, keeps_lines: bool, deaths: mpsc::UnboundedSender<Arc<Node>>) -> Arc<World> {
     let settings = Settings {
         iterator_lifetime: plan.knobs.iterator_lifetime,
+        subscription_lifetime: plan.knobs.subscription_lifetime,
         // Over the SDK the service's own refusals are to be met as well.
         limits: stream::Limits { reads: plan.over_sdk, ..stream::Limits::default() },
         retention: plan.knobs.retention,

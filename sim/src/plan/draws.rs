@@ -40,6 +40,12 @@ impl Knobs {
         } else {
             secs(300)
         };
+        let mut subscriptions = Dice::new(seed, "subscriptions");
+        let subscription_lifetime = if unusual && subscriptions.happens(300_000) {
+            *subscriptions.pick(&[secs(2), secs(10), secs(60)])
+        } else {
+            secs(300)
+        };
         let mut buffers = Dice::new(seed, "buffers");
         let is_small = unusual && buffers.happens(300_000);
         let mut table = Dice::new(seed, "lease table");
@@ -62,6 +68,7 @@ impl Knobs {
             parent_poll,
             page_shards,
             iterator_lifetime,
+            subscription_lifetime,
             keeps_name: dice.happens(200_000),
             retention: match families.contains(&Family::Retention) {
                 true => retention,

@@ -10,8 +10,8 @@ use crate::time::Timestamp;
 pub const BOUNDS_MILLIS: [f64; 8] =
     [10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 60_000.0];
 
-/// So many shards that no worker has any more are kept until they are told of: while nobody listens,
-/// those that were left first are forgotten.
+/// So many shards that no worker has any more are kept until they are told of: while nobody
+/// listens, those that were left first are forgotten.
 const LEFT_MAX: usize = 1_000;
 
 /// Adds numbers up, each under its key.

@@ -184,7 +184,7 @@ fn a_worker_that_was_silent_is_seen_though_the_next_one_hands_at_once() {
         let next = story.take(WORKERS[1], FIRST);
         story.hand(&next, 1);
         story.end_quiet();
-        let blamed = crate::planted::blamed(&story);
+        let blamed = blamed(&story);
         assert_eq!(blamed.contains(&Invariant::HeldLeaseAlive), broken, "{blamed:?}");
     }
 }

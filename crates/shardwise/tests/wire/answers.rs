@@ -63,7 +63,11 @@ const ANSWERS: &[Fault] = &[
 ];
 
 fn events() -> Vec<String> {
-    let with = |records: Value| json!({ "Records": records, "ContinuationSequenceNumber": FAR, "MillisBehindLatest": 0 });
+    let with = |records: Value| {
+        let mut event = json!({ "ContinuationSequenceNumber": FAR, "MillisBehindLatest": 0 });
+        event["Records"] = records;
+        event
+    };
     let child = json!([{ "ShardId": "shardId-000000000099" }]);
     [
         json!({}),

@@ -8,24 +8,24 @@ use super::delivery::fan_out;
 use super::*;
 use crate::testing::{Recording, shard_id};
 
-/// The checkpoint at the record that was put as the `number`-th to the stream.
+/// The checkpoint at this number. The shard itself has 1, its records go on from there.
 fn place(number: u64) -> Checkpoint {
     Checkpoint::parse(&number.to_string(), 0).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn where_records_may_be_lost_behind_a_checkpoint_is_on_the_board_and_counted() {
-    let kept = (0, None);
-    let lost = |before| (1, Some(Gap { after: place(2), before }));
+    let kept = || (0, None);
+    let lost = |before| (1, Some(Gap { after: place(3), before }));
     for configure in [(|_| {}) as fn(&mut Config), fan_out] {
-        for (expired, gaps) in [(1, kept), (4, lost(number_of(5)))] {
+        for (expired, gaps) in [(1, kept()), (4, lost(number_of(6)))] {
             let counted = Arc::new(Recording::default());
             let sink = Some(Arc::clone(&counted) as _);
             let world = World { sink, ..World::with_shards(1) };
             let first = world.put(0, "first", 2);
             let worker = world.start_with("a", configure, |_, _, _| Ok(()));
             world.wait_for(&first).await;
-            let checkpoint = || world.lease(0).is_some_and(|lease| lease.checkpoint == place(2));
+            let checkpoint = || world.lease(0).is_some_and(|lease| lease.checkpoint == place(3));
             world.wait("the checkpoint", checkpoint).await;
             worker.stopper.stop();
             ended(worker).await;
