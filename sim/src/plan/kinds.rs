@@ -22,6 +22,8 @@ impl Plan {
         ];
         let mut limits = limits.clone();
         limits.without.extend(AT_PORTS);
+        // What talks with them does not know what the ports are made of.
+        limits.without.insert(Family::Children);
         limits.chaos.get_or_insert(secs(900));
         Self { over_sdk: true, ..Self::new(seed, &limits) }
     }
