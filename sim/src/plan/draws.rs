@@ -35,17 +35,8 @@ impl Knobs {
         let page_shards = count(1_000, &[1, 2, 3]);
         // Or a busy shard would never be read to its end.
         let idle = if records_max <= 100 { millis(200) } else { idle };
-        let iterator_lifetime = if short_iterators && dice.happens(300_000) {
-            *dice.pick(&[secs(2), secs(10), secs(60)])
-        } else {
-            secs(300)
-        };
-        let mut subscriptions = Dice::new(seed, "subscriptions");
-        let subscription_lifetime = if unusual && subscriptions.happens(300_000) {
-            *subscriptions.pick(&[secs(2), secs(10), secs(60)])
-        } else {
-            secs(300)
-        };
+        let iterator_lifetime = lifetime(short_iterators, &mut dice);
+        let subscription_lifetime = lifetime(unusual, &mut Dice::new(seed, "subscriptions"));
         let mut buffers = Dice::new(seed, "buffers");
         let is_small = unusual && buffers.happens(300_000);
         let mut table = Dice::new(seed, "lease table");
@@ -88,6 +79,15 @@ impl Knobs {
                 false => Duration::ZERO,
             },
         }
+    }
+}
+
+/// How long the service keeps something that it has given: five minutes, if nothing is short.
+fn lifetime(may_be_short: bool, dice: &mut Dice) -> Duration {
+    if may_be_short && dice.happens(300_000) {
+        *dice.pick(&[secs(2), secs(10), secs(60)])
+    } else {
+        secs(300)
     }
 }
 

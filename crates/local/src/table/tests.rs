@@ -12,7 +12,17 @@ const TABLE: &str = "t";
 
 /// Requests that are right, to be spoilt.
 fn requests() -> Vec<(&'static str, Value)> {
-    let key = json!({ "leaseKey": { "S": "a" } });
+    let mut requests = writes_of_a_row();
+    requests.extend(others());
+    requests
+}
+
+fn key() -> Value {
+    json!({ "leaseKey": { "S": "a" } })
+}
+
+fn writes_of_a_row() -> Vec<(&'static str, Value)> {
+    let key = key();
     let item = json!({
         "leaseKey": { "S": "a" }, "leaseCounter": { "N": "1" }, "childShardIds": { "SS": ["b"] },
         "state": { "B": "AQID" }, "others": { "L": [{ "M": { "x": { "NULL": true } } }] },
@@ -30,7 +40,7 @@ fn requests() -> Vec<(&'static str, Value)> {
             "UpdateItem",
             json!({
                 "TableName": TABLE, "Key": key, "ReturnValues": "ALL_NEW",
-                "UpdateExpression": "SET leaseCounter = :next, leaseOwner = :me REMOVE checkpointOwner",
+                "UpdateExpression": "SET leaseCounter = :next, leaseOwner = :me REMOVE other",
                 "ConditionExpression": "leaseCounter = :seen OR attribute_not_exists(leaseOwner)",
                 "ExpressionAttributeValues": {
                     ":next": { "N": "2" }, ":me": { "S": "w" }, ":seen": { "N": "1" },
@@ -49,6 +59,12 @@ fn requests() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("DeleteItem", json!({ "TableName": TABLE, "Key": key })),
+    ]
+}
+
+fn others() -> Vec<(&'static str, Value)> {
+    let key = key();
+    vec![
         ("GetItem", json!({ "TableName": TABLE, "Key": key, "ConsistentRead": true })),
         ("Scan", json!({ "TableName": TABLE, "Limit": 1, "ExclusiveStartKey": key })),
         (
@@ -61,19 +77,19 @@ fn requests() -> Vec<(&'static str, Value)> {
         (
             "BatchWriteItem",
             json!({ "RequestItems": { TABLE: [
-            { "PutRequest": { "Item": { "leaseKey": { "S": "c" } } } },
-            { "DeleteRequest": { "Key": key } },
-        ] } }),
+                { "PutRequest": { "Item": { "leaseKey": { "S": "c" } } } },
+                { "DeleteRequest": { "Key": key } },
+            ] } }),
         ),
         (
             "TransactWriteItems",
             json!({ "ClientRequestToken": "once", "TransactItems": [
-            { "Put": { "TableName": TABLE, "Item": { "leaseKey": { "S": "d" } } } },
-            { "Update": {
-                "TableName": TABLE, "Key": key, "UpdateExpression": "ADD leaseCounter :one",
-                "ExpressionAttributeValues": { ":one": { "N": "1" } },
-            } },
-        ] }),
+                { "Put": { "TableName": TABLE, "Item": { "leaseKey": { "S": "d" } } } },
+                { "Update": {
+                    "TableName": TABLE, "Key": key, "UpdateExpression": "ADD leaseCounter :one",
+                    "ExpressionAttributeValues": { ":one": { "N": "1" } },
+                } },
+            ] }),
         ),
         ("DescribeTable", json!({ "TableName": TABLE })),
         (

@@ -115,9 +115,11 @@ async fn assert_nothing_skipped(retrieval: Retrieval, script: Script) {
     config.polling.pace = Pace::Fixed { idle, at_tip: Duration::ZERO };
     let worker = Running::start(config, &sdk_config(url).build(), &endpoints);
     until(|| worker.told().len() >= expected.len(), "every record").await;
-    let script = script.lock().unwrap();
-    assert_eq!((script.happened(), script.asked_again), (faults, faults));
-    drop(script);
+    let met = {
+        let script = script.lock().unwrap();
+        (script.happened(), script.asked_again)
+    };
+    assert_eq!(met, (faults, faults));
     let mut told = worker.told();
     told.sort_by_key(|text| text.split_once(" of ").map(|(_, shard)| shard.to_owned()));
     assert_eq!(told, expected);
