@@ -71,15 +71,35 @@ pub fn attempt(plan: &Plan) -> Result<Outcome, Box<Failure>> {
 
 /// Runs all plans on so many threads, and tells of each as it ends.
 pub fn all(plans: &[Plan], threads: usize, tell: &mut dyn FnMut(&Plan, bool)) -> Summary {
-    let next = AtomicUsize::new(0);
     let mut summary = Summary::default();
+    each(plans, threads, attempt, &mut |plan, result| {
+        tell(plan, result.is_ok());
+        summary.runs += 1;
+        summary.simulated += plan.chaos + plan.quiet;
+        match result {
+            Ok(outcome) => summary.tally.merge(&outcome.tally),
+            Err(failure) => summary.failures.push(*failure),
+        }
+    });
+    summary.failures.sort_by_key(|failure| failure.plan.seed);
+    summary
+}
+
+/// Does something with each plan on so many threads; takes what comes of it as it comes.
+pub fn each<T: Send>(
+    plans: &[Plan],
+    threads: usize,
+    work: impl Fn(&Plan) -> T + Sync,
+    take: &mut dyn FnMut(&Plan, T),
+) {
+    let (next, work) = (AtomicUsize::new(0), &work);
     std::thread::scope(|scope| {
         let (sender, results) = mpsc::channel();
         for _ in 0..threads.max(1) {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
                 while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender.send((plan, attempt(plan))).is_err() {
+                    if sender.send((plan, work(plan))).is_err() {
                         return;
                     }
                 }
@@ -87,17 +107,9 @@ pub fn all(plans: &[Plan], threads: usize, tell: &mut dyn FnMut(&Plan, bool)) ->
         }
         drop(sender);
         for (plan, result) in results {
-            tell(plan, result.is_ok());
-            summary.runs += 1;
-            summary.simulated += plan.chaos + plan.quiet;
-            match result {
-                Ok(outcome) => summary.tally.merge(&outcome.tally),
-                Err(failure) => summary.failures.push(*failure),
-            }
+            take(plan, result);
         }
     });
-    summary.failures.sort_by_key(|failure| failure.plan.seed);
-    summary
 }
 
 /// Each point and each of its first hits: where a worker dies in one run of a sweep.

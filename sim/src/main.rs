@@ -6,7 +6,7 @@ mod corpus;
 mod report;
 
 use std::fs;
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -22,8 +22,9 @@ use crate::report::{Verdicts, tell_one};
 /// How many runs of the gate are over the SDK.
 const SDK_SEEDS: u64 = 40;
 
-/// How many seeds the gate has at the least, and for how long it takes up more.
+/// How many seeds the gate has at the least, how many more it takes up at once, and for how long.
 const GATE_LEAST: u64 = 100;
+const GATE_MORE: u64 = 20;
 const GATE_TIME: Duration = Duration::from_secs(300);
 
 /// How many hours the figures are of.
@@ -116,7 +117,7 @@ fn gate(args: &Args, verdicts: &mut Verdicts, limits: &Limits) {
     let end = args.range().end;
     let (mut seen, mut from) = (Tally::default(), args.from);
     while from < end && (from < args.from + GATE_LEAST || start.elapsed() < GATE_TIME) {
-        let next = end.min(from + GATE_LEAST);
+        let next = end.min(from + if from == args.from { GATE_LEAST } else { GATE_MORE });
         let name = format!("seeds {from} to {}", next - 1);
         seen.merge(&verdicts.add(&name, &args.plans(from..next, limits)));
         from = next;
@@ -172,10 +173,12 @@ fn twice(args: &Args, seeds: u64) -> Result<bool, String> {
     let hashes = || {
         let mut command = Command::new(&program);
         command.args(["--hashes", "--from", &args.from.to_string(), "--seeds", &seeds]);
-        command.args(&options);
-        command.output().map_err(|error| format!("{}: {error}", program.display()))
+        command.args(&options).stdout(Stdio::piped());
+        command.spawn().map_err(|error| format!("{}: {error}", program.display()))
     };
     let (first, second) = (hashes()?, hashes()?);
+    let printed = |child: Child| child.wait_with_output().map_err(|error| error.to_string());
+    let (first, second) = (printed(first)?, printed(second)?);
     let is_same = first.status.success() && first.stdout == second.stdout;
     let [first, second] =
         [first, second].map(|it| String::from_utf8_lossy(&it.stdout).into_owned());

@@ -19,6 +19,15 @@ pub struct Progress {
     last_record: Option<Checkpoint>,
 }
 
+/// What a checkpoint at the shard's last record means once every record was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastRecord {
+    /// The end of the shard.
+    IsTheEnd,
+    /// That record: who asks may not have been told of the end.
+    IsARecord,
+}
+
 /// What an allowed checkpoint comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -92,24 +101,34 @@ impl Progress {
     /// What a checkpoint at `asked` comes to; without a place it means everything delivered.
     ///
     /// At the shard's end the last record's number means the end, even if that record was
-    /// checkpointed before. Java ignores the second form, and the shard then never ends.
-    pub fn decide(&self, asked: Option<Checkpoint>) -> Result<Decision, OutOfRange> {
+    /// checkpointed before. Java ignores the second form, and the shard then never ends. Whoever
+    /// may not know of the end yet means the record.
+    pub fn decide(
+        &self,
+        asked: Option<Checkpoint>,
+        last_record: LastRecord,
+    ) -> Result<Decision, OutOfRange> {
+        let largest = match (last_record, &self.last_record) {
+            (LastRecord::IsARecord, Some(record)) => record,
+            (LastRecord::IsARecord, None) | (LastRecord::IsTheEnd, _) => &self.largest,
+        };
         let asked = asked.unwrap_or_else(|| match self.failed {
             true => self.settled.clone().max(self.last.clone()),
-            false => self.largest.clone(),
+            false => largest.clone(),
         });
         if self.last.is_shard_end() && self.last_record.as_ref() == Some(&asked) {
             return Ok(Decision::AlreadyThere);
         }
-        if asked < self.last || asked > self.largest {
-            return Err(OutOfRange {
-                asked,
-                last: self.last.clone(),
-                largest: self.largest.clone(),
-            });
+        if asked < self.last || asked > *largest {
+            let (last, largest) = (self.last.clone(), largest.clone());
+            return Err(OutOfRange { asked, last, largest });
         }
-        let place =
-            if self.last_record.as_ref() == Some(&asked) { Checkpoint::ShardEnd } else { asked };
+        let place = match last_record {
+            LastRecord::IsTheEnd if self.last_record.as_ref() == Some(&asked) => {
+                Checkpoint::ShardEnd
+            }
+            LastRecord::IsTheEnd | LastRecord::IsARecord => asked,
+        };
         Ok(if place == self.last { Decision::AlreadyThere } else { Decision::Write(place) })
     }
 
@@ -123,6 +142,7 @@ impl Progress {
 mod tests {
     use proptest::prelude::*;
 
+    use super::LastRecord::{IsARecord, IsTheEnd};
     use super::*;
     use crate::sequence::SequenceNumber;
 
@@ -140,13 +160,13 @@ mod tests {
     #[test]
     fn without_a_place_everything_delivered_is_meant() {
         let progress = delivered(Checkpoint::TrimHorizon, 5);
-        assert_eq!(progress.decide(None), Ok(Decision::Write(at(5, 0))));
+        assert_eq!(progress.decide(None, IsTheEnd), Ok(Decision::Write(at(5, 0))));
     }
 
     #[test]
     fn before_the_first_record_there_is_nothing_to_write() {
         let progress = Progress::new(Checkpoint::Latest);
-        assert_eq!(progress.decide(None), Ok(Decision::AlreadyThere));
+        assert_eq!(progress.decide(None, IsTheEnd), Ok(Decision::AlreadyThere));
     }
 
     #[test]
@@ -155,27 +175,27 @@ mod tests {
         progress.settle();
         progress.deliver(at(9, 0));
         progress.fail();
-        assert_eq!(progress.decide(None), Ok(Decision::Write(at(5, 0))));
-        assert_eq!(progress.decide(Some(at(7, 0))), Ok(Decision::Write(at(7, 0))));
+        assert_eq!(progress.decide(None, IsTheEnd), Ok(Decision::Write(at(5, 0))));
+        assert_eq!(progress.decide(Some(at(7, 0)), IsTheEnd), Ok(Decision::Write(at(7, 0))));
         progress.deliver(at(9, 0));
-        assert_eq!(progress.decide(None), Ok(Decision::Write(at(9, 0))));
+        assert_eq!(progress.decide(None, IsTheEnd), Ok(Decision::Write(at(9, 0))));
     }
 
     #[test]
     fn a_place_that_was_not_delivered_is_refused() {
         let progress = delivered(Checkpoint::TrimHorizon, 5);
-        assert!(progress.decide(Some(at(6, 0))).is_err());
-        assert!(progress.decide(Some(at(5, 1))).is_err());
-        assert!(progress.decide(Some(Checkpoint::ShardEnd)).is_err());
+        assert!(progress.decide(Some(at(6, 0)), IsTheEnd).is_err());
+        assert!(progress.decide(Some(at(5, 1)), IsTheEnd).is_err());
+        assert!(progress.decide(Some(Checkpoint::ShardEnd), IsTheEnd).is_err());
     }
 
     #[test]
     fn a_checkpoint_never_goes_back() {
         let progress = delivered(at(3, 2), 5);
-        assert!(progress.decide(Some(at(3, 1))).is_err());
-        assert!(progress.decide(Some(Checkpoint::TrimHorizon)).is_err());
-        assert_eq!(progress.decide(Some(at(3, 2))), Ok(Decision::AlreadyThere));
-        assert_eq!(progress.decide(Some(at(3, 3))), Ok(Decision::Write(at(3, 3))));
+        assert!(progress.decide(Some(at(3, 1)), IsTheEnd).is_err());
+        assert!(progress.decide(Some(Checkpoint::TrimHorizon), IsTheEnd).is_err());
+        assert_eq!(progress.decide(Some(at(3, 2)), IsTheEnd), Ok(Decision::AlreadyThere));
+        assert_eq!(progress.decide(Some(at(3, 3)), IsTheEnd), Ok(Decision::Write(at(3, 3))));
     }
 
     #[test]
@@ -184,13 +204,29 @@ mod tests {
         progress.written(at(5, 0));
         progress.reach_end();
         for asked in [None, Some(Checkpoint::ShardEnd), Some(at(5, 0))] {
-            assert_eq!(progress.decide(asked), Ok(Decision::Write(Checkpoint::ShardEnd)));
+            assert_eq!(progress.decide(asked, IsTheEnd), Ok(Decision::Write(Checkpoint::ShardEnd)));
         }
         progress.written(Checkpoint::ShardEnd);
         for asked in [None, Some(Checkpoint::ShardEnd), Some(at(5, 0))] {
-            assert_eq!(progress.decide(asked), Ok(Decision::AlreadyThere));
+            assert_eq!(progress.decide(asked, IsTheEnd), Ok(Decision::AlreadyThere));
         }
-        assert!(progress.decide(Some(at(4, 0))).is_err());
+        assert!(progress.decide(Some(at(4, 0)), IsTheEnd).is_err());
+    }
+
+    #[test]
+    fn who_may_not_know_of_the_end_means_the_last_record() {
+        let mut progress = delivered(Checkpoint::TrimHorizon, 5);
+        progress.reach_end();
+        let record = Decision::Write(at(5, 0));
+        let decided = |progress: &Progress| {
+            [None, Some(at(5, 0))].map(|asked| progress.decide(asked, IsARecord).unwrap())
+        };
+        assert_eq!(decided(&progress), [record.clone(), record]);
+        assert!(progress.decide(Some(Checkpoint::ShardEnd), IsARecord).is_err());
+        progress.written(at(5, 0));
+        assert_eq!(decided(&progress), [Decision::AlreadyThere, Decision::AlreadyThere]);
+        progress.written(Checkpoint::ShardEnd);
+        assert_eq!(decided(&progress), [Decision::AlreadyThere, Decision::AlreadyThere]);
     }
 
     #[test]
@@ -213,7 +249,8 @@ mod tests {
                 progress.deliver(at(deliver, 0));
                 largest = largest.max(at(deliver, 0));
                 let before = progress.last().clone();
-                if let Ok(Decision::Write(place)) = progress.decide(ask.map(|ask| at(ask, 0))) {
+                let asked = ask.map(|ask| at(ask, 0));
+                if let Ok(Decision::Write(place)) = progress.decide(asked, IsTheEnd) {
                     prop_assert!(place > before && place <= largest);
                     progress.written(place);
                 }

@@ -45,8 +45,8 @@ pub struct Watch {
     is_whole: bool,
     /// Whether the stream is asked for that record, and none has come yet.
     is_asked: bool,
-    /// Whether it has come again since it was read.
-    has_come_again: bool,
+    /// Until then nothing behind a record that was asked for and came can be gone.
+    kept_until: Time,
     /// How far behind the tip the last answer was, and when.
     behind: Duration,
     answered: Time,
@@ -61,7 +61,7 @@ impl Watch {
             is_asked: matches!(checkpoint, Checkpoint::At { .. }),
             read: checkpoint,
             is_whole: false,
-            has_come_again: false,
+            kept_until: now,
             behind: Duration::ZERO,
             answered: now,
         }
@@ -71,12 +71,16 @@ impl Watch {
     /// retention is left for an answer that is late, or wrong about how far behind it is.
     #[must_use]
     pub fn is_near(&self, now: Time) -> bool {
-        let age = self.behind.saturating_add(now.since(self.answered));
         let is_at_record = matches!(self.read, Checkpoint::At { .. });
         is_at_record
             && !self.is_asked
-            && !self.has_come_again
-            && age >= self.retention - self.retention / 8
+            && now >= self.kept_until
+            && self.age(now) >= self.retention - self.retention / 8
+    }
+
+    /// How old the record that was read last is.
+    fn age(&self, now: Time) -> Duration {
+        self.behind.saturating_add(now.since(self.answered))
     }
 
     /// The record to begin at where reading is begun anew, if it has to be asked for.
@@ -92,15 +96,18 @@ impl Watch {
         }
     }
 
-    /// The first record of an answer has come.
-    pub fn came(&mut self, first: &SequenceNumber) -> Seen {
+    /// The first record of an answer has come. What is behind one that is still kept is younger:
+    /// half of the time that is left to it is believed, where its age is known.
+    pub fn came(&mut self, first: &SequenceNumber, now: Time) -> Seen {
         match &self.read {
             Checkpoint::At { sequence, .. } if self.is_asked => {
                 self.is_asked = false;
                 if *first > *sequence {
                     return Seen::Gone(self.gap(Some(first.clone())));
                 }
-                self.has_come_again = self.is_whole;
+                if self.is_whole {
+                    self.kept_until = now + self.retention.saturating_sub(self.age(now)) / 2;
+                }
                 Seen::Kept { again: self.is_whole }
             }
             Checkpoint::At { .. }
@@ -129,7 +136,7 @@ impl Watch {
     /// A record was read to its end.
     pub fn read(&mut self, last: SequenceNumber) {
         self.read = Checkpoint::At { sequence: last, sub_sequence: 0 };
-        (self.is_whole, self.has_come_again) = (true, false);
+        self.is_whole = true;
     }
 
     /// An answer was so far behind the tip.
@@ -186,9 +193,9 @@ mod tests {
         for (first, seen) in [(7, Seen::Kept { again: false }), (9, Seen::Gone(gap(7, Some(9))))] {
             let mut watch = begun_at(place(7));
             assert_eq!(watch.ask(at(0)), Some(number(7)));
-            assert_eq!(watch.came(&number(first)), seen);
+            assert_eq!(watch.came(&number(first), at(0)), seen);
             watch.read(number(9));
-            assert_eq!(watch.came(&number(12)), Seen::Next, "{first}");
+            assert_eq!(watch.came(&number(12), at(0)), Seen::Next, "{first}");
             assert_eq!(watch.ended(), None, "{first}");
         }
     }
@@ -200,7 +207,7 @@ mod tests {
             watch.answered(Some(Duration::ZERO), at(hours));
             assert_eq!(watch.ask(at(hours)), Some(number(7)));
         }
-        assert_eq!(watch.came(&number(9)), Seen::Gone(gap(7, Some(9))));
+        assert_eq!(watch.came(&number(9), at(0)), Seen::Gone(gap(7, Some(9))));
     }
 
     #[test]
@@ -224,7 +231,7 @@ mod tests {
         for sentinel in [Checkpoint::TrimHorizon, Checkpoint::Latest, Checkpoint::AtTimestamp] {
             let mut watch = begun_at(sentinel);
             assert_eq!((watch.is_near(at(99)), watch.ask(at(99))), (false, None));
-            assert_eq!(watch.came(&number(9)), Seen::Next);
+            assert_eq!(watch.came(&number(9), at(0)), Seen::Next);
         }
     }
 
@@ -239,20 +246,34 @@ mod tests {
         assert!(!watch.is_near(at(29)) && watch.is_near(at(30)));
         assert_eq!(watch.ask(at(29)), None);
         assert_eq!(watch.ask(at(30)), Some(number(9)));
-        assert_eq!(watch.came(&number(12)), Seen::Gone(gap(9, Some(12))));
+        assert_eq!(watch.came(&number(12), at(0)), Seen::Gone(gap(9, Some(12))));
     }
 
     /// With room for one record an answer has the one that was asked for, and no other.
     #[test]
-    fn a_record_that_came_again_is_not_asked_for_once_more() {
+    fn what_is_behind_a_record_that_came_again_is_believed_for_half_of_the_time_left() {
         let mut watch = begun_at(Checkpoint::TrimHorizon);
         watch.read(number(9));
-        watch.answered(Some(DAY), at(0));
+        watch.answered(Some(DAY * 22 / 24), at(0));
         assert_eq!(watch.ask(at(0)), Some(number(9)));
         assert!(!watch.is_near(at(0)), "it is on its way");
-        assert_eq!(watch.came(&number(9)), Seen::Kept { again: true });
+        assert_eq!(watch.came(&number(9), at(0)), Seen::Kept { again: true });
         assert_eq!((watch.is_near(at(0)), watch.ask(at(0))), (false, None));
         watch.read(number(10));
-        assert!(watch.is_near(at(0)));
+        watch.answered(Some(DAY * 22 / 24), at(0));
+        assert_eq!(watch.ask(at(0)), None, "the next one is read without another look");
+        assert_eq!(watch.ask(at(1)), Some(number(10)));
+        assert_eq!(watch.came(&number(12), at(4)), Seen::Gone(gap(10, Some(12))));
+    }
+
+    #[test]
+    fn where_no_time_is_left_each_read_looks() {
+        let mut watch = begun_at(Checkpoint::TrimHorizon);
+        for last in 9..12 {
+            watch.read(number(last));
+            watch.answered(Some(DAY), at(0));
+            assert_eq!(watch.ask(at(0)), Some(number(last)));
+            assert_eq!(watch.came(&number(last), at(0)), Seen::Kept { again: true });
+        }
     }
 }

@@ -48,9 +48,8 @@ fn directives(text: &str) -> String {
         "off" => "off".to_owned(),
         level @ ("error" | "warn" | "info" | "debug" | "trace") => {
             let below = if level == "error" { "error" } else { "warn" };
-            format!(
-                "{below},aws_config=error,shardwise={level},shardwise_core={level},shardwise_local={level}"
-            )
+            // What begins so is ours: the filter compares prefixes.
+            format!("{below},aws_config=error,shardwise={level}")
         }
         _ => text.to_owned(),
     }

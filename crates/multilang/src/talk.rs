@@ -8,6 +8,7 @@ use std::time::Duration;
 use shardwise::{Checkpoint, Checkpointer, ShardId};
 use shardwise_core::multilang::{self, Action, CheckpointRequest, Step, Turn};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -94,6 +95,13 @@ fn last_words(stderr: &str) -> String {
     if stderr.is_empty() { String::new() } else { format!("; its stderr ended with {stderr:?}") }
 }
 
+/// What a talk does next.
+enum Next {
+    Message(Result<Heard, Broken>),
+    /// None once nobody can call any more.
+    Call(Option<Call>),
+}
+
 /// One child and its pipes.
 pub(crate) struct Talk {
     shard: ShardId,
@@ -108,6 +116,10 @@ pub(crate) struct Talk {
     /// What a checkpoint without a place means while no action is out: what was delivered by the
     /// last one's status. The next batch counts as delivered before the child has it.
     done: Option<Checkpoint>,
+    /// The turn's number of actions once the child was told of the shard's end.
+    end_told: Option<u64>,
+    /// How many messages were heard since a call was looked for.
+    heard: usize,
     tail: Tail,
     readers: [JoinHandle<()>; 2],
 }
@@ -130,6 +142,8 @@ impl Talk {
             warnings: Rate::new(),
             checkpointer: None,
             done: None,
+            end_told: None,
+            heard: 0,
             tail,
             readers: [stdout, stderr],
         }
@@ -139,9 +153,9 @@ impl Talk {
     pub(crate) async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
         let mut watcher = None;
         loop {
-            let call = tokio::select! {
-                biased;
-                message = hear(&mut self.messages, &mut *self.running) => {
+            let call = match self.next(&mut calls).await {
+                Next::Call(call) => call,
+                Next::Message(message) => {
                     let stepped = match message {
                         Ok(message) => self.step(message, Some(ANSWER_TIMEOUT)).await,
                         Err(why) => Err(why),
@@ -150,7 +164,6 @@ impl Talk {
                     let (failure, ending) = self.fail(why, None).await;
                     return gone(failure, ending, watcher, calls).await;
                 }
-                call = calls.recv() => call,
             };
             match call {
                 Some(Call::Act(act)) if act.is_too_late() => {
@@ -190,6 +203,29 @@ impl Talk {
         }
     }
 
+    /// What is next between two actions: what the child says goes first, but not for ever.
+    async fn next(&mut self, calls: &mut mpsc::Receiver<Call>) -> Next {
+        if self.heard >= MESSAGES_MAX {
+            self.heard = 0;
+            match calls.try_recv() {
+                Ok(call) => return Next::Call(Some(call)),
+                Err(TryRecvError::Disconnected) => return Next::Call(None),
+                Err(TryRecvError::Empty) => {}
+            }
+        }
+        tokio::select! {
+            biased;
+            message = hear(&mut self.messages, &mut *self.running) => {
+                self.heard += 1;
+                Next::Message(message)
+            }
+            call = calls.recv() => {
+                self.heard = 0;
+                Next::Call(call)
+            }
+        }
+    }
+
     /// Writes an action's line and hears the child until its status.
     async fn act(
         &mut self,
@@ -200,6 +236,9 @@ impl Talk {
     ) -> Result<(), Broken> {
         self.turn.begin(action);
         self.begun.store(self.turn.begun(), Ordering::Release);
+        if action == Action::ShardEnded {
+            self.end_told.get_or_insert(self.turn.begun());
+        }
         self.checkpointer = checkpointer.or_else(|| self.checkpointer.take());
         self.done = None;
         let mut write = self.writer.write(line);
@@ -230,6 +269,7 @@ impl Talk {
 
     /// Does what a message asks for.
     async fn step(&mut self, message: Heard, limit: Option<Duration>) -> Result<(), Broken> {
+        let knows_end = self.end_told.is_some_and(|told| message.begun >= told);
         let step = self.turn.on(message.line, message.begun);
         if self.turn.out().is_none() && self.done.is_none() {
             self.done = self.checkpointer.as_ref().map(Checkpointer::delivered);
@@ -246,7 +286,7 @@ impl Talk {
                 Err(Broken::WrongStatus(response_for.map(shortened)))
             }
             Step::Checkpoint(request) => {
-                let error = self.checkpoint(&request).await;
+                let error = self.checkpoint(&request, knows_end).await;
                 self.answer(&request, error, limit).await
             }
             Step::Refuse(request, error) => self.answer(&request, Some(error), limit).await,
@@ -269,15 +309,21 @@ impl Talk {
         self.warnings.allows(&self.shard, "warnings")
     }
 
-    /// Makes a checkpoint; the name of its error if it fails.
-    async fn checkpoint(&mut self, request: &CheckpointRequest) -> Option<&'static str> {
+    /// Makes a checkpoint; the name of its error if it fails. The shard may be at its end while
+    /// what the child has written before it knew of that still waits.
+    async fn checkpoint(
+        &mut self,
+        request: &CheckpointRequest,
+        knows_end: bool,
+    ) -> Option<&'static str> {
         let Some(checkpointer) = &self.checkpointer else {
             return Some(multilang::NO_CHECKPOINTER);
         };
         let made = match request.place() {
-            Ok(place) => match place.or_else(|| self.done.clone()) {
-                Some(place) => checkpointer.checkpoint_at(place).await,
-                None => checkpointer.checkpoint().await,
+            Ok(place) => match (place.or_else(|| self.done.clone()), knows_end) {
+                (place, false) => checkpointer.checkpoint_records(place).await,
+                (Some(place), true) => checkpointer.checkpoint_at(place).await,
+                (None, true) => checkpointer.checkpoint().await,
             },
             Err(error) => {
                 if self.may_warn() {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use shardwise_core::checkpoint::{Decision, OutOfRange, Progress};
+use shardwise_core::checkpoint::{Decision, LastRecord, OutOfRange, Progress};
 use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::lease::{Change, PendingCheckpoint};
 use shardwise_core::sequence::Checkpoint;
@@ -173,7 +173,7 @@ impl Checkpointer {
     ///
     /// As [`checkpoint_at`](Self::checkpoint_at).
     pub async fn checkpoint(&self) -> Result<(), CheckpointError> {
-        self.make(None).await
+        self.make(None, LastRecord::IsTheEnd).await
     }
 
     /// Records that every record up to and including `place` is processed.
@@ -190,7 +190,21 @@ impl Checkpointer {
     /// but never moves it back; [`is_retryable`](CheckpointError::is_retryable) says whether
     /// another try can help.
     pub async fn checkpoint_at(&self, place: Checkpoint) -> Result<(), CheckpointError> {
-        self.make(Some(place)).await
+        self.make(Some(place), LastRecord::IsTheEnd).await
+    }
+
+    /// As [`checkpoint_at`](Self::checkpoint_at), or without a place as
+    /// [`checkpoint`](Self::checkpoint), of one who may not have been told of the shard's end: the
+    /// last record is a record, and never stands for the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint_at`](Self::checkpoint_at).
+    pub async fn checkpoint_records(
+        &self,
+        up_to: Option<Checkpoint>,
+    ) -> Result<(), CheckpointError> {
+        self.make(up_to, LastRecord::IsARecord).await
     }
 
     /// Stores, beside the last checkpoint, one that is about to be made at everything delivered,
@@ -268,9 +282,13 @@ impl Checkpointer {
         self.shared.revoked.store(true, Ordering::Release);
     }
 
-    async fn make(&self, place: Option<Checkpoint>) -> Result<(), CheckpointError> {
+    async fn make(
+        &self,
+        place: Option<Checkpoint>,
+        last_record: LastRecord,
+    ) -> Result<(), CheckpointError> {
         let _turn = self.shared.one_at_a_time.lock().await;
-        let Some(place) = self.decide(place)? else { return Ok(()) };
+        let Some(place) = self.decide(place, last_record)? else { return Ok(()) };
         match self.shared.tenure.write(Change::Checkpoint(place.clone())).await {
             Ok(()) => {
                 self.progress().written(place);
@@ -278,7 +296,7 @@ impl Checkpointer {
             }
             Err(WriteError::Behind(stored)) => {
                 self.progress().written(stored);
-                let error = self.decide(Some(place)).err();
+                let error = self.decide(Some(place), last_record).err();
                 Err(error.unwrap_or_else(|| self.lost()))
             }
             Err(error) => Err(self.failed(error)),
@@ -292,7 +310,7 @@ impl Checkpointer {
     ) -> Result<PreparedCheckpoint, CheckpointError> {
         let _turn = self.shared.one_at_a_time.lock().await;
         let checkpointer = self.clone();
-        let Some(place) = self.decide(place)? else {
+        let Some(place) = self.decide(place, LastRecord::IsTheEnd)? else {
             return Ok(PreparedCheckpoint { place: self.last(), checkpointer });
         };
         let pending = PendingCheckpoint { checkpoint: place.clone(), state };
@@ -303,12 +321,16 @@ impl Checkpointer {
     }
 
     /// The place to write, or nothing if the last checkpoint is there already.
-    fn decide(&self, place: Option<Checkpoint>) -> Result<Option<Checkpoint>, CheckpointError> {
+    fn decide(
+        &self,
+        place: Option<Checkpoint>,
+        last_record: LastRecord,
+    ) -> Result<Option<Checkpoint>, CheckpointError> {
         if self.shared.revoked.load(Ordering::Acquire) {
             return Err(self.lost());
         }
         let lease = || self.shared.tenure.key().clone();
-        match self.progress().decide(place) {
+        match self.progress().decide(place, last_record) {
             Ok(Decision::AlreadyThere) => Ok(None),
             Ok(Decision::Write(place)) => Ok(Some(place)),
             Err(source) => Err(CheckpointError::OutOfRange { lease: lease(), source }),

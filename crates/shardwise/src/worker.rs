@@ -383,9 +383,14 @@ impl Running {
             if end != Some(TenureEnd::Released) {
                 self.shared.metrics.tell(&[catalogue::LOST_LEASES.of(1.0)]);
             }
-            match end {
-                None | Some(TenureEnd::Expired) => drop(self.left.insert(tenure.key().clone())),
-                Some(TenureEnd::Taken { .. } | TenureEnd::RowGone | TenureEnd::Released) => {}
+            let may_bear_our_name = match end {
+                None | Some(TenureEnd::Expired) => true,
+                // Somebody else wrote to the row, and took nothing.
+                Some(TenureEnd::Taken { by }) => by.as_ref() == Some(&self.shared.config.worker_id),
+                Some(TenureEnd::RowGone | TenureEnd::Released) => false,
+            };
+            if may_bear_our_name {
+                self.left.insert(tenure.key().clone());
             }
         }
     }

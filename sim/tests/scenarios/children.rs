@@ -24,6 +24,16 @@ fn checkpoints_behind_a_status_never_cover_the_next_batch() {
     assert!(asked > 100, "{asked}");
 }
 
+/// While the first of them was written the shard came to its end, where the last record's number
+/// stands for the end: the second one wrote SHARD_END, and the child was told of the end after it.
+#[test]
+fn a_checkpoint_that_crosses_with_the_shards_end_means_its_record() {
+    let habits = ChildHabits { ask_behind: 1_000_000, ..ChildHabits::default() };
+    let slow = one_child(habits).always(secs(5), 0, Call::Checkpoint, Slow(millis(900)));
+    let ran = slow.at(secs(60), Happening::Split { pick: 0 }).run();
+    assert_eq!(ran.outcome().tally.of("reshard: split"), 1);
+}
+
 /// The lease was looked at before the batch waited for the checkpoints in front of it, and not
 /// again when its turn came.
 #[test]

@@ -134,6 +134,15 @@ fn a_counter_that_a_hand_raised_ends_a_tenure_and_nothing_else() {
     assert_goes_on(&ran, 1, secs(25));
 }
 
+/// D9: the tenure is over, and the row still has its worker's name: nobody else took the lease.
+#[test]
+fn a_stop_releases_a_lease_whose_counter_a_hand_has_raised() {
+    let raised = Scenario::new(1, 1).at(secs(25), Happening::RaiseCounter { pick: 0 });
+    let down = secs(60);
+    let ran = raised.at(secs(31), Happening::Stop { worker: 0, down }).run();
+    assert_eq!(ran.row_at(0, secs(40)).unwrap().owner, None);
+}
+
 /// D9: deleted and made anew in one moment, without its owner.
 #[test]
 fn a_row_that_a_hand_made_anew_is_taken_from_its_checkpoint_on() {

@@ -30,7 +30,7 @@ pub enum Audit {
 pub struct Auditor {
     confidence: u32,
     last: Option<(HashKeyRange, u32)>,
-    /// Whether the last audit found that something is missing.
+    /// Whether the last audit that counted found that something is missing.
     has_found: bool,
 }
 
@@ -48,9 +48,11 @@ impl Auditor {
         found
     }
 
-    /// Forgets what it found: another one audits now. Gives whether something was missing.
-    pub fn resign(&mut self) -> bool {
-        self.last = None;
+    /// Looks once while another one audits: a hole that it has seen as often as that one is
+    /// repaired no later if that one is gone. Gives whether something was missing when it audited
+    /// last.
+    pub fn stand_by(&mut self, leases: &[Lease]) -> bool {
+        self.look(leases);
         std::mem::take(&mut self.has_found)
     }
 

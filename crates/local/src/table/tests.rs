@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 
-const TABLE: &str = "t";
+const TABLE: &str = "leases";
 
 /// Requests that are right, to be spoilt.
 fn requests() -> Vec<(&'static str, Value)> {

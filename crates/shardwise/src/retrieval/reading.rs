@@ -181,10 +181,12 @@ impl Reading {
         millis_behind_latest: Option<u64>,
         is_end: bool,
     ) {
-        let (count, mut total) = (records.len(), 0);
+        let count = records.len();
+        let came: usize = records.iter().map(Record::footprint).sum();
+        let mut total = 0;
         let mut records = records.into_iter().peekable();
         if let Some(first) = records.peek() {
-            match self.watch.came(&first.sequence_number) {
+            match self.watch.came(&first.sequence_number, self.ports.clock.now()) {
                 Seen::Next | Seen::Kept { again: false } => {}
                 Seen::Kept { again: true } => drop(records.next()),
                 Seen::Gone(gap) => self.tell_gap(gap, first.approximate_arrival),
@@ -221,7 +223,8 @@ impl Reading {
         let behind = millis_behind_latest.map(Duration::from_millis);
         self.watch.answered(behind, self.ports.clock.now());
         let is_behind = millis_behind_latest.is_none_or(|millis| millis > 0);
-        self.estimate.note(count, total, is_behind);
+        // What is left out came as well; what is taken apart may need more.
+        self.estimate.note(count, came.max(total), is_behind);
         self.metrics.read(&self.shard, self.failures);
         self.failures = 0;
         self.gone_since = None;

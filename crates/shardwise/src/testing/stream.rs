@@ -29,8 +29,8 @@ struct State {
     shards: BTreeMap<ShardId, (Shard, Vec<Record>)>,
     next_sequence: u64,
     reads: BTreeMap<ShardId, u32>,
-    /// When each shard was asked for records, whether it answered or not.
-    asked: BTreeMap<ShardId, Vec<Instant>>,
+    /// When each shard was asked for records, and for how many, whether it answered or not.
+    asked: BTreeMap<ShardId, Vec<(Instant, u32)>>,
     /// How many of a shard's first records are gone.
     expired: BTreeMap<ShardId, usize>,
     /// Answers to come that are errors.
@@ -212,8 +212,8 @@ impl MemoryStream {
         self.state.lock().unwrap().reads.get(&shard_id(index)).copied().unwrap_or_default()
     }
 
-    /// When the shard was asked for records, whether it answered or not.
-    pub(crate) fn asked(&self, index: usize) -> Vec<Instant> {
+    /// When the shard was asked for records, and for how many, whether it answered or not.
+    pub(crate) fn asked(&self, index: usize) -> Vec<(Instant, u32)> {
         self.state.lock().unwrap().asked.get(&shard_id(index)).cloned().unwrap_or_default()
     }
 
@@ -283,7 +283,7 @@ impl Kinesis for MemoryStream {
         let (id, index) = at.0.split_once(' ').unwrap();
         let (id, index) = (ShardId::new(id).unwrap(), index.parse::<usize>().unwrap());
         let now = Instant::now();
-        self.state.lock().unwrap().asked.entry(id.clone()).or_default().push(now);
+        self.state.lock().unwrap().asked.entry(id.clone()).or_default().push((now, limit));
         if std::mem::take(&mut self.state.lock().unwrap().hangs) {
             tokio::time::sleep(Duration::from_secs(3_600)).await;
         }

@@ -29,7 +29,7 @@ pub(super) async fn audit(shared: Shared, mut auditor: Auditor) -> Auditor {
     let is_leader = c::IS_LEADER.count(usize::from(leads));
     shared.metrics.tell(&[is_leader, c::LEADER_DECIDER.of(1.0)]);
     if !leads {
-        if auditor.resign() {
+        if auditor.stand_by(&leases) {
             // The leader says what is missing now; nobody else would take this back.
             shared.metrics.audited(&Audit::Covered);
         }

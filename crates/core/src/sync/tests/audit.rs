@@ -37,21 +37,20 @@ fn the_same_hole_is_repaired_from_the_third_look_in_a_row_on() {
 }
 
 #[test]
-fn an_auditor_that_resigns_begins_anew_and_says_whether_something_was_missing() {
+fn an_auditor_that_stands_by_counts_on_and_says_once_whether_something_was_missing() {
     let stream = reference();
-    let mut auditor = Auditor::new(2);
-    assert!(!auditor.resign());
+    let (whole, broken) = (leases(&stream, &[8, 4, 5]), leases(&stream, &[8, 4, 9]));
+    let mut auditor = Auditor::new(3);
+    assert!(!auditor.stand_by(&whole));
     let range = stream.shard(10).hash_range;
-    for _ in 0..2 {
-        let found = auditor.audit(&leases(&stream, &[8, 4, 9]));
-        assert_eq!(found, Audit::Hole { range, seen: 1, repair: false });
-        assert!(auditor.resign());
-        assert!(!auditor.resign());
-    }
+    assert_eq!(auditor.audit(&broken), Audit::Hole { range, seen: 1, repair: false });
+    assert!(auditor.stand_by(&broken));
+    assert_eq!(auditor.audit(&broken), Audit::Hole { range, seen: 3, repair: true });
+    assert!(auditor.stand_by(&whole));
+    assert!(!auditor.stand_by(&whole));
+    assert_eq!(auditor.audit(&broken), Audit::Hole { range, seen: 1, repair: false });
     assert_eq!(auditor.audit(&[]), Audit::NoLeases);
-    assert!(auditor.resign());
-    assert_eq!(auditor.audit(&leases(&stream, &[8, 4, 5])), Audit::Covered);
-    assert!(!auditor.resign());
+    assert!(auditor.stand_by(&[]));
 }
 
 #[test]

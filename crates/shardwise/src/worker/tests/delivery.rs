@@ -82,10 +82,29 @@ async fn a_reader_that_replaces_one_in_a_call_waits_as_that_one_would_have() {
         world.breaks.notify_one();
         world.wait("another call", || world.stream.asked(0).len() > before + 1).await;
         let asked = world.stream.asked(0);
-        let gaps = asked.windows(2).map(|pair| pair[1] - pair[0]);
+        let gaps = asked.windows(2).map(|pair| pair[1].0 - pair[0].0);
         let shortest = gaps.min().unwrap();
         assert!(shortest >= Duration::from_millis(200), "{time}: {shortest:?}");
     }
+}
+
+/// The record at the checkpoint comes and is left out. What came next was reserved for as if
+/// records had one byte each.
+#[tokio::test(start_paused = true)]
+async fn behind_a_record_that_is_left_out_no_more_is_asked_for_than_there_is_room_for() {
+    let world = World::with_shards(1);
+    let record = world.put(0, "record", 1);
+    let first = world.start("a");
+    world.wait_for(&record).await;
+    let is_at_record = |lease: Lease| matches!(lease.checkpoint, Checkpoint::At { .. });
+    world.wait("the checkpoint", || world.lease(0).is_some_and(is_at_record)).await;
+    first.stopper.stop();
+    ended(first).await;
+    let before = world.stream.asked(0).len();
+    let _second = world.start("b");
+    world.wait("a second read", || world.stream.asked(0).len() > before + 1).await;
+    let (_, records_max) = world.stream.asked(0)[before + 1];
+    assert!((1..10_000).contains(&records_max), "{records_max}");
 }
 
 #[tokio::test(start_paused = true)]
