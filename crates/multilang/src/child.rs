@@ -97,3 +97,47 @@ impl Child {
         answered.await.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use async_trait::async_trait;
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, duplex};
+
+    use super::*;
+    use crate::launch::{Ended, Hurry, Patience, Running};
+
+    struct Lives;
+
+    #[async_trait]
+    impl Running for Lives {
+        async fn wait(&mut self) {
+            pending().await
+        }
+
+        async fn end(self: Box<Self>, _: Patience, _: Hurry<'_>) -> Ended {
+            Ended { ending: Ending::InOrder, status: None }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_child_that_asks_for_checkpoints_without_end_is_told_its_next_action() {
+        let asked = "{\"action\":\"checkpoint\",\"sequenceNumber\":null}\n".repeat(1_000);
+        let [(stdin, told), (stdout, mut tells), (stderr, _)] = [(); 3].map(|()| duplex(1 << 20));
+        tells.write_all(asked.as_bytes()).await.unwrap();
+        let (stdin, stdout, stderr) = (Box::new(stdin), Box::new(stdout), Box::new(stderr));
+        let shard = ShardId::new("shardId-000000000000").unwrap();
+        let child = Child::of(&shard, Launched { stdin, stdout, stderr, running: Box::new(Lives) });
+        let mut told = BufReader::new(told).lines();
+        assert!(told.next_line().await.unwrap().unwrap().contains("checkpoint"));
+        let _acts = tokio::spawn(async move {
+            child.act(Action::Initialize, b"next\n".to_vec(), None, None).await
+        });
+        let mut answers = 1;
+        while told.next_line().await.unwrap().unwrap() != "next" {
+            answers += 1;
+        }
+        assert!(answers < 100, "{answers} answers went before it");
+    }
+}
