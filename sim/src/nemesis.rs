@@ -246,7 +246,7 @@ impl Nemesis {
                     (true, false) => "node: loses the table",
                     _ => "node: loses the stream",
                 };
-                self.world.mark(&self.slots[*worker].node.name, what);
+                self.mark(*worker, what);
             }
             Happening::Brownout { worker, back, left, lasts } => {
                 let brownout = Brownout { back: *back, left: *left, lasts: *lasts };
@@ -257,7 +257,7 @@ impl Nemesis {
             }
             Happening::Jump { worker, millis } => {
                 self.slots[*worker].node.jump(*millis);
-                self.world.mark(&self.slots[*worker].node.name, "node: date jumps");
+                self.mark(*worker, "node: date jumps");
             }
             Happening::TableGone { lasts } => {
                 self.world.state().table_gone_until = now + *lasts;
@@ -335,9 +335,16 @@ impl Nemesis {
 
     fn starve(&mut self, slot: usize, most: Duration, lasts: Duration) {
         let dice = Dice::new(self.dice.below(usize::MAX) as u64, "starvation");
-        let node = &self.slots[slot].node;
-        node.starve(most, lasts, dice);
-        self.world.mark(&node.name, "node: starved");
+        self.slots[slot].node.starve(most, lasts, dice);
+        self.mark(slot, "node: starved");
+    }
+
+    /// Counts what was done to a worker, if that was there.
+    fn mark(&self, slot: usize, what: &'static str) {
+        let slot = &self.slots[slot];
+        if slot.is_up {
+            self.world.mark(&slot.node.name, what);
+        }
     }
 
     fn refuse(&self, slot: Option<usize>, calls: Calls, refused: Refused, until: Duration) {

@@ -14,7 +14,7 @@ const VERSION: &str = "0.37.5";
 /// What the goal is for, in hundredths.
 const GOAL: usize = 95;
 /// What is covered.
-const FILES: [&str; 2] = ["crates/core/src/*", "crates/shardwise/src/*"];
+const FILES: [&str; 3] = ["crates/core/src/*", "crates/shardwise/src/*", "crates/multilang/src/*"];
 /// What of it is not: the AWS SDK's edge is tried against the real endpoints, and tests are no
 /// subject.
 const LEFT_OUT: [&str; 4] =
@@ -37,7 +37,7 @@ pub(crate) fn coverage(tree: &Tree) -> Result<ExitCode, String> {
     let tests = ["--packages", "shardwise-core", "--packages", "shardwise-sim", "--lib"];
     let golden = ["--packages", "shardwise-core", "--test", "golden_rows"];
     // Small worlds on a paused clock, for what a simulated fleet seldom comes to.
-    let library = ["--packages", "shardwise", "--lib"];
+    let library = ["--packages", "shardwise", "--packages", "shardwise-multilang", "--lib"];
     let simulation = ["--packages", "shardwise-sim", "--command", "build", "--"];
     let simulation: Vec<&str> = simulation.into_iter().chain(SIMULATION.split(' ')).collect();
     let runs: [(&str, &[&str]); 4] =

@@ -18,7 +18,7 @@ pub(super) const TARGET: Target = Target {
         "SubscribeToShardEvent",
         "{\"Records\":[]}",
     ],
-    bytes_max: 512,
+    bytes_max: 8_192,
     check,
 };
 

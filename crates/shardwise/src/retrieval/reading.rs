@@ -262,7 +262,8 @@ impl Reading {
         warn!(shard = %self.shard, %after, before = before.map(tracing::field::display),
             arrived_millis,
             "records between these places may have been removed by retention before they were \
-             read: raise the stream's retention period, or see why the shard is read so late");
+             read, unless the shard was idle for that long: raise the stream's retention period, \
+             or see why the shard is read so late");
         self.board.gap(&LeaseKey::of(&self.shard), gap);
         self.metrics.gap(&self.shard);
     }
