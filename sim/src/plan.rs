@@ -327,7 +327,7 @@ impl Plan {
         let mut rare = Dice::new(seed, "rare families");
         let mut families: BTreeSet<Family> = Family::ALL.into_iter().collect();
         families.retain(|family| {
-            if Family::ALONE.contains(family) {
+            if family.draws_alone() {
                 return Dice::new(seed, &format!("has {family}")).happens(250_000);
             }
             let left_out = if *family == Family::Reshards { 100_000 } else { 250_000 };

@@ -116,16 +116,10 @@ impl Family {
         Self::Creation,
     ];
 
-    /// Those that draw alone whether a run has them: what they were added to stays as it was.
-    pub(super) const ALONE: [Self; 7] = [
-        Self::Starvation,
-        Self::Suspends,
-        Self::Bursts,
-        Self::Denials,
-        Self::Edits,
-        Self::Pages,
-        Self::Creation,
-    ];
+    /// Whether a run has it is drawn alone: what those before it draw stays as it was.
+    pub(super) fn draws_alone(self) -> bool {
+        self >= Self::Starvation
+    }
 
     /// How many runs in a million have it, if those with it are drawn apart: what is usual is drawn
     /// by whether it is left out.
