@@ -299,7 +299,8 @@ impl Node {
         let shards = self.board.get().map(Board::shards).unwrap_or_default();
         let reasons = shards.into_iter().filter_map(|(key, status)| {
             let failures = status.failing.map(|failing| KeptBy::Failures(failing.times));
-            let kept_by = status.busy_since.map(|_| KeptBy::Call).or(failures)?;
+            let kept_by =
+                status.busy_since.map(|since| KeptBy::Call(since.as_millis())).or(failures)?;
             let (worker, shard) = (self.name.clone(), key.shard().to_string());
             Some(Reason { t, worker, shard, kept_by })
         });

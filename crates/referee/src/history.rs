@@ -63,11 +63,11 @@ impl<'a> History<'a> {
             terms: journals.terms.as_ref(),
             fleet: Fleet::new(&journals.workers),
             knows_senders: journals.lease_writes.iter().any(|write| write.by.is_some()),
-            reasons: journals.reasons.as_deref().map(reasons),
             retention: journals.retention,
             knows_gaps: journals.gaps.is_some(),
             ..Self::default()
         };
+        history.link_reasons(journals);
         history.link_shards(journals);
         history.link_delisted(journals);
         history.link_puts(journals);
@@ -123,6 +123,14 @@ impl<'a> History<'a> {
     fn contradiction(&mut self, shard: &str, text: String) {
         let invariant = Invariant::Journals;
         self.contradictions.push(Violation { invariant, shard: shard.to_owned(), text });
+    }
+
+    fn link_reasons(&mut self, journals: &'a Journals) {
+        let (Some(said), Some(terms)) = (&journals.reasons, self.terms) else { return };
+        let out_too_long = |worker: &str, since: u64, t: u64| {
+            t - since > terms.call_max + self.fleet.paused_within(worker, since, t)
+        };
+        self.reasons = Some(reasons(said, out_too_long));
     }
 
     fn link_shards(&mut self, journals: &'a Journals) {
@@ -261,18 +269,25 @@ impl<'a> History<'a> {
 }
 
 /// When each worker named a reason for each shard. A failure is one when it is new, and no more
-/// once the worker has had the time for another try.
-fn reasons(reasons: &[Reason]) -> BTreeMap<&str, BTreeMap<&str, Vec<u64>>> {
+/// once the worker has had the time for another try; a call until it has been out too long.
+fn reasons(
+    reasons: &[Reason],
+    out_too_long: impl Fn(&str, u64, u64) -> bool,
+) -> BTreeMap<&str, BTreeMap<&str, Vec<u64>>> {
     let mut times = BTreeMap::<_, BTreeMap<_, Vec<u64>>>::new();
-    let mut last = BTreeMap::new();
+    let mut named = BTreeMap::new();
     for reason in reasons {
         let of = (reason.worker.as_str(), reason.shard.as_str());
-        let before = last.insert(of, reason.kept_by);
-        match reason.kept_by {
-            KeptBy::Failures(_) if before == Some(reason.kept_by) => {}
-            KeptBy::Call | KeptBy::Failures(_) => {
-                times.entry(of.0).or_default().entry(of.1).or_default().push(reason.t);
-            }
+        let (kept_by, since) = named.entry(of).or_insert((reason.kept_by, reason.t));
+        if *kept_by != reason.kept_by {
+            (*kept_by, *since) = (reason.kept_by, reason.t);
+        }
+        let counts = match reason.kept_by {
+            KeptBy::Failures(_) => *since == reason.t,
+            KeptBy::Call(_) => !out_too_long(of.0, *since, reason.t),
+        };
+        if counts {
+            times.entry(of.0).or_default().entry(of.1).or_default().push(reason.t);
         }
     }
     times

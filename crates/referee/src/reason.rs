@@ -16,8 +16,8 @@ pub struct Reason {
 /// What keeps a worker from handing records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeptBy {
-    /// The processor has not returned from a call.
-    Call,
+    /// The processor has not returned from a call, which began then by the worker's own date.
+    Call(i64),
     /// The processor failed, so often in a row.
     Failures(u32),
 }

@@ -16,7 +16,8 @@ use crate::verdict::Violation;
 ///
 /// The wait begins with the record, the last return of the processor, the lease's move to this
 /// worker, its parents' end, or whatever happened to the worker, whichever came last; and anew with
-/// each reason that the worker's board names: a call that is out, or one more failure. Nothing else
+/// each reason that the worker's board names: a call that is out, for as long as calls may take, or
+/// one more failure. Nothing else
 /// excuses a silence, though it ends with the lease's move to another worker.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let Some(terms) = history.terms else { return Vec::new() };

@@ -1,5 +1,6 @@
 //! One fault each in the phase without faults of the world.
 
+use serde_json::json;
 use shardwise_referee::{Invariant, KeptBy, judge};
 
 use crate::planted::{FIRST, assert_blamed, blamed};
@@ -196,6 +197,7 @@ fn wait_after_a_call(
     says: Option<fn(u32) -> KeptBy>,
 ) -> Story {
     let (mut story, tenure) = at_rest();
+    story.terms["callMax"] = json!(70 * SECOND);
     story.put_many(FIRST, 2);
     story.hand(&tenure, 1);
     spoil(&mut story, &tenure);
@@ -210,7 +212,7 @@ fn no_return(story: &mut Story, tenure: &str) {
     story.events.get_mut(tenure).unwrap().pop();
 }
 
-const A_CALL: Option<fn(u32) -> KeptBy> = Some(|_| KeptBy::Call);
+const A_CALL: Option<fn(u32) -> KeptBy> = Some(|_| KeptBy::Call(0));
 
 #[test]
 fn a_record_waits_for_a_reason_that_the_worker_names_and_for_no_other() {
@@ -237,6 +239,25 @@ fn a_record_waits_for_a_reason_that_the_worker_names_and_for_no_other() {
 }
 
 #[test]
+fn a_call_is_a_reason_to_wait_for_as_long_as_calls_may_take() {
+    const CALL_AFTER_CALL: Option<fn(u32) -> KeptBy> =
+        Some(|said| KeptBy::Call(i64::from(said / 20)));
+    let wait = |says, call_max: u64| {
+        let mut story = wait_after_a_call(no_return, says);
+        story.says = says;
+        story.wait(65 * SECOND);
+        story.terms["callMax"] = json!(call_max);
+        let tenure = story.tenures.keys().next().unwrap().clone();
+        story.hand(&tenure, 1);
+        story.end_quiet();
+        story
+    };
+    assert_blamed(&wait(A_CALL, 140 * SECOND), []);
+    assert_blamed(&wait(A_CALL, 60 * SECOND), [Invariant::HeldLeaseAlive]);
+    assert_blamed(&wait(CALL_AFTER_CALL, 60 * SECOND), []);
+}
+
+#[test]
 fn a_processor_that_died_over_a_call_gives_the_next_one_its_time() {
     let mut story = wait_after_a_call(no_return, A_CALL);
     let next = story.start(WORKERS[0], FIRST);
@@ -253,6 +274,7 @@ fn a_processor_that_died_over_a_call_gives_the_next_one_its_time() {
 #[test]
 fn a_processor_that_takes_its_time_to_start_is_a_reason_to_wait() {
     let (mut story, _) = at_rest();
+    story.terms["callMax"] = json!(70 * SECOND);
     story.put(FIRST, "late");
     let next = story.start(WORKERS[0], FIRST);
     let mut silent = story.clone();
