@@ -7,7 +7,7 @@ mod hearing;
 mod script;
 mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ use tokio::io::duplex;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-use self::hearing::Ears;
+use self::hearing::{Ears, Turn};
 use self::script::Script;
 use crate::node::Node;
 use crate::plan::Plan;
@@ -73,8 +73,10 @@ impl Launch for Launcher {
         let (answers, answered) = mpsc::unbounded_channel();
         let turn = Arc::default();
         let ears = Ears::new(tenure.clone(), Arc::clone(&turn), actions, answers);
+        let end = EndOfLife { tenure: tenure.clone(), turn: Arc::clone(&turn) };
         let script = Script::new(tenure, turn, [childs_stdout, childs_stderr], told, answered);
         let child = tokio::spawn(async move {
+            let _end = end;
             let (hearing, living) = (ears.hear(childs_stdin), script.live());
             tokio::pin!(hearing, living);
             tokio::select! {
@@ -89,6 +91,21 @@ impl Launch for Launcher {
             stderr: Box::new(stderr),
             running: Box::new(Child(Some(child))),
         })
+    }
+}
+
+/// However a child ends, what it was told to do and has not answered ends with it; unless its
+/// worker is dead, of whom nothing more is known.
+struct EndOfLife {
+    tenure: Tenure,
+    turn: Arc<Mutex<Turn>>,
+}
+
+impl Drop for EndOfLife {
+    fn drop(&mut self) {
+        if Turn::is_out(&self.turn) && !self.tenure.node.is_dead() {
+            self.tenure.done(Some("ends".to_owned()));
+        }
     }
 }
 

@@ -58,6 +58,11 @@ impl Turn {
         turn.lock().unwrap_or_else(PoisonError::into_inner).asked += checkpoints;
     }
 
+    /// Whether the child has an action to answer.
+    pub(super) fn is_out(turn: &Mutex<Self>) -> bool {
+        turn.lock().unwrap_or_else(PoisonError::into_inner).is_told
+    }
+
     /// Takes in what the daemon says; what is wrong about it.
     fn on(&mut self, heard: &Heard) -> Option<String> {
         match heard {

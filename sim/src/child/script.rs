@@ -133,7 +133,6 @@ impl Script {
                 pending().await
             }
         }
-        self.tenure.done(Some("exits".to_owned()));
         Err(Over)
     }
 
