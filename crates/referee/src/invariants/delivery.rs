@@ -5,6 +5,7 @@ use crate::gap::Gap;
 use crate::history::History;
 use crate::invariant::Invariant;
 use crate::place::Place;
+use crate::put::Put;
 use crate::shard::ShardHistory;
 use crate::tenure::Tenure;
 use crate::verdict::Violation;
@@ -19,7 +20,8 @@ use crate::verdict::Violation;
 /// say what it said: in each tenure that passes over such records, a gap that they lie in, before
 /// it hands on what is behind them or comes to the shard's end. What lay before a tenure's first
 /// record is excused from that if the tenure starts at no record: nobody can know of it. Where a
-/// gap is said to be, the record at which it begins must be gone, or never have been one.
+/// gap is said to be, the record at which it begins must be gone, or never have been one, and so
+/// must all that it covers.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
@@ -32,8 +34,8 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
             let tenures = history.tenures_of(shard);
             let untold = tenures.filter_map(|tenure| passed_over_untold(shard, tenure));
             violations.extend(untold.map(|text| (id, text)));
-            let wrong = shard.gaps.iter().filter(|gap| was_kept(history, shard, gap));
-            violations.extend(wrong.map(|gap| (id, told_wrongly(gap))));
+            let wrong = shard.gaps.iter().filter_map(|gap| told_wrongly(history, shard, gap));
+            violations.extend(wrong.map(|text| (id, text)));
         }
     }
     violations
@@ -72,24 +74,20 @@ fn passed_over_untold(shard: &ShardHistory<'_>, tenure: &Tenure<'_>) -> Option<S
     Some(format!("tenure `{}` does not tell that retention removed {records}", tenure.id))
 }
 
-/// Whether the stream still had the record at which a gap begins.
-fn was_kept(history: &History<'_>, shard: &ShardHistory<'_>, gap: &Gap) -> bool {
-    let Some(retention) = history.retention else { return false };
-    let is_there = |put: usize| shard.puts[put].t + retention > gap.t;
-    match &gap.after {
-        Place::At(number, _) => {
-            let first = shard.puts.partition_point(|put| put.place < Place::At(*number, 0));
-            let is_it = |place: &Place| matches!(place, Place::At(at, _) if at == number);
-            shard.puts.get(first).is_some_and(|put| is_it(&put.place)) && is_there(first)
-        }
-        // Told only of a shard that is gone.
-        Place::TrimHorizon | Place::Latest | Place::AtTimestamp | Place::ShardEnd => {
-            (0..shard.puts.len()).any(is_there)
-        }
-    }
-}
-
-fn told_wrongly(gap: &Gap) -> String {
+/// What a gap says of records that the stream still had: the one at which it begins, or one that it
+/// covers.
+fn told_wrongly(history: &History<'_>, shard: &ShardHistory<'_>, gap: &Gap) -> Option<String> {
+    let retention = history.retention?;
+    let begins_at = |place: &Place| match (&gap.after, place) {
+        (Place::At(after, _), Place::At(number, _)) => after == number,
+        _ => false,
+    };
+    let is_wrong = |put: &&&Put| {
+        let is_there = put.t <= gap.t && gap.t < put.t + retention;
+        is_there && (begins_at(&put.place) || gap.covers(&put.place))
+    };
+    let put = shard.puts.iter().find(is_wrong)?;
     let Gap { t, worker, after, .. } = gap;
-    format!("`{worker}` tells of a gap behind {after} at t={t}, and the stream has that record")
+    let text = format!("`{worker}` tells of a gap behind {after} at t={t}");
+    Some(format!("{text}, and the stream has {}", put.place))
 }

@@ -99,20 +99,20 @@ fn of_what_was_gone_before_a_shards_first_record_was_read_nothing_can_be_known()
 }
 
 #[test]
-fn a_gap_begins_at_a_record_that_is_gone_or_never_was() {
+fn a_gap_begins_at_a_record_that_is_gone_or_never_was_and_covers_none_that_is_there() {
     let (mut story, tenure) = with_a_removed_record();
     let hand_t = last_hand_t(&story, &tenure);
-    let honest = Gap { t: hand_t, ..gap(&story, 6, Some(8)) };
-    let put_t = story.journals().puts[6].t;
-    let blamed = |story: &Story, retention: u64| {
+    let told = |after, before| Gap { t: hand_t, ..gap(&story, after, Some(before)) };
+    let (told, begin_only) = (told(6, 8), told(6, 7));
+    let at_no_record = Gap { after: Place::parse("1", 0).unwrap(), ..told.clone() };
+    let ages = [6, 7].map(|put| hand_t - story.journals().puts[put].t);
+    let mut blamed = |gap: &Gap, retention: u64| {
+        story.gaps = Some(vec![gap.clone()]);
         let journals = Journals { retention: Some(retention), ..story.journals() };
-        let broken = judge(&journals).violations.into_iter().map(|broken| broken.invariant);
-        broken.filter(|invariant| *invariant == Invariant::EverythingDelivered).count()
+        let broken = judge(&journals).violations.into_iter();
+        broken.filter(|broken| broken.text.contains("and the stream has")).count()
     };
-    story.gaps = Some(vec![honest.clone()]);
-    assert_eq!(blamed(&story, hand_t - put_t), 0);
-    assert_eq!(blamed(&story, hand_t - put_t + 1), 1);
-    let at_no_record = Gap { after: Place::parse("1", 0).unwrap(), ..honest };
-    story.gaps = Some(vec![at_no_record]);
-    assert_eq!(blamed(&story, hand_t), 0);
+    assert_eq!([blamed(&begin_only, ages[0]), blamed(&begin_only, ages[0] + 1)], [0, 1]);
+    assert_eq!([blamed(&told, ages[1]), blamed(&told, ages[1] + 1)], [0, 1]);
+    assert_eq!([blamed(&at_no_record, ages[1]), blamed(&at_no_record, ages[1] + 1)], [0, 1]);
 }
