@@ -1,31 +1,68 @@
-//! What a worker may have in memory of records that are not processed yet (I33).
+//! What workers have in memory of records that are not processed yet (I33).
 
-use shardwise_core::budget::BATCH;
+use shardwise::kinesis::Record;
+use shardwise_core::budget::always;
 
-/// Counts that a worker had more.
+use crate::node::Node;
+
+/// Counts that a worker had more than it may.
 pub(crate) const BEYOND: &str = "memory: beyond the byte budget";
+/// What a record of the producer takes, at most: keys and data of some bytes.
+const RECORD: usize = size_of::<Record>() + 128;
 
-/// The most that a worker may have of its budget: all of it, and beside it what each shard may
-/// always have, for an answer that was larger than what was reserved for it.
-pub(crate) fn most(byte_budget: usize, shards: usize) -> usize {
-    byte_budget + shards * BATCH
+/// What all workers of a run have and had.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The most that one ever had.
+    pub(crate) most: usize,
+    /// The largest batch that one was handed.
+    batch: usize,
+    /// For each of its shards, the most that one had beside its byte budget.
+    beside: Option<Beside>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Beside {
+    bytes: usize,
+    worker: String,
+}
+
+impl Memory {
+    /// A worker is handed so many records.
+    pub(crate) fn hand(&mut self, node: &Node, budget: usize, records: usize) {
+        self.batch = self.batch.max(records * RECORD);
+        self.note(&node.name, node.used_bytes(), budget, node.shards());
+    }
+
+    fn note(&mut self, worker: &str, used: usize, budget: usize, shards: usize) {
+        self.most = self.most.max(used);
+        let within = budget.max(shards * always(budget));
+        let bytes = used.saturating_sub(within).div_ceil(shards.max(1));
+        self.beside = self.beside.take().max(Some(Beside { bytes, worker: worker.to_owned() }));
+    }
+
+    /// Who had more than it may: beside its byte budget one batch of each shard, as an answer may
+    /// turn out to be larger than what was reserved for it.
+    pub(crate) fn beyond(&self) -> Option<&str> {
+        let beside = self.beside.as_ref().filter(|beside| beside.bytes > self.batch)?;
+        Some(&beside.worker)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use shardwise::Budget;
-
     use super::*;
 
-    /// What came is larger than what was reserved, and the reader says so.
-    #[tokio::test]
-    async fn an_answer_of_one_batch_beside_the_budget_is_allowed_and_one_byte_more_is_not() {
-        let bytes = 24 << 10;
-        let budget = Budget::new(bytes);
-        let mut hold = budget.share(usize::MAX).reserve(1).await;
-        hold.resize(bytes + BATCH);
-        assert!(budget.used() <= most(bytes, 1));
-        hold.resize(bytes + BATCH + 1);
-        assert!(budget.used() > most(bytes, 1));
+    #[test]
+    fn one_batch_of_each_shard_beside_the_budget_is_allowed_and_one_byte_more_is_not() {
+        let beyond = |used: usize, shards: usize| {
+            let mut memory = Memory { batch: 100, ..Memory::default() };
+            memory.note("a", used, 4_000, shards);
+            memory.note("b", 0, 4_000, shards);
+            memory.beyond().map(str::to_owned)
+        };
+        assert_eq!([beyond(4_200, 2), beyond(4_201, 2)], [None, Some("a".to_owned())]);
+        // What each shard may always have is more than the budget.
+        assert_eq!([beyond(8_800, 8), beyond(8_801, 8)], [None, Some("a".to_owned())]);
     }
 }

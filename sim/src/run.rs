@@ -130,12 +130,13 @@ fn begin(plan: Plan, keeps_lines: bool, deaths: mpsc::UnboundedSender<Arc<Node>>
 async fn live(world: Arc<World>, dead: mpsc::UnboundedReceiver<Arc<Node>>) {
     let (chaos, end) = (world.plan.chaos, world.plan.chaos + world.plan.quiet);
     let producer = tokio::spawn(produce(Arc::clone(&world), end.saturating_sub(LAST_PUT)));
-    let mut nemesis = Nemesis::new(world, dead);
+    let mut nemesis = Nemesis::new(Arc::clone(&world), dead);
     nemesis.rule(chaos, true).await;
     nemesis.heal();
     nemesis.rule(end, false).await;
     nemesis.stop_all(end + STOPPING).await;
     producer.abort();
+    world.look_back();
 }
 
 fn finish(world: Arc<World>, is_over: bool, mut panics: Vec<String>) -> Outcome {
@@ -160,7 +161,7 @@ fn finish(world: Arc<World>, is_over: bool, mut panics: Vec<String>) -> Outcome 
     sometimes::count(&journals, verdict.counts.steals, &mut state.tally);
     let trace_hash = state.trace.hash();
     let lines = state.trace.into_lines();
-    let (tally, marks, bytes_most) = (state.tally, state.marks, state.bytes_most);
+    let (tally, marks, bytes_most) = (state.tally, state.marks, state.memory.most);
     Outcome {
         plan,
         panics,

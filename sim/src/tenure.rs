@@ -181,8 +181,9 @@ impl Tenure {
     }
 
     pub(crate) fn hand(&self, records: Vec<Handed>) {
+        let budget = self.world.plan.knobs.byte_budget;
+        self.world.state().memory.hand(&self.node, budget, records.len());
         self.note(Event::Hand { t: self.world.t(), tenure: self.name.clone(), records });
-        self.world.note_bytes(&self.node);
     }
 
     pub(crate) fn ask(&self, place: Option<Place>) {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::dice::Dice;
 use crate::journal::Journal;
-use crate::memory;
+use crate::memory::{BEYOND, Memory};
 use crate::node::{FIRST_DATE_MILLIS, Node};
 use crate::order::{Fault, Orders};
 use crate::plan::{Family, Plan};
@@ -58,8 +58,8 @@ pub(crate) struct State {
     pub(crate) shards: BTreeMap<ShardId, (Shard, Option<Timestamp>)>,
     /// Until when there is no lease table.
     pub(crate) table_gone_until: Duration,
-    /// The most bytes that a worker ever had of records that it had not processed yet.
-    pub(crate) bytes_most: usize,
+    /// What workers have of records that they have not processed yet.
+    pub(crate) memory: Memory,
     /// What children were told that no child may be told.
     pub(crate) mistold: Vec<String>,
     /// How often the edges were reached where a sweep's workers are to die.
@@ -108,7 +108,7 @@ impl World {
             before_reshard: None,
             shards: BTreeMap::new(),
             table_gone_until: Duration::ZERO,
-            bytes_most: 0,
+            memory: Memory::default(),
             mistold: Vec::new(),
             hits: BTreeMap::new(),
         };
@@ -214,14 +214,12 @@ impl World {
         dies
     }
 
-    /// Notes how many bytes a worker has of its byte budget, and whether it may.
-    pub(crate) fn note_bytes(&self, node: &Node) {
-        let (used, budget) = (node.used_bytes(), self.plan.knobs.byte_budget);
-        if used > budget && used > memory::most(budget, node.shards()) {
-            self.mark(&node.name, memory::BEYOND);
+    /// Counts who had more than it may.
+    pub(crate) fn look_back(&self) {
+        let beyond = self.state().memory.beyond().map(str::to_owned);
+        if let Some(worker) = beyond {
+            self.mark(&worker, BEYOND);
         }
-        let mut state = self.state();
-        state.bytes_most = state.bytes_most.max(used);
     }
 
     /// Counts what happened to somebody, and keeps when.

@@ -25,6 +25,12 @@ pub const BATCH: usize = 1 << 20;
 /// The default budget of a process: 256 MiB.
 pub const DEFAULT: usize = 256 << 20;
 
+/// What each shard may always have of a budget: [`BATCH`], but of one too small for that a quarter.
+#[must_use]
+pub fn always(budget: usize) -> usize {
+    BATCH.min(budget / 4).max(1)
+}
+
 /// Bytes that all shards of a process share. Clones are one budget.
 #[derive(Clone)]
 pub struct Budget(Arc<Mutex<Ledger>>);

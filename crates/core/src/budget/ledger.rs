@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
-use super::BATCH;
+use super::always;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ShareId(u64);
@@ -66,9 +66,8 @@ impl Ledger {
         }
     }
 
-    /// What each share may always have. A budget too small for that is shared by four.
     fn own(&self) -> usize {
-        BATCH.min(self.total / 4).max(1)
+        always(self.total)
     }
 
     /// What one share may have, if nobody else has it.
