@@ -191,7 +191,7 @@ async fn load(
     config
 }
 
-/// Error codes that say the credentials are wrong or not sufficient.
+/// Error codes that say the credentials are wrong or not sufficient, or the clock is wrong.
 fn is_refusal(code: &str) -> bool {
     matches!(
         code,
@@ -206,6 +206,10 @@ fn is_refusal(code: &str) -> bool {
             | "MissingAuthenticationTokenException"
             | "ExpiredTokenException"
             | "ExpiredToken"
+            | "RequestExpired"
+            | "RequestInTheFuture"
+            | "RequestTimeTooSkewed"
+            | "SignatureDoesNotMatch"
             | "OptInRequired"
             | "KMSAccessDeniedException"
             | "KMSDisabledException"

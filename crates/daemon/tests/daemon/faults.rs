@@ -1,8 +1,11 @@
 //! Children that fail: their own shard starts again at its checkpoint, other shards go on.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
 use rustix::process::Signal;
 
-use crate::world::{Event, STREAM, World, data, until};
+use crate::world::{Daemon, Event, STREAM, World, data, until};
 
 /// Runs children with a fault, and sees every record processed in spite of it.
 async fn survives(modes: &str, more: &str, expected_in_log: &str) {
@@ -114,11 +117,7 @@ async fn a_child_that_exits_between_two_messages_is_reaped_and_replaced_at_once(
         .await;
     let exited = journal.last().unwrap().number("pid");
     until("reaped", async || {
-        if std::fs::metadata(format!("/proc/{exited}")).is_err() {
-            Ok(())
-        } else {
-            Err("no".into())
-        }
+        if fs::metadata(format!("/proc/{exited}")).is_err() { Ok(()) } else { Err("no".into()) }
     })
     .await;
     daemon.until_log("child closed its stdout between two messages; exit status: 4").await;
@@ -254,4 +253,25 @@ async fn a_forgotten_checkpoint_at_the_shards_end_is_explained_and_mended_by_the
     assert_eq!(daemon.stop().await, 0);
     let rows = world.lease_rows().await;
     assert_eq!(rows.first().map(|row| row.checkpoint.as_str()), Some("SHARD_END"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_away_for_a_while_is_started_when_it_is_back() {
+    let world = World::new(1).await;
+    let (program, away) = (world.path().join("program"), world.path().join("away"));
+    let script = format!("#!/bin/sh\nexec {}\n", world.executable("exit:processRecords"));
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let properties = world.properties(&program.display().to_string(), "");
+    let daemon = Daemon::start(&properties, world.path());
+    let children =
+        |journal: &[Event]| journal.iter().filter(|event| event.is("initialize")).count();
+    world.until_journal(&daemon, "a child", |journal| children(journal) == 1).await;
+    fs::rename(&program, &away).unwrap();
+    let records = world.put("a", 5).await;
+    daemon.until_log("cannot run `").await;
+    fs::rename(&away, &program).unwrap();
+    world.until_processed(&daemon, &records).await;
+    assert_eq!(daemon.stop().await, 0);
+    assert_eq!(children(&world.journal()), 2);
 }

@@ -181,7 +181,7 @@ impl World {
         Daemon::start_logging_to(log, &self.properties(&self.executable(modes), ""), &[])
     }
 
-    fn executable(&self, modes: &str) -> String {
+    pub(crate) fn executable(&self, modes: &str) -> String {
         format!("python3 {} {} {modes}", child("mischief.py"), self.path().display())
     }
 

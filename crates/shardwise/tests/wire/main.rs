@@ -6,6 +6,7 @@
 
 mod answers;
 mod connections;
+mod outages;
 mod proxy;
 mod relay;
 mod subscriptions;
@@ -60,8 +61,11 @@ struct Running {
 
 impl Running {
     fn start(config: Config, kinesis: &SdkConfig, endpoints: &Endpoints) -> Self {
-        let dynamodb = sdk_config(endpoints.dynamodb_url()).build();
-        let (kinesis, table) = aws::over(kinesis, &dynamodb, &config);
+        Self::over(config, kinesis, &sdk_config(endpoints.dynamodb_url()).build())
+    }
+
+    fn over(config: Config, kinesis: &SdkConfig, dynamodb: &SdkConfig) -> Self {
+        let (kinesis, table) = aws::over(kinesis, dynamodb, &config);
         let ports = Ports { kinesis, table, clock: Arc::new(SystemClock::start()) };
         let worker = Worker::new(config, ports, 1).unwrap();
         let stopper = worker.stopper();

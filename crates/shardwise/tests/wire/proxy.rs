@@ -2,13 +2,16 @@
 //! should give.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -22,6 +25,8 @@ pub(crate) type Fault = fn(Value) -> String;
 pub(crate) struct Script {
     /// What becomes of the next answers to GetRecords that bring records.
     pub(crate) answers: Vec<Fault>,
+    /// How many of the next answers to GetRecords come at a byte a second.
+    pub(crate) drips: usize,
     /// What the first event of the next subscriptions is.
     pub(crate) events: Vec<String>,
     /// Shards, or iterators, whose last answer was a fault.
@@ -89,6 +94,10 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let told: Value = serde_json::from_slice(&body).unwrap();
     let has_records = told["Records"].as_array().is_some_and(|records| !records.is_empty());
     let mut script = proxy.script.lock().unwrap();
+    if script.drips > 0 {
+        script.drips -= 1;
+        return Response::from_parts(parts, drip(body));
+    }
     if script.asks(&words)
         && has_records
         && let Some(fault) = script.answers.pop()
@@ -97,6 +106,14 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
         return ([(CONTENT_TYPE, "application/x-amz-json-1.1")], fault(told)).into_response();
     }
     Response::from_parts(parts, Body::from(body))
+}
+
+fn drip(body: Bytes) -> Body {
+    Body::from_stream(stream::unfold(body, |mut rest| async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let next = (!rest.is_empty()).then(|| rest.split_to(1))?;
+        Some((Ok::<_, Infallible>(next), rest))
+    }))
 }
 
 /// Of one event, with which it ends.
