@@ -96,7 +96,7 @@ const FAULTS: [&str; 85] = [
     "table: slow answer",
     "table: stale scan",
     "table: throttled",
-    "table: write applied late",
+    "table: write arrives late",
 ];
 /// From when on a fleet that nothing happens to moves no lease.
 const BALANCED_AFTER: Duration = Duration::from_secs(300);

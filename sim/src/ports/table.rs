@@ -159,7 +159,7 @@ impl NodeTable {
             let after = dice.between(Duration::from_millis(500), Duration::from_secs(30));
             (
                 Fate::Late { after, is_reset: dice.happens(rates.table_reset) },
-                "table: write applied late",
+                "table: write arrives late",
             )
         } else if dice.happens(rates.table_throttled) {
             (Fate::Throttled, "table: throttled")

@@ -95,7 +95,6 @@ fn a_machine_that_slept_hands_on_nothing_of_a_lease_that_expired_meanwhile() {
         .fault(secs(20), 0, Call::Process, Slow(secs(8)), 1)
         .fault(secs(20), 1, Call::Process, Slow(secs(8)), 1)
         .at(secs(24), Happening::Suspend { worker: 0, lasts: secs(30) })
-        .at(secs(24), Happening::Starve { worker: 1, most: millis(1), lasts: secs(1) })
         .run_with_faults_left();
     let tenures = ran.tenures_of(0);
     let slept = &tenures[0];
