@@ -12,6 +12,7 @@ use crate::plan::{Limits, Plan};
 use crate::point::{Call, CrashAt};
 use crate::run::{Outcome, PANIC, run};
 use crate::tally::Tally;
+use crate::world::SWEPT;
 
 /// How often each point of a sweep is died at, in runs of their own.
 const HITS: u32 = 3;
@@ -38,6 +39,8 @@ pub struct Summary {
     pub tally: Tally,
     /// Those that failed, by seed.
     pub failures: Vec<Failure>,
+    /// Crash points at which nobody died, or not at all of several: they were not reached.
+    pub missed: Vec<String>,
 }
 
 /// Runs one plan; a panic is a failure as well.
@@ -77,7 +80,11 @@ pub fn all(plans: &[Plan], threads: usize, tell: &mut dyn FnMut(&Plan, bool)) ->
         summary.runs += 1;
         summary.simulated += plan.chaos + plan.quiet;
         match result {
-            Ok(outcome) => summary.tally.merge(&outcome.tally),
+            Ok(outcome) => {
+                summary.tally.merge(&outcome.tally);
+                let has_missed = outcome.tally.of(SWEPT) < plan.crashes.len() as u64;
+                summary.missed.extend(plan.points().filter(|_| has_missed));
+            }
             Err(failure) => summary.failures.push(*failure),
         }
     });

@@ -123,6 +123,7 @@ fn gate(args: &Args, verdicts: &mut Verdicts, limits: &Limits) {
         from = next;
     }
     println!("{} of {} seeds in the time", from - args.from, args.seeds);
+    verdicts.require_mixture(&seen, from - args.from);
     verdicts.require_costs(&seen, from - args.from);
 }
 

@@ -384,6 +384,13 @@ impl Plan {
         longest + 2 * failover + starved
     }
 
+    /// The points at which workers die in a sweep, as `--sweep` takes them.
+    #[must_use]
+    pub fn points(&self) -> Option<String> {
+        let points: Vec<String> = self.crashes.iter().map(ToString::to_string).collect();
+        (!points.is_empty()).then(|| points.join("+"))
+    }
+
     /// Whether a family takes part.
     #[must_use]
     pub fn has(&self, family: Family) -> bool {

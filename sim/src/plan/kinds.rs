@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Family, FanOut, Habits, Happening, Knobs, Limits, Plan, millis, secs};
 use crate::dice::Dice;
-use crate::point::CrashAt;
+use crate::order::Fault;
+use crate::point::{Call, CrashAt};
 
 impl Plan {
     /// A quarter of an hour through the SDK's clients, without the faults that only a port of the
@@ -105,13 +106,23 @@ impl Plan {
             Habits { prepare: 300_000, usual: millis(20), longest: secs(20), ..Habits::default() };
         let split = |at, pick| (secs(at), Happening::Split { pick });
         let stop = |at, worker| (secs(at), Happening::Stop { worker, down: secs(3) });
+        // Hash keys come back with each checkpoint: for a while there is none.
+        let slow = |worker| {
+            let (call, fault) = (Call::Process, Fault::Slow(secs(14)));
+            (secs(7), Happening::Fault { worker, call, fault, times: Some(1) })
+        };
+        let old = |at, pick| (secs(at), Happening::OldRow { pick });
         plan.happenings = vec![
-            (secs(8), Happening::OldRow { pick: 0 }),
-            split(20, 0),
+            slow(0),
+            slow(1),
+            old(8, 0),
+            old(8, 1),
+            old(15, 0),
+            split(22, 0),
             split(30, 1),
             (secs(50), Happening::Merge { pick: 0 }),
             stop(70, 0),
-            (secs(90), Happening::OldRow { pick: 1 }),
+            old(90, 1),
             stop(100, 1),
             split(110, 2),
             (secs(130), Happening::Merge { pick: 1 }),
