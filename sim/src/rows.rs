@@ -1,6 +1,6 @@
 //! The lease table as a service: its rows, how they were a while ago, and every applied write.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use shardwise_core::row::{self, Item, Value, Write};
@@ -35,17 +35,21 @@ impl Rows {
     }
 
     /// Every row as it was at `then`.
-    pub(crate) fn at(&self, then: Duration) -> Vec<Item> {
-        let mut table = self.table.clone();
+    pub(crate) fn at(&self, then: Duration) -> Vec<&Item> {
+        let rows = self.table.rows().iter();
+        let mut rows: BTreeMap<&str, &Item> = rows.map(|(key, row)| (key.as_str(), row)).collect();
         for (_, key, before) in self.past.iter().rev().take_while(|(at, ..)| *at > then) {
-            table.set(key, before.clone());
+            match before {
+                Some(before) => rows.insert(key, before),
+                None => rows.remove(key.as_str()),
+            };
         }
-        table.rows().values().cloned().collect()
+        rows.into_values().collect()
     }
 
     /// Every row.
-    pub(crate) fn all(&self) -> Vec<Item> {
-        self.table.rows().values().cloned().collect()
+    pub(crate) fn all(&self) -> Vec<&Item> {
+        self.table.rows().values().collect()
     }
 
     /// Makes a conditional write; what was changed, if its condition held.

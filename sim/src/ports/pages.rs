@@ -14,32 +14,42 @@ pub(super) struct Pages {
     after: Option<(u64, String)>,
 }
 
+/// One page.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) items: Vec<Item>,
+    pub(super) is_last: bool,
+}
+
 impl Pages {
     pub(super) fn new(rows: Option<usize>) -> Self {
         Self { rows, after: None }
     }
 
-    /// Takes the next page of the rows as they are now; whether it is the last one.
-    pub(super) fn next(&mut self, all: Vec<Item>, taken: &mut Vec<Item>) -> bool {
+    /// The next page of the rows as they are now.
+    pub(super) fn next(&self, all: Vec<&Item>) -> Page {
         let Some(rows) = self.rows else {
-            taken.extend(all);
-            return true;
+            return Page { items: all.into_iter().cloned().collect(), is_last: true };
         };
-        let mut left: Vec<_> = all.into_iter().map(|item| (place(&item), item)).collect();
-        left.retain(|(place, _)| self.after.as_ref().is_none_or(|after| after < place));
-        left.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let after = self.after.as_ref().map(|(hash, key)| (*hash, key.as_str()));
+        let mut left: Vec<_> = all.into_iter().map(|item| (place(item), item)).collect();
+        left.retain(|(place, _)| after.is_none_or(|after| after < *place));
+        left.sort_by_key(|(place, _)| *place);
         let is_last = left.len() <= rows;
-        left.truncate(rows);
-        self.after = left.last().map(|(place, _)| place.clone()).or(self.after.take());
-        taken.extend(left.into_iter().map(|(_, item)| item));
-        is_last
+        Page { items: left.into_iter().take(rows).map(|(_, item)| item.clone()).collect(), is_last }
+    }
+
+    /// Goes on behind a page.
+    pub(super) fn turn(&mut self, page: &Page) {
+        let last = page.items.last().map(place).map(|(hash, key)| (hash, key.to_owned()));
+        self.after = last.or(self.after.take());
     }
 }
 
-fn place(item: &Item) -> (u64, String) {
+fn place(item: &Item) -> (u64, &str) {
     let key = match item.get("leaseKey") {
-        Some(Value::S(key)) => key.clone(),
-        Some(Value::N(_) | Value::B(_) | Value::Ss(_) | Value::Other(_)) | None => String::new(),
+        Some(Value::S(key)) => key.as_str(),
+        Some(Value::N(_) | Value::B(_) | Value::Ss(_) | Value::Other(_)) | None => "",
     };
     let mut hasher = DefaultHasher::new();
     hasher.write(key.as_bytes());
@@ -57,18 +67,22 @@ mod tests {
     #[test]
     fn pages_have_each_row_once_and_a_row_that_comes_behind_the_page_is_on_none() {
         let keys = ["a", "b", "c", "d", "e"];
-        let all = || keys.map(item).to_vec();
-        let (mut pages, mut taken) = (Pages::new(Some(2)), Vec::new());
-        let lasts: Vec<bool> = (0..3).map(|_| pages.next(all(), &mut taken)).collect();
-        assert_eq!(lasts, [false, false, true]);
-        assert_eq!(taken.len(), keys.len());
-        assert!(all().iter().all(|item| taken.contains(item)));
+        let all = keys.map(item);
+        let first = all.iter().min_by_key(|item| place(item)).unwrap();
+        let scan = |first_page: Vec<&Item>| {
+            let mut pages = Pages::new(Some(2));
+            let mut taken = vec![pages.next(first_page)];
+            while let Some(page) = taken.last().filter(|page| !page.is_last) {
+                pages.turn(page);
+                taken.push(pages.next(all.iter().collect()));
+            }
+            taken
+        };
+        let pages = scan(all.iter().collect());
+        assert!(pages.iter().map(|page| page.items.len()).eq([2, 2, 1]));
+        assert!(all.iter().all(|item| pages.iter().any(|page| page.items.contains(item))));
 
-        let first = keys.map(item).into_iter().min_by_key(place).unwrap();
-        let without_it: Vec<Item> = all().into_iter().filter(|item| *item != first).collect();
-        let (mut pages, mut taken) = (Pages::new(Some(2)), Vec::new());
-        pages.next(without_it, &mut taken);
-        while !pages.next(all(), &mut taken) {}
-        assert!(!taken.contains(&first));
+        let pages = scan(all.iter().filter(|item| *item != first).collect());
+        assert!(!pages.iter().any(|page| page.items.contains(first)));
     }
 }

@@ -322,18 +322,19 @@ impl LeaseTable for NodeTable {
         let mut pages = Pages::new(self.world.plan.knobs.page_rows);
         let mut scan = Scan::default();
         loop {
-            let rows = self
+            let page = self
                 .ask(Call::Scan, |world| {
                     let now = world.now();
                     let state = world.state();
-                    Ok(match age {
+                    Ok(pages.next(match age {
                         Some(age) => state.rows.at(now.saturating_sub(age)),
                         None => state.rows.all(),
-                    })
+                    }))
                 })
                 .await?;
-            let is_last = pages.next(rows, &mut scan.items);
-            if is_last {
+            pages.turn(&page);
+            scan.items.extend(page.items);
+            if page.is_last {
                 scan.read_units = 0.5 + scan.items.len() as f64 * 0.05;
                 return Ok(scan);
             }
