@@ -2,5 +2,6 @@
 //! the npm package `aws-kcl`. `cargo xtask test` installs them and runs this.
 
 mod clients;
+mod cutter;
 mod scene;
 mod servers;

@@ -10,6 +10,7 @@ use shardwise_demo::program::Program;
 use shardwise_demo::stream::neighbours;
 use shardwise_referee::{Invariant, Verdict};
 
+use crate::cutter::Cutter;
 use crate::scene::{Scene, directory, installed};
 
 const LISTENS_WITHIN: Duration = Duration::from_secs(20);
@@ -92,18 +93,23 @@ async fn a_stream_of_kinesis_local_is_processed_through_a_split_a_merge_and_a_ne
 
 /// Its subscriptions to a closed shard never end: open shards only.
 #[tokio::test]
-async fn a_stream_of_kinesis_local_is_pushed_to_daemons_one_of_which_is_killed() {
+async fn a_stream_of_kinesis_local_is_pushed_to_daemons_that_are_cut_off_and_killed() {
     let directory = directory("kinesis-local-fan-out");
     let (server, kinesis) = kinesis_local(&directory).await;
     let shardwise = installed("SHARDWISE_BIN");
     let (local, ours) = Endpoints::start(&shardwise, &directory, &[], true).await.unwrap();
     let endpoints = Endpoints { kinesis, dynamodb: ours.dynamodb };
-    let settings = Scene::settings(&directory, &endpoints).with("retrievalMode", "FANOUT");
+    let cutter = Cutter::start(&endpoints.kinesis).await;
+    let behind_it = Endpoints { kinesis: cutter.url.clone(), ..endpoints.clone() };
+    let settings = Scene::settings(&directory, &behind_it).with("retrievalMode", "FANOUT");
     let over = Duration::from_secs(12);
     let servers = vec![server, local];
     let mut scene = Scene::start(servers, settings, &endpoints, (3, 2), (2_000, over)).await;
 
-    scene.until_handed(500).await;
+    for rows in [300, 500, 700, 900] {
+        scene.until_handed(rows).await;
+        assert!(cutter.cut() > 0, "there are subscriptions");
+    }
     scene.kill_and_start(1);
     scene.until_done().await;
 
