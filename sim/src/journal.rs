@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::time::Duration;
 
-use shardwise::InitialPosition;
+use shardwise::{InitialPosition, ShardId};
 use shardwise_local::stream::{NewRecord, Placement, Shard, Timestamp};
 use shardwise_referee::{
     Event, Gap, Journals, LeaseWrite, Place, Put, Reason, Shard as JudgedShard, Terms, WorkerEvent,
@@ -74,6 +74,12 @@ impl Journal {
 
     pub(crate) fn puts(&self) -> usize {
         self.puts.len()
+    }
+
+    /// The first record of a shard behind a place.
+    pub(crate) fn put_behind(&self, shard: &ShardId, place: &Place) -> Option<&Place> {
+        let is_behind = |put: &&Put| put.shard == shard.as_str() && put.place > *place;
+        self.puts.iter().find(is_behind).map(|put| &put.place)
     }
 
     /// Closes the journals. `shards` come with the moments at which they were closed.

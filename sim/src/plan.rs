@@ -211,6 +211,9 @@ pub struct ChildHabits {
     pub ask_behind: u32,
     /// Checkpoints some time after a status.
     pub ask_later: u32,
+    /// Whether a checkpoint at the record behind all that it was handed comes with each status.
+    /// Only in scenarios.
+    pub guesses: bool,
 }
 
 /// What is done to a run. `worker` is a worker's place in the plan, `down` how long it stays away,

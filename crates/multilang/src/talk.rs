@@ -113,9 +113,12 @@ pub(crate) struct Talk {
     begun: Arc<AtomicU64>,
     warnings: Rate,
     checkpointer: Option<Checkpointer>,
-    /// What a checkpoint without a place means while no action is out: what was delivered by the
-    /// last one's status. The next batch counts as delivered before the child has it.
+    /// What the child had by the last action's status, while no action is out: a checkpoint
+    /// without a place means it, and none may be beyond it. The next batch counts as delivered
+    /// before the child has it.
     done: Option<Checkpoint>,
+    /// What it had when the action that is out began, and what it wrote before that knew of.
+    had: Option<Checkpoint>,
     /// The turn's number of actions once the child was told of the shard's end.
     end_told: Option<u64>,
     /// How many messages were heard since a call was looked for.
@@ -142,6 +145,7 @@ impl Talk {
             warnings: Rate::new(),
             checkpointer: None,
             done: None,
+            had: None,
             end_told: None,
             heard: 0,
             tail,
@@ -240,7 +244,7 @@ impl Talk {
             self.end_told.get_or_insert(self.turn.begun());
         }
         self.checkpointer = checkpointer.or_else(|| self.checkpointer.take());
-        self.done = None;
+        self.had = self.done.take();
         let mut write = self.writer.write(line);
         let mut written = false;
         while !(written && self.turn.out().is_none()) {
@@ -270,6 +274,7 @@ impl Talk {
     /// Does what a message asks for.
     async fn step(&mut self, message: Heard, limit: Option<Duration>) -> Result<(), Broken> {
         let knows_end = self.end_told.is_some_and(|told| message.begun >= told);
+        let is_late = message.begun < self.turn.begun();
         let step = self.turn.on(message.line, message.begun);
         if self.turn.out().is_none() && self.done.is_none() {
             self.done = self.checkpointer.as_ref().map(Checkpointer::delivered);
@@ -286,7 +291,8 @@ impl Talk {
                 Err(Broken::WrongStatus(response_for.map(shortened)))
             }
             Step::Checkpoint(request) => {
-                let error = self.checkpoint(&request, knows_end).await;
+                let up_to = if is_late { self.had.clone() } else { self.done.clone() };
+                let error = self.checkpoint(&request, up_to, knows_end).await;
                 self.answer(&request, error, limit).await
             }
             Step::Refuse(request, error) => self.answer(&request, Some(error), limit).await,
@@ -309,18 +315,28 @@ impl Talk {
         self.warnings.allows(&self.shard, "warnings")
     }
 
-    /// Makes a checkpoint; the name of its error if it fails. The shard may be at its end while
-    /// what the child has written before it knew of that still waits.
+    /// Makes a checkpoint; the name of its error if it fails. What the child wrote between two
+    /// actions is about what it had by then, `up_to`. The shard may be at its end while what the
+    /// child has written before it knew of that still waits.
     async fn checkpoint(
         &mut self,
         request: &CheckpointRequest,
+        up_to: Option<Checkpoint>,
         knows_end: bool,
     ) -> Option<&'static str> {
         let Some(checkpointer) = &self.checkpointer else {
             return Some(multilang::NO_CHECKPOINTER);
         };
+        let is_beyond = |place: &Checkpoint| up_to.as_ref().is_some_and(|up_to| place > up_to);
         let made = match request.place() {
-            Ok(place) => match (place.or_else(|| self.done.clone()), knows_end) {
+            Ok(Some(place)) if is_beyond(&place) => {
+                if self.may_warn() {
+                    warn!(shard = %self.shard, %place, "checkpoint refused: the child has not got \
+                          so far");
+                }
+                return Some(multilang::NOT_A_PLACE);
+            }
+            Ok(place) => match (place.or(up_to), knows_end) {
                 (place, false) => checkpointer.checkpoint_records(place).await,
                 (Some(place), true) => checkpointer.checkpoint_at(place).await,
                 (None, true) => checkpointer.checkpoint().await,

@@ -258,6 +258,7 @@ impl Script {
             self.tenure.mark("child: asks for checkpoints behind its status");
             asks = vec![Ask::All; 1 + self.tenure.below(STORM)];
         }
+        asks.extend(self.guess());
         let is_twice = self.tenure.chooses(self.habits().twice);
         if is_twice {
             self.tenure.mark("child: answers twice");
@@ -272,6 +273,18 @@ impl Script {
             self.say(lines.as_bytes()).await?;
         }
         self.hear_of(asks).await
+    }
+
+    /// A checkpoint at the record behind all that it was handed.
+    fn guess(&self) -> Option<Ask> {
+        if !self.habits().guesses {
+            return None;
+        }
+        let state = self.tenure.world.state();
+        match state.journal.put_behind(&self.tenure.shard, &self.handed)? {
+            Place::At(number, _) => Some(Ask::Wrong(number.to_string())),
+            Place::TrimHorizon | Place::Latest | Place::AtTimestamp | Place::ShardEnd => None,
+        }
     }
 
     /// What a child does on its own, while nothing is asked of it.

@@ -25,6 +25,18 @@ fn checkpoints_behind_a_status_never_cover_the_next_batch() {
     assert!(asked > 100, "{asked}");
 }
 
+/// While the first of them was written, the next batch counted as delivered, and the child knew a
+/// number of it.
+#[test]
+fn a_checkpoint_behind_a_status_never_reaches_into_the_next_batch() {
+    let habits = ChildHabits { ask_behind: 1_000_000, guesses: true, ..ChildHabits::default() };
+    let ran = one_child(habits)
+        .with(|plan| plan.habits.lazy = 1_000_000)
+        .always(secs(5), 0, Call::Checkpoint, Slow(millis(900)))
+        .run();
+    assert!(ran.outcome().verdict.counts.distinct > 500);
+}
+
 /// While the first of them was written the shard came to its end, where the last record's number
 /// stands for the end: the second one wrote SHARD_END, and the child was told of the end after it.
 #[test]
