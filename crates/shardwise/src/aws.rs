@@ -191,7 +191,8 @@ async fn load(
     config
 }
 
-/// Error codes that say the credentials are wrong or not sufficient, or the clock is wrong.
+/// Error codes that say the credentials are wrong or not sufficient. Not among them are codes that
+/// say the clock is wrong: it may be right in a moment.
 fn is_refusal(code: &str) -> bool {
     matches!(
         code,
@@ -206,10 +207,6 @@ fn is_refusal(code: &str) -> bool {
             | "MissingAuthenticationTokenException"
             | "ExpiredTokenException"
             | "ExpiredToken"
-            | "RequestExpired"
-            | "RequestInTheFuture"
-            | "RequestTimeTooSkewed"
-            | "SignatureDoesNotMatch"
             | "OptInRequired"
             | "KMSAccessDeniedException"
             | "KMSDisabledException"

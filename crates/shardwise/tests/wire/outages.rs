@@ -9,13 +9,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future::ProvideCredentials as Provided;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use axum::Router;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
 use shardwise::config::{Pace, Retrieval};
 use shardwise::kinesis::KinesisError;
-use shardwise::lease_table::{Reads, TableError};
 use shardwise::{Config, StreamName, aws};
 
 use crate::proxy::{self, Script};
@@ -72,43 +67,49 @@ async fn a_provider_that_has_no_credentials_for_a_while_ends_nothing() {
     endpoints.stop().await;
 }
 
+/// A machine whose clock is set soon after its start.
 #[tokio::test]
-async fn a_clock_that_the_service_refuses_is_told_as_a_refusal() {
-    for code in ["InvalidSignatureException", "RequestTimeTooSkewed", "RequestExpired"] {
-        let body = format!("{{\"__type\":\"{code}\",\"message\":\"is the clock right?\"}}");
-        let answer = move || async move {
-            let headers = [(CONTENT_TYPE, "application/x-amz-json-1.1")];
-            (StatusCode::BAD_REQUEST, headers, body).into_response()
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let service = axum::serve(listener, Router::new().fallback(answer));
-        let service = tokio::spawn(async move { service.await });
-        let sdk_config = sdk_config(url).build();
-        let (kinesis, table) = aws::over(&sdk_config, &sdk_config, &eager());
-        let stream = kinesis.stream_state(&StreamName::new(STREAM).unwrap()).await;
-        let Err(KinesisError::Refused(why)) = stream else { panic!("{code}: {stream:?}") };
-        assert_eq!(why, format!("{code}: is the clock right?"));
-        let scan = table.scan(Reads::Consistent).await;
-        let Err(TableError::Refused(why)) = scan else { panic!("{code}: {scan:?}") };
-        assert_eq!(why, format!("{code}: is the clock right?"));
-        service.abort();
-    }
+async fn a_clock_that_the_service_refuses_at_the_start_is_named_and_tried_again() {
+    const CODES: [&str; 3] = ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
+    let endpoints = endpoints(1).await;
+    put(&endpoints, 0, "first");
+    let refuses = CODES.map(str::to_owned).to_vec();
+    let script = Arc::new(Mutex::new(Script { refuses, ..Script::default() }));
+    let url = proxy::start(endpoints.kinesis_url(), Arc::clone(&script)).await;
+    let sdk_config = sdk_config(url).build();
+    let (kinesis, _) = aws::over(&sdk_config, &sdk_config, &eager());
+    let stream = kinesis.stream_state(&StreamName::new(STREAM).unwrap()).await;
+    let Err(KinesisError::Unanswered(why)) = stream else { panic!("{stream:?}") };
+    assert!(why.to_string().contains(CODES[2]), "{why}");
+    let worker = Running::start(eager(), &sdk_config, &endpoints);
+    until(|| worker.told() == ["first"], "the record").await;
+    assert!(script.lock().unwrap().refuses.is_empty());
+    worker.stop().await;
+    endpoints.stop().await;
 }
 
+/// The deadline of a call ends such an answer as it ends silence, in each service.
 #[tokio::test]
 async fn an_answer_that_drips_in_ends_with_its_time_and_is_asked_for_again() {
     let endpoints = endpoints(1).await;
     put(&endpoints, 0, "first");
     put(&endpoints, 0, "second");
-    let script = Arc::new(Mutex::new(Script { drips: 2, ..Script::default() }));
-    let url = proxy::start(endpoints.kinesis_url(), Arc::clone(&script)).await;
+    let mut scripts = Vec::new();
+    let mut urls = Vec::new();
+    for (url, operation) in
+        [(endpoints.kinesis_url(), "GetRecords"), (endpoints.dynamodb_url(), "UpdateItem")]
+    {
+        let drips = vec![operation.to_owned(); 2];
+        let script = Arc::new(Mutex::new(Script { drips, ..Script::default() }));
+        urls.push(sdk_config(proxy::start(url, Arc::clone(&script)).await).build());
+        scripts.push(script);
+    }
     let mut config = eager();
     config.polling.request_timeout = Duration::from_secs(1);
-    let worker = Running::start(config, &sdk_config(url).build(), &endpoints);
+    let worker = Running::over(config, &urls[0], &urls[1]);
     until(|| worker.told().len() >= 2, "every record").await;
+    until(|| scripts.iter().all(|it| it.lock().unwrap().drips.is_empty()), "all drips").await;
     assert_eq!(worker.told(), ["first", "second"]);
-    assert_eq!(script.lock().unwrap().drips, 0);
     worker.stop().await;
     endpoints.stop().await;
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -25,8 +26,10 @@ pub(crate) type Fault = fn(Value) -> String;
 pub(crate) struct Script {
     /// What becomes of the next answers to GetRecords that bring records.
     pub(crate) answers: Vec<Fault>,
-    /// How many of the next answers to GetRecords come at a byte a second.
-    pub(crate) drips: usize,
+    /// Operations whose next answers come at a byte a second.
+    pub(crate) drips: Vec<String>,
+    /// Codes with which the next requests are refused, the last one first.
+    pub(crate) refuses: Vec<String>,
     /// What the first event of the next subscriptions is.
     pub(crate) events: Vec<String>,
     /// Shards, or iterators, whose last answer was a fault.
@@ -39,6 +42,12 @@ impl Script {
     /// How many faults have happened.
     pub(crate) fn happened(&self) -> usize {
         self.faulty.len()
+    }
+
+    /// Whether the answer of an operation is to drip in; it will not another time.
+    fn drip(&mut self, operation: Option<&str>) -> bool {
+        let at = self.drips.iter().position(|drip| Some(drip.as_str()) == operation);
+        at.map(|at| self.drips.remove(at)).is_some()
     }
 
     /// Notes a question; gives whether it is asked for the first time.
@@ -83,9 +92,19 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
             return subscription(&event);
         }
     }
+    if let Some(code) = proxy.script.lock().unwrap().refuses.pop() {
+        let error = serde_json::json!({ "__type": code, "message": "is the clock right?" });
+        let headers = [(CONTENT_TYPE, "application/x-amz-json-1.1")];
+        return (StatusCode::BAD_REQUEST, headers, error.to_string()).into_response();
+    }
     parts.uri = format!("{}/", proxy.to).parse().unwrap();
     let question = Request::from_parts(parts, Body::from(question));
     let answer = proxy.client.request(question).await.unwrap();
+    if proxy.script.lock().unwrap().drip(operation) {
+        let (parts, body) = answer.into_parts();
+        let body = to_bytes(Body::new(body), usize::MAX).await.unwrap();
+        return Response::from_parts(parts, drip(body));
+    }
     if operation != Some("GetRecords") || !answer.status().is_success() {
         return answer.into_response();
     }
@@ -94,10 +113,6 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let told: Value = serde_json::from_slice(&body).unwrap();
     let has_records = told["Records"].as_array().is_some_and(|records| !records.is_empty());
     let mut script = proxy.script.lock().unwrap();
-    if script.drips > 0 {
-        script.drips -= 1;
-        return Response::from_parts(parts, drip(body));
-    }
     if script.asks(&words)
         && has_records
         && let Some(fault) = script.answers.pop()
