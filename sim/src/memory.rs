@@ -31,6 +31,11 @@ impl Memory {
     /// A worker is handed so many records.
     pub(crate) fn hand(&mut self, node: &Node, budget: usize, records: usize) {
         self.batch = self.batch.max(records * RECORD);
+        self.look_at(node, budget);
+    }
+
+    /// Notes what a worker has now.
+    pub(crate) fn look_at(&mut self, node: &Node, budget: usize) {
         self.note(&node.name, node.used_bytes(), budget, node.shards());
     }
 

@@ -269,22 +269,25 @@ impl<'a> History<'a> {
 }
 
 /// When each worker named a reason for each shard. A failure is one when it is new, and no more
-/// once the worker has had the time for another try; a call until it has been out too long.
+/// once the worker has had the time for another try; a call until it has been out too long, as far as
+/// can be seen.
 fn reasons(
     reasons: &[Reason],
     out_too_long: impl Fn(&str, u64, u64) -> bool,
 ) -> BTreeMap<&str, BTreeMap<&str, Vec<u64>>> {
     let mut times = BTreeMap::<_, BTreeMap<_, Vec<u64>>>::new();
-    let mut named = BTreeMap::new();
+    let (mut calls, mut failures) = (BTreeMap::new(), BTreeMap::new());
     for reason in reasons {
         let of = (reason.worker.as_str(), reason.shard.as_str());
-        let (kept_by, since) = named.entry(of).or_insert((reason.kept_by, reason.t));
-        if *kept_by != reason.kept_by {
-            (*kept_by, *since) = (reason.kept_by, reason.t);
-        }
         let counts = match reason.kept_by {
-            KeptBy::Failures(_) => *since == reason.t,
-            KeptBy::Call(_) => !out_too_long(of.0, *since, reason.t),
+            KeptBy::Failures(times) => failures.insert(of, times) != Some(times),
+            KeptBy::Call(began) => {
+                let (call, since) = calls.entry(of).or_insert((began, reason.t));
+                if *call != began {
+                    (*call, *since) = (began, reason.t);
+                }
+                !out_too_long(of.0, *since, reason.t)
+            }
         };
         if counts {
             times.entry(of.0).or_default().entry(of.1).or_default().push(reason.t);

@@ -16,7 +16,9 @@ impl Nemesis {
         self.looks_at = now + EVERY;
         for slot in self.slots.iter().filter(|slot| slot.is_up) {
             let reasons = slot.node.reasons(self.world.t());
-            self.world.state().journal.reasons(reasons);
+            let mut state = self.world.state();
+            state.journal.reasons(reasons);
+            state.memory.look_at(&slot.node, self.world.plan.knobs.byte_budget);
         }
     }
 }

@@ -79,4 +79,7 @@ fn behind_each_failure_a_new_child_starts_at_the_checkpoint() {
         assert_eq!(failed, after.hands.first().map(|(_, records)| records), "{after:?}");
     }
     assert_eq!(ran.duplicates(), 15);
+    // However a child ends, so does its call.
+    let failed = tenures[..3].iter().filter_map(|tenure| tenure.returns.last());
+    assert!(failed.map(|(_, is_well)| *is_well).eq([false; 3]), "{tenures:?}");
 }

@@ -221,7 +221,12 @@ impl Ran {
 
     /// How often a shard's lease was made.
     pub(crate) fn creations_of(&self, number: usize) -> usize {
-        let is_made = |write: &&&LeaseWrite| write.before.is_none() && write.after.is_some();
+        // A row that is put over another one begins at 0 again.
+        let counter = |row: &Option<Row>| row.as_ref().map(|row| row.counter);
+        let is_made = |write: &&&LeaseWrite| {
+            let (before, after) = (counter(&write.before), counter(&write.after));
+            after.is_some() && (before.is_none() || after < before)
+        };
         self.writes_to(number).iter().filter(is_made).count()
     }
 

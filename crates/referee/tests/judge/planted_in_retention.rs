@@ -103,9 +103,10 @@ fn a_gap_begins_at_a_record_that_is_gone_or_never_was_and_covers_none_that_is_th
     let (mut story, tenure) = with_a_removed_record();
     let hand_t = last_hand_t(&story, &tenure);
     let told = |after, before| Gap { t: hand_t, ..gap(&story, after, Some(before)) };
-    let (told, begin_only) = (told(6, 8), told(6, 7));
+    let (told, begin_only, at_the_end) = (told(6, 8), told(6, 7), told(8, 9));
+    let without_end = Gap { before: None, ..at_the_end };
     let at_no_record = Gap { after: Place::parse("1", 0).unwrap(), ..told.clone() };
-    let ages = [6, 7].map(|put| hand_t - story.journals().puts[put].t);
+    let ages = [6, 7, 9].map(|put| hand_t - story.journals().puts[put].t);
     let mut blamed = |gap: &Gap, retention: u64| {
         story.gaps = Some(vec![gap.clone()]);
         let journals = Journals { retention: Some(retention), ..story.journals() };
@@ -115,4 +116,5 @@ fn a_gap_begins_at_a_record_that_is_gone_or_never_was_and_covers_none_that_is_th
     assert_eq!([blamed(&begin_only, ages[0]), blamed(&begin_only, ages[0] + 1)], [0, 1]);
     assert_eq!([blamed(&told, ages[1]), blamed(&told, ages[1] + 1)], [0, 1]);
     assert_eq!([blamed(&at_no_record, ages[1]), blamed(&at_no_record, ages[1] + 1)], [0, 1]);
+    assert_eq!([blamed(&without_end, ages[2]), blamed(&without_end, ages[2] + 1)], [0, 1]);
 }
