@@ -169,6 +169,21 @@ mod tests {
     }
 
     #[test]
+    fn a_buffer_of_no_size_is_refused() {
+        let sizes: [fn(&mut Config); 4] = [
+            |config| config.polling.max_records = 0,
+            |config| config.polling.max_pending_batches = 0,
+            |config| config.polling.max_pending_records = 0,
+            |config| config.byte_budget = 0,
+        ];
+        for (at, make_nothing_of) in sizes.into_iter().enumerate() {
+            let mut config = config();
+            make_nothing_of(&mut config);
+            assert_eq!(config.validate().unwrap_err().found, "0", "{at}");
+        }
+    }
+
+    #[test]
     fn names_that_aws_would_refuse_are_refused() {
         let setting = |change: fn(&mut Config)| {
             let mut config = config();
