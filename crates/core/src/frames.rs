@@ -3,13 +3,15 @@
 //! A frame begins with its length and the length of its headers, and a checksum of both. Whoever
 //! believes the length before the checksum may wait for gigabytes that never come.
 //!
-//! Small frames are looked into as well: the SDK takes an event without its list of records for one
-//! with none. A larger one has records; that a record lacks its data is not seen there.
+//! Events are looked into as well: the SDK takes an event without its list of records for one with
+//! none, and a record without its data for an empty one. Of a frame only its headers are kept.
 
-use crate::answer::{self, Incomplete};
+use crate::answer::{Incomplete, Scan};
 
 /// No frame may be longer. An event of the largest record, 10 MiB, takes 14 MiB in base64.
 pub const FRAME_BYTES_MAX: u32 = 24 << 20;
+/// No frame may have longer headers: the limit of event streams.
+pub const HEADERS_BYTES_MAX: u32 = 128 << 10;
 
 /// Length, length of the headers, checksum.
 const PRELUDE: usize = 12;
@@ -17,9 +19,6 @@ const PRELUDE: usize = 12;
 const CHECKSUM: usize = 4;
 /// The prelude, and the checksum at the frame's end.
 const FRAME_BYTES_MIN: u32 = 16;
-/// What of a frame that is looked into may come behind its prelude. Without records an event has
-/// a number, a lag and, at a shard's end, the children.
-const SMALL: u32 = 4 << 10;
 /// What the headers of an event say it is.
 const EVENT: &[u8] = b"SubscribeToShardEvent";
 
@@ -31,12 +30,11 @@ pub struct Frames {
     known: usize,
     /// How much of the frame behind its prelude is to come.
     left: u32,
-    /// How much of that is headers.
-    headers: usize,
-    /// Whether the frame is looked into.
-    is_small: bool,
-    /// What of such a frame has come, behind its prelude.
-    body: Vec<u8>,
+    /// How much of its headers is to come.
+    headers_left: usize,
+    headers: Vec<u8>,
+    /// What is behind the headers, if it is an event.
+    event: Option<Scan>,
 }
 
 /// Why the stream cannot be read on.
@@ -46,7 +44,10 @@ pub enum BadFrame {
     #[error("a frame's lengths do not match their checksum")]
     Checksum,
     /// The lengths cannot be.
-    #[error("a frame of {0} bytes; 16 to {FRAME_BYTES_MAX}, headers included, are allowed")]
+    #[error(
+        "a frame of {0} bytes; 16 to {FRAME_BYTES_MAX}, with at most {HEADERS_BYTES_MAX} of \
+         headers, are allowed"
+    )]
     Length(u32),
     /// An event lacks what it must have.
     #[error(transparent)]
@@ -65,9 +66,10 @@ impl Frames {
             if self.left > 0 {
                 let passed = self.left.min(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
                 let (piece, rest) = bytes.split_at(passed as usize);
-                self.left -= passed;
                 bytes = rest;
-                self.look_into(piece)?;
+                self.look_into(piece);
+                self.left -= passed;
+                self.end_frame()?;
                 continue;
             }
             let more = bytes.len().min(PRELUDE - self.known);
@@ -76,27 +78,43 @@ impl Frames {
             self.known += more;
             bytes = rest;
             if self.known == PRELUDE {
-                (self.left, self.headers) = behind_prelude(self.prelude)?;
-                self.is_small = self.left <= SMALL;
+                (self.left, self.headers_left) = behind_prelude(self.prelude)?;
                 self.known = 0;
+                self.begin_payload();
             }
         }
         Ok(())
     }
 
-    fn look_into(&mut self, piece: &[u8]) -> Result<(), BadFrame> {
-        if !self.is_small {
-            return Ok(());
+    /// Takes in a piece of what is behind a prelude.
+    fn look_into(&mut self, piece: &[u8]) {
+        let (headers, rest) = piece.split_at(piece.len().min(self.headers_left));
+        if !headers.is_empty() {
+            self.headers.extend_from_slice(headers);
+            self.headers_left -= headers.len();
+            self.begin_payload();
         }
-        self.body.extend_from_slice(piece);
-        if self.left > 0 {
-            return Ok(());
+        let left = self.left as usize - headers.len();
+        let payload = rest.len().min(left.saturating_sub(CHECKSUM));
+        if let Some(event) = &mut self.event {
+            event.follow(&rest[..payload]);
         }
-        let body = std::mem::take(&mut self.body);
-        let (headers, rest) = body.split_at(self.headers);
-        let payload = &rest[..rest.len() - CHECKSUM];
-        if headers.windows(EVENT.len()).any(|part| part == EVENT) {
-            answer::check_records(payload)?;
+    }
+
+    /// Sees whether a frame is an event, once its headers are there.
+    fn begin_payload(&mut self) {
+        if self.headers_left == 0 {
+            let headers = std::mem::take(&mut self.headers);
+            let is_event = headers.windows(EVENT.len()).any(|part| part == EVENT);
+            self.event = is_event.then(Scan::default);
+        }
+    }
+
+    fn end_frame(&mut self) -> Result<(), BadFrame> {
+        if self.left == 0
+            && let Some(event) = self.event.take()
+        {
+            event.end()?;
         }
         Ok(())
     }
@@ -110,7 +128,7 @@ fn behind_prelude(prelude: [u8; PRELUDE]) -> Result<(u32, usize), BadFrame> {
     }
     let (length, headers) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
     let is_allowed = (FRAME_BYTES_MIN..=FRAME_BYTES_MAX).contains(&length);
-    if !is_allowed || headers > length - FRAME_BYTES_MIN {
+    if !is_allowed || headers > HEADERS_BYTES_MAX.min(length - FRAME_BYTES_MIN) {
         return Err(BadFrame::Length(length));
     }
     Ok((length - PRELUDE as u32, headers as usize))
@@ -149,6 +167,9 @@ mod tests {
         assert_eq!(followed(&frame(too_long, 0)), Err(BadFrame::Length(too_long)));
         assert_eq!(followed(&frame(15, 0)), Err(BadFrame::Length(15)));
         assert_eq!(followed(&frame(20, 5)), Err(BadFrame::Length(20)));
+        let headers = HEADERS_BYTES_MAX;
+        assert_eq!(followed(&frame(1 << 20, headers)), Ok(()));
+        assert_eq!(followed(&frame(1 << 20, headers + 1)), Err(BadFrame::Length(1 << 20)));
         let mut changed = frame(100, 0);
         changed[0] = 0x7f;
         assert_eq!(followed(&changed), Err(BadFrame::Checksum));
@@ -181,6 +202,25 @@ mod tests {
         let mut frames = Frames::default();
         let bytes = [event(type_of, r#"{"Records":[]}"#), nothing].concat();
         assert_eq!(bytes.chunks(1).find_map(|byte| frames.follow(byte).err()), absent.err());
+    }
+
+    /// As large as an event of records is.
+    #[test]
+    fn a_record_without_its_data_is_seen_however_large_its_event_is() {
+        let type_of = ":event-type SubscribeToShardEvent";
+        for size in [10, 100_000, 8 << 20] {
+            let whole = format!(r#"{{"Data":"{}","SequenceNumber":"1"}}"#, "a".repeat(size));
+            let event = |last: &str| {
+                event(type_of, &format!(r#"{{"Records":[{whole},{last}],"ChildShards":[]}}"#))
+            };
+            assert_eq!(followed(&event(r#"{"Data":""}"#)), Ok(()), "{size}");
+            let lacking = [event(&whole), event(r#"{"SequenceNumber":"2"}"#)].concat();
+            let absent = Err(BadFrame::Event(Incomplete::Data));
+            assert_eq!(followed(&lacking), absent, "{size}");
+            let mut frames = Frames::default();
+            let in_pieces = lacking.chunks(1_000).try_for_each(|piece| frames.follow(piece));
+            assert_eq!(in_pieces, absent, "{size}");
+        }
     }
 
     proptest! {
