@@ -33,7 +33,7 @@ use crate::processor::{
 };
 use crate::retrieval::registration::Registration;
 use crate::retrieval::user_records::UserRecords;
-use crate::retrieval::{Batch, Fetched, Reader, Rhythm};
+use crate::retrieval::{Batch, Fetched, Reader, Rhythm, Said};
 use crate::status::Board;
 use crate::tenure::Tenure;
 use crate::worker::Ports;
@@ -78,6 +78,8 @@ pub(crate) struct Consumer {
     failures: u32,
     /// When the shard may be read again, by whichever reader.
     rhythm: Arc<Rhythm>,
+    /// What was said of the shard, by whichever reader.
+    said: Arc<Said>,
 }
 
 /// A processor, and the records on their way to it.
@@ -113,6 +115,7 @@ impl Consumer {
             work: None,
             failures: 0,
             rhythm: Arc::new(rhythm),
+            said: Arc::default(),
         }
     }
 
@@ -296,8 +299,8 @@ impl Consumer {
                 let initial = self.shared.config.initial_position;
                 let position = Position::of(&from, work.latest_since, initial);
                 let Some(position) = position else { return Event::ShardEnded };
-                let user_records = UserRecords::new(self.shard.clone(), work.hash_range, from);
-                let (shared, shard) = (&self.shared, &self.shard);
+                let (shared, shard, said) = (&self.shared, &self.shard, Arc::clone(&self.said));
+                let user_records = UserRecords::new(shard.clone(), work.hash_range, from, said);
                 let reader = Reader::start(shared, shard, user_records, position, &self.rhythm);
                 work.reader.insert(reader)
             }

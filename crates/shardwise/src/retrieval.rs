@@ -10,6 +10,7 @@ mod prefetch;
 mod reading;
 pub(crate) mod registration;
 mod rhythm;
+mod said;
 pub(crate) mod user_records;
 
 use std::panic::AssertUnwindSafe;
@@ -26,6 +27,7 @@ use self::polling::Poller;
 use self::prefetch::Prefetch;
 use self::reading::{Buffer, Reading};
 pub(crate) use self::rhythm::Rhythm;
+pub(crate) use self::said::Said;
 use self::user_records::UserRecords;
 use crate::consumer::Shared;
 use crate::kinesis::{Position, Record};

@@ -257,6 +257,9 @@ impl Reading {
 
     /// Tells that records may be lost. Nobody can bring them back, so it is told once.
     fn tell_gap(&self, gap: Gap, arrived: Option<Timestamp>) {
+        if !self.user_records.said().is_news(&gap) {
+            return;
+        }
         let Gap { after, before } = &gap;
         let (before, arrived_millis) = (before.as_ref(), arrived.map(Timestamp::as_millis));
         warn!(shard = %self.shard, %after, before = before.map(tracing::field::display),

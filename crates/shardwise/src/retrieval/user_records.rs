@@ -8,6 +8,7 @@ use shardwise_core::sequence::Checkpoint;
 use shardwise_core::shard::HashKeyRange;
 use tracing::{debug, info, warn};
 
+use super::Said;
 use crate::kinesis::Record;
 
 /// Takes aggregates of the Kinesis Producer Library apart, and leaves out what is processed.
@@ -18,6 +19,7 @@ pub(crate) struct UserRecords {
     range: HashKeyRange,
     /// Records up to here are processed.
     checkpoint: Checkpoint,
+    said: Arc<Said>,
     has_warned: bool,
     /// Aggregates that were left out, for another shard, since they were last counted.
     left_out: usize,
@@ -26,15 +28,25 @@ pub(crate) struct UserRecords {
 
 impl UserRecords {
     /// Of a shard whose hash keys, where they are known, are in `range`.
-    pub(crate) fn new(shard: ShardId, range: Option<HashKeyRange>, checkpoint: Checkpoint) -> Self {
+    pub(crate) fn new(
+        shard: ShardId,
+        range: Option<HashKeyRange>,
+        checkpoint: Checkpoint,
+        said: Arc<Said>,
+    ) -> Self {
         let range = range.unwrap_or(HashKeyRange::ALL);
         let (has_warned, has_told) = (false, false);
-        Self { shard, range, checkpoint, has_warned, left_out: 0, has_told }
+        Self { shard, range, checkpoint, said, has_warned, left_out: 0, has_told }
     }
 
     /// Records up to here are not delivered.
     pub(super) fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// What was said of the shard.
+    pub(super) fn said(&self) -> &Said {
+        &self.said
     }
 
     /// How many aggregates were left out since this was last asked.
@@ -146,7 +158,7 @@ mod tests {
         from: Checkpoint,
         records: Vec<Record>,
     ) -> Vec<Record> {
-        let mut user_records = UserRecords::new(shard_id(0), range, from);
+        let mut user_records = UserRecords::new(shard_id(0), range, from, Arc::default());
         let mut delivered = Vec::new();
         records.into_iter().for_each(|record| user_records.add(record, &mut delivered));
         delivered
@@ -190,7 +202,7 @@ mod tests {
     #[test]
     fn aggregates_that_are_left_out_are_counted_unless_they_are_done() {
         let lower = HashKeyRange::new(0, u128::MAX / 2);
-        let mut user_records = UserRecords::new(shard_id(0), lower, at(8, 0));
+        let mut user_records = UserRecords::new(shard_id(0), lower, at(8, 0), Arc::default());
         let aggregates = (7..10).map(|number| record(number, two_user_records()));
         aggregates.for_each(|aggregate| user_records.add(aggregate, &mut Vec::new()));
         assert_eq!((user_records.take_left_out(), user_records.take_left_out()), (2, 0));

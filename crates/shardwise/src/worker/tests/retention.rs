@@ -43,6 +43,42 @@ async fn where_records_may_be_lost_behind_a_checkpoint_is_on_the_board_and_count
     }
 }
 
+/// At the record behind the gap it fails until it is told otherwise; each time, a new one is made.
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_told_once_however_often_a_processor_begins_at_it() {
+    for configure in [(|_| {}) as fn(&mut Config), fan_out] {
+        let world = World::with_shards(1);
+        let first = world.put(0, "first", 2);
+        let worker = world.start_with("a", configure, |_, _, _| Ok(()));
+        world.wait_for(&first).await;
+        let checkpoint = || world.lease(0).is_some_and(|lease| lease.checkpoint == place(3));
+        world.wait("the checkpoint", checkpoint).await;
+        worker.stopper.stop();
+        ended(worker).await;
+
+        world.put(0, "unread", 4);
+        world.stream.expire(0, 4);
+        let worker = world.start_with("b", configure, |_, _, _| Err(ProcessorError::restart("no")));
+        let starts = || world.log.told().iter().filter(|told| is_start(told)).count();
+        let gaps = || {
+            let status = worker.board.shards().into_values().next().unwrap();
+            (status.retention_gaps, status.last_retention_gap)
+        };
+        let lost = |before| Some(Gap { after: place(3), before });
+        world.wait("several processors", || starts() > 4).await;
+        assert_eq!(gaps(), (1, lost(number_of(6))));
+
+        let before = starts();
+        world.stream.expire(0, 5);
+        world.wait("several more", || starts() > before + 3).await;
+        assert_eq!(gaps(), (2, lost(number_of(7))), "it reaches further");
+    }
+}
+
+fn is_start(told: &Told) -> bool {
+    matches!(told, Told::Initialize { .. })
+}
+
 fn number_of(number: u64) -> Option<SequenceNumber> {
     SequenceNumber::parse(&number.to_string()).ok()
 }
