@@ -167,18 +167,20 @@ impl Kinesis for Stream {
         shard: &ShardId,
         position: &Position,
     ) -> Result<Events, KinesisError> {
-        let request = self.subscribers.of(shard).subscribe_to_shard();
+        let (client, on_connection) = self.subscribers.of(shard);
+        let request = client.subscribe_to_shard();
         let request = request
             .consumer_arn(&*consumer.0)
             .shard_id(shard.as_str())
             .starting_position(starting_position(position));
         let answer = request.customize().interceptor(GuardFrames).send().await.map_err(error)?;
-        Ok(Box::pin(stream::unfold(Some(answer.event_stream), |receiver| async {
-            let mut receiver = receiver?;
+        let subscription = (answer.event_stream, on_connection);
+        Ok(Box::pin(stream::unfold(Some(subscription), |subscription| async {
+            let mut subscription = subscription?;
             loop {
-                match receiver.recv().await {
+                match subscription.0.recv().await {
                     Ok(Some(SubscribeToShardEventStream::SubscribeToShardEvent(pushed))) => {
-                        return Some((event(pushed), Some(receiver)));
+                        return Some((event(pushed), Some(subscription)));
                     }
                     // Of a kind that came after this program.
                     Ok(Some(_)) => {}
