@@ -332,7 +332,7 @@ impl Consumer {
 
     async fn hand_over(&mut self, mut batch: Batch, attempt: u32) -> Event {
         if attempt == 1 {
-            decode(&self.shared, &self.key, &mut batch).await;
+            decode(&self.shared, &self.key, &self.said, &mut batch).await;
         }
         let Some(work) = &mut self.work else { return Event::CallFailed(Failure::Restart) };
         if !self.tenure.is_held() {

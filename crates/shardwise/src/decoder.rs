@@ -13,10 +13,11 @@ use crate::kinesis::Record;
 /// Turns what producers put into what record processors get: by a schema registry, say, or by
 /// decompressing it. It is what Java's KCL does with a `GlueSchemaRegistryDeserializer`.
 ///
-/// A record that cannot be decoded is handed over as it came, and that is warned of and counted
-/// ([`decode_failures`](crate::ShardStatus::decode_failures)): neither an error nor a panic here
-/// stops a shard. A call that does not return does; one that asks another service needs a time
-/// limit of its own.
+/// A record that cannot be decoded is handed over as it came. That is warned of the first time in a
+/// shard's tenure, and counted
+/// ([`decode_failures`](crate::ShardStatus::decode_failures), and the metric `DecodeFailures`):
+/// neither an error nor a panic here stops a shard. A call that does not return does; one that asks
+/// another service needs a time limit of its own.
 #[async_trait]
 pub trait Decoder: Send + Sync {
     /// The data that is handed over instead of [`record.data`](Record::data). It is asked once for
@@ -28,7 +29,7 @@ pub trait Decoder: Send + Sync {
 #[derive(Debug, Default)]
 pub(crate) struct Decoded {
     /// Records that stayed as they were.
-    pub(crate) failures: u64,
+    pub(crate) failures: usize,
     /// Why the first of them did.
     pub(crate) first: Option<String>,
 }

@@ -23,6 +23,9 @@ pub struct ShardStatus {
     /// Aggregates of this tenure that were left out: a user record in them is for another shard, as
     /// after a reshard, and their producer sends them again.
     pub aggregates_left_out: u64,
+    /// Records of this tenure that look like an aggregate, cannot be taken apart, and were handed
+    /// over as they came.
+    pub corrupt_aggregates: u64,
     /// How often in this tenure reading went on behind records that retention may have removed
     /// before they were read. How many records there were cannot be known.
     pub retention_gaps: u64,
@@ -80,6 +83,7 @@ impl Board {
             records: 0,
             decode_failures: 0,
             aggregates_left_out: 0,
+            corrupt_aggregates: 0,
             retention_gaps: 0,
             last_retention_gap: None,
             millis_behind_latest: None,
@@ -133,7 +137,8 @@ impl Board {
         self.change(key, |status| status.checkpoint = checkpoint);
     }
 
-    pub(crate) fn not_decoded(&self, key: &LeaseKey, records: u64) {
+    pub(crate) fn not_decoded(&self, key: &LeaseKey, records: usize) {
+        let records = u64::try_from(records).unwrap_or(u64::MAX);
         self.change(key, |status| {
             status.decode_failures = status.decode_failures.saturating_add(records);
         });
@@ -143,6 +148,13 @@ impl Board {
         let aggregates = u64::try_from(aggregates).unwrap_or(u64::MAX);
         self.change(key, |status| {
             status.aggregates_left_out = status.aggregates_left_out.saturating_add(aggregates);
+        });
+    }
+
+    pub(crate) fn corrupt(&self, key: &LeaseKey, aggregates: usize) {
+        let aggregates = u64::try_from(aggregates).unwrap_or(u64::MAX);
+        self.change(key, |status| {
+            status.corrupt_aggregates = status.corrupt_aggregates.saturating_add(aggregates);
         });
     }
 

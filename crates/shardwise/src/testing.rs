@@ -37,6 +37,13 @@ pub(crate) fn two_user_records() -> Vec<u8> {
     [&b"\xf3\x89\x9a\xc2"[..], body, &digest].concat()
 }
 
+/// The same with a digest that is wrong.
+pub(crate) fn corrupt_aggregate() -> Vec<u8> {
+    let mut corrupt = two_user_records();
+    *corrupt.last_mut().expect("it ends with its digest") ^= 1;
+    corrupt
+}
+
 /// The date of a test that began at `start`.
 fn date_after(start: Instant) -> Timestamp {
     let millis = start.elapsed().as_millis();

@@ -179,6 +179,8 @@ catalogue! {
         "Always 1: so the leader is chosen.";
     SINCE_PROCESSED: Metric = own(ProcessTask, Shard, "MillisSinceLastSuccess", MILLIS, Summary),
         "Since the processor last got on: a call that succeeded, or a read without records.";
+    DECODE_FAILURES: Metric = own(ProcessTask, Shard, "DecodeFailures", COUNTER, Summary),
+        "Records that the decoder could not decode; they are handed over as they came.";
     READ_FAILURES: Metric = own(ReadTask, Shard, "Failures", COUNTER, Summary),
         "Reads that failed, whichever way they are made; those refused for their rate included.";
     READ_THROTTLES: Metric = own(ReadTask, Shard, "Throttles", COUNTER, Summary),
@@ -188,6 +190,8 @@ catalogue! {
     AGGREGATES_LEFT_OUT: Metric = own(ReadTask, Shard, "AggregatesLeftOut", COUNTER, Summary),
         "Aggregates with a user record of another shard, as after a reshard: their producer sends \
         them again.";
+    CORRUPT_AGGREGATES: Metric = own(ReadTask, Shard, "CorruptAggregates", COUNTER, Summary),
+        "Records that look like an aggregate and cannot be taken apart: handed over as they are.";
     RETENTION_GAPS: Metric = own(ReadTask, Shard, "RetentionGaps", COUNTER, Summary),
         "Places behind which retention may have removed records before they were read.";
     SINCE_READ: Metric = own(ReadTask, Shard, "MillisSinceLastSuccess", MILLIS, Summary),

@@ -7,14 +7,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use shardwise_core::id::LeaseKey;
 use shardwise_core::metrics::Metric;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::Shared;
 use crate::clock::Clock;
 use crate::decoder::decode_all;
 use crate::error::panic_text;
 use crate::processor::{Checkpointer, ProcessorError, RecordProcessor};
-use crate::retrieval::Batch;
+use crate::retrieval::{Batch, Said};
 
 /// From when on a call that has not returned is reported, and how often.
 const BUSY_REPORT: Duration = Duration::from_secs(60);
@@ -39,15 +39,20 @@ pub(super) async fn supervised(
 }
 
 /// Decodes a batch that is about to be handed over, if anyone wants that.
-pub(super) async fn decode(shared: &Shared, key: &LeaseKey, batch: &mut Batch) {
+pub(super) async fn decode(shared: &Shared, key: &LeaseKey, said: &Said, batch: &mut Batch) {
     let Some(decoder) = &shared.decoder else { return };
     let decoding = decode_all(&**decoder, &mut batch.records);
     let decoded = watched(shared, key, "records are still being decoded", decoding).await;
     batch.weigh();
     if let Some(error) = decoded.first {
-        shared.board.not_decoded(key, decoded.failures);
         let (failures, of) = (decoded.failures, batch.records.len());
-        warn!(lease = %key, failures, of, error, "records not decoded: handed over as they came");
+        shared.board.not_decoded(key, failures);
+        shared.metrics.not_decoded(&key.shard(), failures);
+        debug!(lease = %key, failures, of, error, "records not decoded");
+        if said.not_decoded.is_first() {
+            warn!(lease = %key, failures, of, error, "records not decoded: handed over as they \
+                came; said once a shard, and counted (`DecodeFailures`)");
+        }
     }
 }
 

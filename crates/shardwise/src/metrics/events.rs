@@ -94,6 +94,16 @@ impl Metrics {
         self.tell_of(Some(shard), &[c::AGGREGATES_LEFT_OUT.count(aggregates)]);
     }
 
+    /// So many aggregates could not be taken apart.
+    pub(crate) fn corrupt(&self, shard: &ShardId, aggregates: usize) {
+        self.tell_of(Some(shard), &[c::CORRUPT_AGGREGATES.count(aggregates)]);
+    }
+
+    /// So many records could not be decoded.
+    pub(crate) fn not_decoded(&self, shard: &ShardId, records: usize) {
+        self.tell_of(Some(shard), &[c::DECODE_FAILURES.count(records)]);
+    }
+
     /// Records of a shard may have been removed before they were read.
     pub(crate) fn gap(&self, shard: &ShardId) {
         self.tell_of(Some(shard), &[c::RETENTION_GAPS.of(1.0)]);

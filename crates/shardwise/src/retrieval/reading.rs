@@ -16,7 +16,7 @@ use tracing::{debug, error, warn};
 
 use super::prefetch::Prefetch;
 use super::rhythm::Rhythm;
-use super::user_records::UserRecords;
+use super::user_records::{Unread, UserRecords};
 use super::{Batch, Fetched};
 use crate::consumer::Shared;
 use crate::kinesis::{KinesisError, Position, Record};
@@ -219,7 +219,7 @@ impl Reading {
             }
             room = self.room().await;
         }
-        self.count_left_out();
+        self.count_unread();
         let behind = millis_behind_latest.map(Duration::from_millis);
         self.watch.answered(behind, self.ports.clock.now());
         let is_behind = millis_behind_latest.is_none_or(|millis| millis > 0);
@@ -231,11 +231,16 @@ impl Reading {
         self.board.fetched(&LeaseKey::of(&self.shard), millis_behind_latest);
     }
 
-    fn count_left_out(&mut self) {
-        let aggregates = self.user_records.take_left_out();
-        if aggregates > 0 {
-            self.metrics.left_out(&self.shard, aggregates);
-            self.board.left_out(&LeaseKey::of(&self.shard), aggregates);
+    fn count_unread(&mut self) {
+        let Unread { left_out, corrupt } = self.user_records.take_unread();
+        let key = LeaseKey::of(&self.shard);
+        if left_out > 0 {
+            self.metrics.left_out(&self.shard, left_out);
+            self.board.left_out(&key, left_out);
+        }
+        if corrupt > 0 {
+            self.metrics.corrupt(&self.shard, corrupt);
+            self.board.corrupt(&key, corrupt);
         }
     }
 

@@ -20,10 +20,16 @@ pub(crate) struct UserRecords {
     /// Records up to here are processed.
     checkpoint: Checkpoint,
     said: Arc<Said>,
-    has_warned: bool,
-    /// Aggregates that were left out, for another shard, since they were last counted.
-    left_out: usize,
-    has_told: bool,
+    unread: Unread,
+}
+
+/// Aggregates that were not taken apart, since they were last counted.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    /// Left out, for another shard.
+    pub(super) left_out: usize,
+    /// Delivered as they were.
+    pub(super) corrupt: usize,
 }
 
 impl UserRecords {
@@ -35,8 +41,7 @@ impl UserRecords {
         said: Arc<Said>,
     ) -> Self {
         let range = range.unwrap_or(HashKeyRange::ALL);
-        let (has_warned, has_told) = (false, false);
-        Self { shard, range, checkpoint, said, has_warned, left_out: 0, has_told }
+        Self { shard, range, checkpoint, said, unread: Unread::default() }
     }
 
     /// Records up to here are not delivered.
@@ -49,9 +54,9 @@ impl UserRecords {
         &self.said
     }
 
-    /// How many aggregates were left out since this was last asked.
-    pub(super) fn take_left_out(&mut self) -> usize {
-        std::mem::take(&mut self.left_out)
+    /// How many aggregates were not taken apart since this was last asked.
+    pub(super) fn take_unread(&mut self) -> Unread {
+        std::mem::take(&mut self.unread)
     }
 
     /// Adds what of `record` is to be delivered.
@@ -64,8 +69,8 @@ impl UserRecords {
             Reading::Plain => {}
             Reading::Aggregate(aggregate) => self.take_apart(&record, &aggregate, to),
             Reading::Corrupt(why) => {
-                self.warn_of(&record, why);
                 if self.is_left(&record) {
+                    self.note_corrupt(&record, why);
                     to.push(record);
                 }
             }
@@ -112,20 +117,22 @@ impl UserRecords {
     }
 
     fn leave_out(&mut self, record: &Record) {
-        self.left_out += 1;
+        self.unread.left_out += 1;
         let (shard, sequence) = (&self.shard, &record.sequence_number);
         debug!(%shard, %sequence, "aggregate of another shard left out");
-        if !std::mem::replace(&mut self.has_told, true) {
+        if self.said.left_out.is_first() {
             info!(%shard, %sequence, "an aggregate has user records of another shard, as after a \
                 reshard: such are left out, as their producer sends them again; said once a shard");
         }
     }
 
-    fn warn_of(&mut self, record: &Record, why: Corrupt) {
-        if !std::mem::replace(&mut self.has_warned, true) {
-            let sequence = &record.sequence_number;
-            warn!(shard = %self.shard, %sequence, %why,
-                "record looks like an aggregate and is delivered as it is; said once a shard");
+    fn note_corrupt(&mut self, record: &Record, why: Corrupt) {
+        self.unread.corrupt += 1;
+        let (shard, sequence) = (&self.shard, &record.sequence_number);
+        debug!(%shard, %sequence, %why, "corrupt aggregate delivered as it is");
+        if self.said.corrupt.is_first() {
+            warn!(%shard, %sequence, %why, "record looks like an aggregate and is delivered as it \
+                is; said once a shard, and counted (`CorruptAggregates`)");
         }
     }
 }
@@ -136,7 +143,7 @@ mod tests {
     use shardwise_core::sequence::SequenceNumber;
 
     use super::*;
-    use crate::testing::{shard_id, two_user_records};
+    use crate::testing::{corrupt_aggregate, shard_id, two_user_records};
 
     fn record(number: u64, data: impl Into<Bytes>) -> Record {
         Record {
@@ -205,18 +212,17 @@ mod tests {
         let mut user_records = UserRecords::new(shard_id(0), lower, at(8, 0), Arc::default());
         let aggregates = (7..10).map(|number| record(number, two_user_records()));
         aggregates.for_each(|aggregate| user_records.add(aggregate, &mut Vec::new()));
-        assert_eq!((user_records.take_left_out(), user_records.take_left_out()), (2, 0));
+        assert_eq!(user_records.take_unread().left_out, 2);
+        assert_eq!(user_records.take_unread().left_out, 0);
     }
 
     /// KCL may have made the checkpoint, having read the record before it was spoilt.
     #[test]
     fn a_corrupt_aggregate_is_delivered_as_it_is_and_a_checkpoint_inside_leaves_it() {
-        let mut spoilt = two_user_records();
-        *spoilt.last_mut().unwrap() ^= 1;
         for from in [Checkpoint::TrimHorizon, at(8, 1)] {
-            let as_it_is = record(8, spoilt.clone());
+            let as_it_is = record(8, corrupt_aggregate());
             assert_eq!(delivered(None, from, vec![as_it_is.clone()]), [as_it_is]);
         }
-        assert_eq!(told(None, at(8, 0), vec![record(8, spoilt)]), [""; 0]);
+        assert_eq!(told(None, at(8, 0), vec![record(8, corrupt_aggregate())]), [""; 0]);
     }
 }

@@ -4,13 +4,15 @@ use std::error::Error;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use shardwise_core::metrics::catalogue::DECODE_FAILURES;
 
 use super::*;
 use crate::decoder::Decoder;
 use crate::kinesis::Record;
+use crate::testing::{Recording, shard_id};
 
 /// Takes `raw:` off; what is without it cannot be decoded.
-struct Strips;
+pub(super) struct Strips;
 
 #[async_trait]
 impl Decoder for Strips {
@@ -25,7 +27,8 @@ impl Decoder for Strips {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_decoded_is_handed_over_and_what_cannot_be_as_it_came() {
-    let world = World::with_shards(1);
+    let counted = Arc::new(Recording::default());
+    let world = World { sink: Some(Arc::clone(&counted) as _), ..World::with_shards(1) };
     for data in ["raw:first", "plain", "panic", "raw:last"] {
         world.stream.put(0, data.as_bytes());
     }
@@ -38,6 +41,7 @@ async fn what_is_decoded_is_handed_over_and_what_cannot_be_as_it_came() {
     assert!(world.log.told().iter().any(batch), "{:?}", world.log.told());
     let status = worker.board.shards().into_values().next().unwrap();
     assert_eq!((status.decode_failures, status.failing), (2, None));
+    assert_eq!(counted.sum(&DECODE_FAILURES, shard_id(0).as_str()), 2.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,5 +74,5 @@ async fn nothing_is_handed_over_when_the_lease_was_lost_while_decoding() {
 }
 
 fn lost() -> Told {
-    Told::LeaseLost { shard: crate::testing::shard_id(0).to_string() }
+    Told::LeaseLost { shard: shard_id(0).to_string() }
 }

@@ -3,8 +3,9 @@
 use shardwise_core::leader;
 use shardwise_core::metrics::catalogue as c;
 
+use super::decoding::Strips;
 use super::*;
-use crate::testing::{Recording, shard_id, two_user_records};
+use crate::testing::{Recording, corrupt_aggregate, shard_id, two_user_records};
 
 /// A world whose workers count, and what they have counted.
 fn counting(shards: usize) -> (World, Arc<Recording>) {
@@ -78,6 +79,21 @@ async fn aggregates_of_another_shard_are_counted() {
     let board = worker.board.shards();
     let left_out = |shard| board[&LeaseKey::of(&shard_id(shard))].aggregates_left_out;
     assert_eq!((left_out(0), left_out(1)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn corrupt_aggregates_are_counted() {
+    let (world, counted) = counting(2);
+    for _ in 0..3 {
+        world.stream.put(0, &corrupt_aggregate());
+    }
+    let names = world.put(0, "plain", 1);
+    let worker = world.start("a");
+    world.wait("all", || names.is_subset(&world.log.handed())).await;
+    assert_eq!(counted.sum(&c::CORRUPT_AGGREGATES, SHARD), 3.0);
+    let board = worker.board.shards();
+    let corrupt = |shard| board[&LeaseKey::of(&shard_id(shard))].corrupt_aggregates;
+    assert_eq!((corrupt(0), corrupt(1)), (3, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,7 +205,9 @@ async fn every_metric_of_the_catalogue_is_told_by_some_worker() {
     let (world, counted) = counting(2);
     world.put(0, "record", 3);
     world.stream.put(0, &two_user_records());
-    let a = world.start("a");
+    world.stream.put(0, &corrupt_aggregate());
+    let a = world.worker("a", |_| {}).with_decoder(Strips);
+    let a = run(a, world.recorders(|_, _, _| Ok(())));
     world.wait("it reads", || counted.was_told(&c::SHARD_LAG)).await;
     world.stream.fail([KinesisError::Expired, KinesisError::Throttled]);
     world.wait("failures are told", || world.stream.has_failed()).await;
