@@ -4,6 +4,16 @@
 //! when its last user drops the [`Hold`]. A shard may always have [`BATCH`] bytes, and with nothing
 //! in its hands one record of any size, so every shard gets on whatever the others do; the rest of
 //! the budget is lent to whoever asks first, to each shard a quarter at most.
+//!
+//! Of a shard's first answer nothing is known but the largest size that it can have. So much is
+//! reserved for it, and all of them together may have a quarter more than the budget: most turn out
+//! small. Who comes when that is lent waits for answers that are on their way, and no longer: where
+//! they turned out large, it has to do with less.
+//!
+//! So a process comes to five quarters of its budget at most, or of the bytes that its shards may
+//! always have, where those are more; besides single records and aggregates that are larger than
+//! what a shard may always have. What is lent is not called back: shards that come later have
+//! their own on top of it, until it is given back.
 
 mod ledger;
 #[cfg(test)]
@@ -42,7 +52,8 @@ impl Budget {
         Self(Arc::new(Mutex::new(Ledger::new(bytes))))
     }
 
-    /// The share of one more shard, which never holds more than `at_most`, but for one record.
+    /// The share of one more shard, which never holds more than `at_most`, but for one record and
+    /// a first answer.
     #[must_use]
     pub fn share(&self, at_most: usize) -> Share {
         Share { id: self.ledger().open(at_most), budget: self.clone() }
@@ -83,6 +94,12 @@ impl Share {
     /// shard may always have: for what comes in the size that it has.
     pub async fn reserve_all(&self, wanted: usize) -> Hold {
         self.reserve_for(wanted, UseFor::All).await
+    }
+
+    /// As [`reserve`](Self::reserve), for the largest first answer. Either there is all that is
+    /// wanted, at times more than the budget has, or as much as `reserve` gives.
+    pub async fn reserve_first(&self, largest: usize) -> Hold {
+        self.reserve_for(largest, UseFor::First).await
     }
 
     async fn reserve_for(&self, wanted: usize, use_for: UseFor) -> Hold {

@@ -21,7 +21,7 @@ const CONTESTED: Duration = Duration::from_secs(60);
 const READ_RATE: u32 = 2_000_000;
 /// The largest answer of the service.
 pub const LARGEST_ANSWER: usize = 10 << 20;
-/// What a record is taken for before one was seen.
+/// What a record at the tip is taken for before one was seen: no more than a second's can be there.
 const UNKNOWN_RECORD: usize = 64 << 10;
 
 /// Two token buckets, one for calls and one for bytes, each with room for one answer.
@@ -129,6 +129,12 @@ impl Estimate {
         }
     }
 
+    /// Whether nothing at all is known of the next answer.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.record.is_none() && self.last.is_none()
+    }
+
     /// How many bytes to reserve for the next answer: as many as it can have where many records may
     /// wait, else twice the last one and a batch.
     #[must_use]
@@ -145,7 +151,8 @@ impl Estimate {
         if reserved >= LARGEST_ANSWER {
             return self.most;
         }
-        let records = reserved / self.record.unwrap_or(UNKNOWN_RECORD);
+        let unknown = if self.is_unknown() { budget::BATCH } else { UNKNOWN_RECORD };
+        let records = reserved / self.record.unwrap_or(unknown);
         u32::try_from(records).unwrap_or(self.most).clamp(1, self.most)
     }
 }
@@ -236,7 +243,9 @@ mod tests {
     fn the_next_answer_is_taken_for_the_largest_while_records_wait() {
         let mut estimate = Estimate::new(10_000);
         assert_eq!((estimate.bytes(), estimate.limit(LARGEST_ANSWER)), (10 << 20, 10_000));
-        assert_eq!(estimate.limit(1 << 20), 16);
+        assert_eq!((estimate.is_unknown(), estimate.limit(4 << 20)), (true, 4));
+        estimate.note(0, 0, false);
+        assert_eq!((estimate.is_unknown(), estimate.limit(1 << 20)), (false, 16));
         estimate.note(100, 100_000, false);
         assert_eq!(estimate.bytes(), 200_000 + budget::BATCH);
         assert_eq!((estimate.limit(1 << 20), estimate.limit(10)), (1_048, 1));

@@ -109,6 +109,59 @@ fn what_a_shard_left_behind_counts_until_it_is_dropped() {
     });
 }
 
+/// What is granted for a first answer without waiting, of 10 MiB at most.
+fn try_first(share: &Share) -> Option<Hold> {
+    match pin!(share.reserve_first(10 * MIB)).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(hold) => Some(hold),
+        Poll::Pending => None,
+    }
+}
+
+#[test]
+fn first_answers_of_small_records_come_whole_and_those_of_large_ones_keep_to_a_quarter_more() {
+    for (record, mib_max) in [(100, 256), (MIB, 256 + 64)] {
+        alone(move || {
+            let budget = Budget::new(256 * MIB);
+            let shares: Vec<Share> = (0..256).map(|_| budget.share(usize::MAX)).collect();
+            let (mut answered, mut is_whole): (Vec<Hold>, Vec<bool>) = Default::default();
+            while answered.len() < 256 {
+                let under_way: Vec<Hold> =
+                    shares[answered.len()..].iter().map_while(try_first).collect();
+                assert!(!under_way.is_empty(), "nobody gets on");
+                assert!(budget.used() <= (256 + 64) * MIB, "{}", budget.used());
+                for mut hold in under_way {
+                    is_whole.push(hold.bytes() == 10 * MIB);
+                    hold.resize(hold.bytes().min(1_000 * record));
+                    answered.push(hold);
+                }
+            }
+            assert!(budget.used() <= mib_max * MIB, "{}", budget.used());
+            let whole = is_whole.iter().filter(|is_whole| **is_whole).count();
+            assert_eq!(whole, if record == MIB { 7 } else { 256 });
+        });
+    }
+}
+
+#[test]
+fn one_that_waits_for_a_first_answer_is_woken_by_it_and_holds_nobody_up() {
+    let test = || {
+        let budget = Budget::new(40 * MIB);
+        let shares: Vec<Arc<Share>> = (0..40).map(|_| Arc::new(budget.share(usize::MAX))).collect();
+        let mut first = try_first(&shares[0]).unwrap();
+        let waits = {
+            let share = Arc::clone(&shares[1]);
+            future::spawn(async move { share.reserve_first(10 * MIB).await.bytes() })
+        };
+        future::block_on(future::yield_now());
+        assert_eq!(try_reserve(&shares[2], MIB).unwrap().bytes(), MIB);
+        first.resize(10 * MIB);
+        assert_eq!(future::block_on(waits).unwrap(), MIB, "it was large");
+        drop(first);
+        assert_eq!(try_first(&shares[3]).unwrap().bytes(), 10 * MIB);
+    };
+    shuttle::check_random(test, 10_000);
+}
+
 /// A reader: what it reserves is given back by another task, some time later.
 async fn read(budget: Budget, times: usize, wanted: usize) {
     let share = budget.share(usize::MAX);
@@ -193,6 +246,7 @@ fn what_one_gives_back_goes_to_all_whom_it_is_enough_for() {
 #[derive(Clone, Debug)]
 enum Step {
     Reserve { share: usize, wanted: usize },
+    First { share: usize },
     Resize { hold: usize, bytes: usize },
     Drop { hold: usize },
     Reopen { share: usize },
@@ -201,6 +255,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..4_usize, 1..12 * MIB).prop_map(|(share, wanted)| Step::Reserve { share, wanted }),
+        1 => (0..4_usize).prop_map(|share| Step::First { share }),
         1 => (0..8_usize, 1..3 * MIB).prop_map(|(hold, bytes)| Step::Resize { hold, bytes }),
         2 => (0..8_usize).prop_map(|hold| Step::Drop { hold }),
         1 => (0..4_usize).prop_map(|share| Step::Reopen { share }),
@@ -223,6 +278,14 @@ proptest! {
                         if let Some(hold) = granted {
                             assert!(hold.bytes() <= wanted);
                             let is_there = before + hold.bytes() <= total.max(4 * own);
+                            assert!(is_there || hold.bytes() <= own, "{before} {hold:?}");
+                            holds.push(hold);
+                        }
+                    }
+                    Step::First { share } => {
+                        let before = budget.used();
+                        if let Some(hold) = try_first(&shares[share]) {
+                            let is_there = before + hold.bytes() <= total.max(4 * own) + total / 4;
                             assert!(is_there || hold.bytes() <= own, "{before} {hold:?}");
                             holds.push(hold);
                         }

@@ -157,6 +157,16 @@ impl Reading {
     /// Returns once there is room for more, with the bytes that may come.
     pub(super) async fn room(&self) -> Hold {
         self.buffer.prefetch.room().await;
+        let (share, bytes) = (&self.buffer.share, self.estimate.bytes());
+        match self.estimate.is_unknown() {
+            true => share.reserve_first(bytes).await,
+            false => share.reserve(bytes).await,
+        }
+    }
+
+    /// Returns once there is room for more of an answer that has come.
+    async fn room_for_rest(&self) -> Hold {
+        self.buffer.prefetch.room().await;
         self.buffer.share.reserve(self.estimate.bytes()).await
     }
 
@@ -217,7 +227,7 @@ impl Reading {
             if records.peek().is_none() {
                 break;
             }
-            room = self.room().await;
+            room = self.room_for_rest().await;
         }
         self.count_unread();
         let behind = millis_behind_latest.map(Duration::from_millis);

@@ -124,11 +124,16 @@ impl MemoryStream {
 
     /// Puts a record to the shard with this index.
     pub(crate) fn put(&self, index: usize, data: &[u8]) {
+        self.put_shared(index, Bytes::copy_from_slice(data));
+    }
+
+    /// The same, of data that other records may have as well.
+    pub(crate) fn put_shared(&self, index: usize, data: Bytes) {
         let mut state = self.state.lock().unwrap();
         state.next_sequence += 1;
         let date = self.date(&state);
         let record = Record {
-            data: Bytes::copy_from_slice(data),
+            data,
             partition_key: Some("key".into()),
             explicit_hash_key: None,
             sequence_number: sequence(state.next_sequence),

@@ -1,7 +1,14 @@
 //! Many shards, and fewer bytes than they have.
 
+use std::error::Error;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
 use super::delivery::fan_out;
 use super::*;
+use crate::decoder::Decoder;
+use crate::kinesis::Record;
 use crate::testing::shard_id;
 
 const KIB: usize = 1 << 10;
@@ -98,6 +105,52 @@ async fn a_budget_can_be_shared() {
     let _worker = run(worker, world.recorders(|_, _, _| Ok(())));
     world.wait_for(&names).await;
     world.wait("all is given back", || budget.used() == held.bytes()).await;
+}
+
+/// Takes its time, sees how much of the budget is used by then, and makes small of what it gets.
+struct Watches {
+    budget: Budget,
+    most: Arc<Mutex<usize>>,
+}
+
+#[async_trait]
+impl Decoder for Watches {
+    async fn decode(&self, _: &Record) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+        tokio::time::sleep(secs(1)).await;
+        let mut most = self.most.lock().unwrap();
+        *most = self.budget.used().max(*most);
+        Ok(Bytes::from_static(b"small"))
+    }
+}
+
+/// Each of them could be answered with 10 MiB at once. What is lent to the first shards is on top
+/// of what those have that come later.
+#[tokio::test(start_paused = true)]
+async fn first_reads_of_many_shards_with_large_records_keep_to_what_budgets_may_come_to() {
+    const SHARDS: usize = 256;
+    let world = World::with_shards(SHARDS);
+    let data = Bytes::from(vec![b'x'; MIB - KIB]);
+    let put_ten = |shard| (0..10).for_each(|_| world.stream.put_shared(shard, data.clone()));
+    (0..SHARDS).for_each(put_ten);
+    let (budget, most) = (Budget::new(256 * MIB), Arc::default());
+    let watches = Watches { budget: budget.clone(), most: Arc::clone(&most) };
+    let worker = world.worker("a", |_| {}).with_budget(budget).with_decoder(watches);
+    let _worker = run(worker, world.recorders(|_, _, _| Ok(())));
+    let handed = || world.log.all_handed().get("small").copied();
+    world.wait("all", || handed() == Some(10 * SHARDS)).await;
+    let most = *most.lock().unwrap() / MIB;
+    assert!((200..=256 + 64 + 256).contains(&most), "{most} MiB");
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_reads_of_many_shards_with_small_records_are_full() {
+    const SHARDS: usize = 256;
+    let world = World::with_shards(SHARDS);
+    let names: BTreeSet<_> =
+        (0..SHARDS).flat_map(|shard| world.put(shard, &format!("{shard} has"), 20)).collect();
+    let _worker = world.start("a");
+    world.wait_for(&names).await;
+    assert!((0..SHARDS).all(|shard| batches_of(&world, shard)[0].len() == 20));
 }
 
 /// Three of the service's largest records in one answer.
