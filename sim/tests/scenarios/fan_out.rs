@@ -188,21 +188,31 @@ fn reshard() -> impl Strategy<Value = (Duration, Happening)> {
     })
 }
 
-/// What goes wrong with reading, in either way; all of it together is over before the quiet is.
+/// What goes wrong with reading, in either way, or with the processor; all of it together is over
+/// before the quiet is.
 fn trouble() -> impl Strategy<Value = (Duration, Call, Fault, u32)> {
     let faults = prop_oneof![
         Just((Call::Event, Ends)),
         Just((Call::Event, Lost)),
         Just((Call::Event, InUse)),
         Just((Call::Event, NoEnd)),
+        Just((Call::Event, Silent)),
         Just((Call::Subscribe, Lost)),
+        Just((Call::Subscribe, NotFound)),
         Just((Call::Subscribe, Throttled)),
         Just((Call::Records, Lost)),
         Just((Call::Records, Fault::Expired)),
+        Just((Call::Records, NotFound)),
         Just((Call::Iterator, Throttled)),
+        Just((Call::Process, Fault::Retry)),
+        Just((Call::Process, Restart)),
+        Just((Call::Process, Fault::Panic)),
     ];
-    (0_u64..55, faults, 1_u32..3)
-        .prop_map(|(at, (call, fault), times)| (secs(at), call, fault, times))
+    (0_u64..55, faults, 1_u32..3).prop_map(|(at, (call, fault), times)| {
+        // Each time lasts for half a minute.
+        let times = if fault == Silent { 1 } else { times };
+        (secs(at), call, fault, times)
+    })
 }
 
 proptest! {
@@ -217,17 +227,24 @@ proptest! {
         seed in 0_u64..1_000,
         shards in 1_u32..4,
         reshards in prop::collection::vec(reshard(), 0..4),
-        troubles in prop::collection::vec(trouble(), 0..4),
+        troubles in prop::collection::vec(trouble(), 0..6),
+        batches_max in prop::sample::select(vec![1_usize, 4]),
     ) {
         let ran = |fan_out| {
             let mut scenario = Scenario::new(shards, 1)
-                .with(|plan| (plan.seed, plan.knobs.fan_out) = (seed, fan_out));
+                .with(|plan| (plan.seed, plan.knobs.fan_out) = (seed, fan_out))
+                .with(|plan| plan.knobs.batches_max = batches_max);
             for (at, happening) in &reshards {
                 scenario = scenario.at(*at, happening.clone());
             }
             for (at, call, fault, times) in &troubles {
-                let is_of_fan_out = matches!(call, Call::Event | Call::Subscribe);
-                if is_of_fan_out == (fan_out == FanOut::Everybody) {
+                let is_left_out = match fan_out {
+                    FanOut::Nobody => matches!(call, Call::Event | Call::Subscribe),
+                    FanOut::Everybody | FanOut::EverySecond => {
+                        matches!(call, Call::Records | Call::Iterator)
+                    }
+                };
+                if !is_left_out {
                     scenario = scenario.fault(*at, 0, *call, *fault, *times);
                 }
             }
