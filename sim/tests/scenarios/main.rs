@@ -9,6 +9,7 @@ mod kinesis;
 mod leases;
 mod lifecycle;
 mod loads;
+mod retention;
 mod retrieval;
 mod scenario;
 mod sync;
