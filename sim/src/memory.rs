@@ -41,13 +41,14 @@ impl Memory {
 
     fn note(&mut self, worker: &str, used: usize, budget: usize, shards: usize) {
         self.most = self.most.max(used);
-        let within = budget.max(shards * always(budget));
+        // First answers may have a quarter more.
+        let within = budget.max(shards * always(budget)) + budget / 4;
         let bytes = used.saturating_sub(within).div_ceil(shards.max(1));
         self.beside = self.beside.take().max(Some(Beside { bytes, worker: worker.to_owned() }));
     }
 
-    /// Who had more than it may: beside its byte budget one batch of each shard, as an answer may
-    /// turn out to be larger than what was reserved for it.
+    /// Who had more than it may: beside its byte budget, and a quarter of it for first answers, one
+    /// batch of each shard, as an answer may turn out to be larger than what was reserved for it.
     pub(crate) fn beyond(&self) -> Option<&str> {
         let beside = self.beside.as_ref().filter(|beside| beside.bytes > self.batch)?;
         Some(&beside.worker)
@@ -66,8 +67,8 @@ mod tests {
             memory.note("b", 0, 4_000, shards);
             memory.beyond().map(str::to_owned)
         };
-        assert_eq!([beyond(4_200, 2), beyond(4_201, 2)], [None, Some("a".to_owned())]);
+        assert_eq!([beyond(5_200, 2), beyond(5_201, 2)], [None, Some("a".to_owned())]);
         // What each shard may always have is more than the budget.
-        assert_eq!([beyond(8_800, 8), beyond(8_801, 8)], [None, Some("a".to_owned())]);
+        assert_eq!([beyond(9_800, 8), beyond(9_801, 8)], [None, Some("a".to_owned())]);
     }
 }
