@@ -10,10 +10,10 @@
 //! small. Who comes when that is lent waits for answers that are on their way, and no longer: where
 //! they turned out large, it has to do with less.
 //!
-//! So a process comes to five quarters of its budget at most, or of the bytes that its shards may
-//! always have, where those are more; besides single records and aggregates that are larger than
-//! what a shard may always have. What is lent is not called back: shards that come later have
-//! their own on top of it, until it is given back.
+//! So what is reserved comes to five quarters of the budget at most, or of the bytes that the
+//! shards may always have, where those are more. Answers that turn out larger than what was reserved for
+//! them come on top. What is lent is not called back: shards that come later have their own on top
+//! of it, until it is given back.
 
 mod ledger;
 #[cfg(test)]
@@ -52,8 +52,7 @@ impl Budget {
         Self(Arc::new(Mutex::new(Ledger::new(bytes))))
     }
 
-    /// The share of one more shard, which never holds more than `at_most`, but for one record and
-    /// a first answer.
+    /// The share of one more shard, which never holds more than `at_most`, but for one record.
     #[must_use]
     pub fn share(&self, at_most: usize) -> Share {
         Share { id: self.ledger().open(at_most), budget: self.clone() }

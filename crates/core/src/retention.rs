@@ -45,6 +45,8 @@ pub struct Watch {
     is_whole: bool,
     /// Whether the stream is asked for that record, and none has come yet.
     is_asked: bool,
+    /// Whether the last answer brought nothing but that record, once more.
+    is_alone: bool,
     /// Until then nothing behind a record that was asked for and came can be gone.
     kept_until: Time,
     /// How far behind the tip the last answer was, and when.
@@ -61,6 +63,7 @@ impl Watch {
             is_asked: matches!(checkpoint, Checkpoint::At { .. }),
             read: checkpoint,
             is_whole: false,
+            is_alone: false,
             kept_until: now,
             behind: Duration::ZERO,
             answered: now,
@@ -68,12 +71,15 @@ impl Watch {
     }
 
     /// Whether retention may reach the next record before the next answer. An eighth of the
-    /// retention is left for an answer that is late, or wrong about how far behind it is.
+    /// retention is left for an answer that is late, or wrong about how far behind it is. Behind an
+    /// answer that brought nothing new reading goes on first, or it would stand still for as long
+    /// as the stream keeps what is older than it must.
     #[must_use]
     pub fn is_near(&self, now: Time) -> bool {
         let is_at_record = matches!(self.read, Checkpoint::At { .. });
         is_at_record
             && !self.is_asked
+            && !self.is_alone
             && now >= self.kept_until
             && self.age(now) >= self.retention - self.retention / 8
     }
@@ -139,8 +145,10 @@ impl Watch {
         self.is_whole = true;
     }
 
-    /// An answer was so far behind the tip.
-    pub fn answered(&mut self, behind: Option<Duration>, now: Time) {
+    /// An answer was so far behind the tip; `is_alone` if it brought nothing but a record that was
+    /// read before.
+    pub fn answered(&mut self, behind: Option<Duration>, is_alone: bool, now: Time) {
+        self.is_alone = is_alone;
         if let Some(behind) = behind {
             (self.behind, self.answered) = (behind, now);
         }
@@ -204,7 +212,7 @@ mod tests {
     fn the_first_record_decides_however_long_it_takes() {
         let mut watch = begun_at(place(7));
         for hours in 1..50 {
-            watch.answered(Some(Duration::ZERO), at(hours));
+            watch.answered(Some(Duration::ZERO), false, at(hours));
             assert_eq!(watch.ask(at(hours)), Some(number(7)));
         }
         assert_eq!(watch.came(&number(9), at(0)), Seen::Gone(gap(7, Some(9))));
@@ -240,9 +248,9 @@ mod tests {
     fn what_was_read_is_asked_for_again_only_when_retention_may_have_come_so_far() {
         let mut watch = begun_at(Checkpoint::TrimHorizon);
         watch.read(number(9));
-        watch.answered(Some(DAY / 2), at(0));
+        watch.answered(Some(DAY / 2), false, at(0));
         assert!(!watch.is_near(at(8)) && watch.is_near(at(9)));
-        watch.answered(Some(Duration::ZERO), at(9));
+        watch.answered(Some(Duration::ZERO), false, at(9));
         assert!(!watch.is_near(at(29)) && watch.is_near(at(30)));
         assert_eq!(watch.ask(at(29)), None);
         assert_eq!(watch.ask(at(30)), Some(number(9)));
@@ -254,16 +262,32 @@ mod tests {
     fn what_is_behind_a_record_that_came_again_is_believed_for_half_of_the_time_left() {
         let mut watch = begun_at(Checkpoint::TrimHorizon);
         watch.read(number(9));
-        watch.answered(Some(DAY * 22 / 24), at(0));
+        watch.answered(Some(DAY * 22 / 24), false, at(0));
         assert_eq!(watch.ask(at(0)), Some(number(9)));
         assert!(!watch.is_near(at(0)), "it is on its way");
         assert_eq!(watch.came(&number(9), at(0)), Seen::Kept { again: true });
         assert_eq!((watch.is_near(at(0)), watch.ask(at(0))), (false, None));
         watch.read(number(10));
-        watch.answered(Some(DAY * 22 / 24), at(0));
+        watch.answered(Some(DAY * 22 / 24), false, at(0));
         assert_eq!(watch.ask(at(0)), None, "the next one is read without another look");
         assert_eq!(watch.ask(at(1)), Some(number(10)));
         assert_eq!(watch.came(&number(12), at(4)), Seen::Gone(gap(10, Some(12))));
+    }
+
+    /// The stream keeps what is older than it must, and answers bring one record each.
+    #[test]
+    fn where_no_time_is_left_reading_goes_on_between_two_looks() {
+        let mut watch = begun_at(Checkpoint::TrimHorizon);
+        for last in 9..12 {
+            watch.read(number(last));
+            watch.answered(Some(DAY), false, at(0));
+            assert_eq!(watch.ask(at(0)), Some(number(last)));
+            assert_eq!(watch.came(&number(last), at(0)), Seen::Kept { again: true });
+            watch.answered(Some(DAY), true, at(0));
+            assert_eq!(watch.ask(at(0)), None, "or that record would come for ever");
+            watch.answered(Some(DAY), false, at(0));
+            assert!(watch.is_near(at(0)), "nothing came");
+        }
     }
 
     #[test]
@@ -271,7 +295,7 @@ mod tests {
         let mut watch = begun_at(Checkpoint::TrimHorizon);
         for last in 9..12 {
             watch.read(number(last));
-            watch.answered(Some(DAY), at(0));
+            watch.answered(Some(DAY), false, at(0));
             assert_eq!(watch.ask(at(0)), Some(number(last)));
             assert_eq!(watch.came(&number(last), at(0)), Seen::Kept { again: true });
         }

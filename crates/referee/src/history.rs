@@ -269,8 +269,8 @@ impl<'a> History<'a> {
 }
 
 /// When each worker named a reason for each shard. A failure is one when it is new, and no more
-/// once the worker has had the time for another try; a call until it has been out too long, as far as
-/// can be seen.
+/// once the worker has had the time for another try; a call until it has been out too long, as far
+/// as can be seen.
 fn reasons(
     reasons: &[Reason],
     out_too_long: impl Fn(&str, u64, u64) -> bool,

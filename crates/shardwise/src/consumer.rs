@@ -104,7 +104,8 @@ impl Consumer {
         signals: mpsc::UnboundedReceiver<Signal>,
     ) -> Self {
         let key = tenure.key().clone();
-        let rhythm = Rhythm::new(shared.config.polling.pace, shared.ports.clock.now());
+        let polling = &shared.config.polling;
+        let rhythm = Rhythm::new(polling.pace, polling.max_records, shared.ports.clock.now());
         Self {
             shard: key.shard(),
             key,

@@ -163,9 +163,7 @@ impl Position {
     /// Where reading begins for a lease with `checkpoint`; nowhere at the shard's end. LATEST is
     /// the tip as it was at the date `latest_since`: whoever has the lease next skips nothing.
     ///
-    /// A number is read *at*, not after: it may be inside an aggregated record. Where the
-    /// application begins at a date, TRIM_HORIZON means that date too: the shard of a lease that
-    /// was made anew may be older, and that of any other is younger.
+    /// A number is read *at*, not after: it may be inside an aggregated record.
     #[must_use]
     pub fn of(
         checkpoint: &Checkpoint,
@@ -174,10 +172,9 @@ impl Position {
     ) -> Option<Self> {
         match (checkpoint, initial) {
             (Checkpoint::At { sequence, .. }, _) => Some(Self::At(sequence.clone())),
-            (
-                Checkpoint::AtTimestamp | Checkpoint::TrimHorizon,
-                InitialPosition::AtTimestamp(date),
-            ) => Some(Self::AtTimestamp(date)),
+            (Checkpoint::AtTimestamp, InitialPosition::AtTimestamp(date)) => {
+                Some(Self::AtTimestamp(date))
+            }
             // The date is not stored with the lease, and this worker was configured without one.
             (Checkpoint::AtTimestamp | Checkpoint::TrimHorizon, _) => Some(Self::TrimHorizon),
             (Checkpoint::Latest, _) => Some(latest_since.map_or(Self::Latest, Self::AtTimestamp)),

@@ -20,11 +20,12 @@ pub struct ShardStatus {
     pub records: u64,
     /// Records of this tenure that could not be decoded, and were handed over as they came.
     pub decode_failures: u64,
-    /// Aggregates of this tenure that were left out: a user record in them is for another shard, as
-    /// after a reshard, and their producer sends them again.
+    /// Aggregates read in this tenure that were left out: a user record in them is for another
+    /// shard, as after a reshard, and their producer sends them again. Counted again when read
+    /// again.
     pub aggregates_left_out: u64,
-    /// Records of this tenure that look like an aggregate, cannot be taken apart, and were handed
-    /// over as they came.
+    /// Records read in this tenure that look like an aggregate and cannot be taken apart: they are
+    /// handed over as they came. Counted again when read again.
     pub corrupt_aggregates: u64,
     /// How often in this tenure reading went on behind records that retention may have removed
     /// before they were read. How many records there were cannot be known.

@@ -16,7 +16,7 @@ pub(super) enum UseFor {
     /// All that it wants, or all of its own bytes.
     All,
     /// All that it wants, for a first answer; more than there is, if that is not too much. Where it
-    /// is, the same as for a part.
+    /// is, or more than the share may have, the same as for a part.
     First,
 }
 
@@ -126,7 +126,7 @@ impl Ledger {
         waker: &Waker,
     ) -> (Option<usize>, Woken) {
         let Some(account) = self.shares.get(&id) else { return (Some(0), Woken::new()) };
-        if use_for == UseFor::First {
+        if use_for == UseFor::First && wanted <= self.most(account) {
             if self.over_with(account, wanted) <= self.total / 4 {
                 self.unanswered.insert(id);
                 self.change(id, |account| account.used += wanted);

@@ -19,10 +19,10 @@ use crate::verdict::Violation;
 /// Records that retention removed are excused, but the application has to say so, where journals
 /// say what it said: in each tenure that passes over such records, a gap that they lie in, before
 /// it hands on what is behind them or comes to the shard's end. A gap that begins where the tenure
-/// does may have been told before it by the same worker, which tells it once. What lay before a
-/// tenure's first record is excused from that if the tenure starts at no record: nobody can know of
-/// it. Where a gap is said to be, the record at which it begins must be gone, or never have been
-/// one, and so must all that it covers.
+/// does may have been told before it by the same worker, which tells it once while it holds the
+/// lease. What lay before a tenure's first record is excused from that if the tenure starts at no
+/// record: nobody can know of it. Where a gap is said to be, the record at which it begins must be
+/// gone, or never have been one, and so must all that it covers.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
@@ -48,7 +48,10 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
 fn passed_over_untold(shard: &ShardHistory<'_>, tenure: &Tenure<'_>) -> Option<String> {
     let is_told = |put: &usize, t: u64| {
         shard.gaps.iter().any(|gap| {
-            let is_news = tenure.started_t <= gap.t || gap.after == *tenure.start;
+            let taken_t = || shard.lease.taken_before(&gap.worker, tenure.started_t);
+            let is_told_before =
+                || gap.after == *tenure.start && taken_t().is_some_and(|taken_t| taken_t <= gap.t);
+            let is_news = tenure.started_t <= gap.t || is_told_before();
             let is_its_own = tenure.worker.is_none_or(|worker| worker == gap.worker);
             is_news && gap.t <= t && is_its_own && gap.covers(&shard.puts[*put].place)
         })

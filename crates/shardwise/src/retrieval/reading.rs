@@ -6,7 +6,6 @@ use std::time::Duration;
 use shardwise_core::budget::{self, Hold, Share};
 use shardwise_core::config::Config;
 use shardwise_core::id::{LeaseKey, ShardId};
-use shardwise_core::pacing::Estimate;
 use shardwise_core::retention::{Gap, Seen, Watch};
 use shardwise_core::sequence::{Checkpoint, SequenceNumber};
 use shardwise_core::shard::{ChildShard, Shard};
@@ -18,6 +17,7 @@ use super::prefetch::Prefetch;
 use super::rhythm::Rhythm;
 use super::user_records::{Unread, UserRecords};
 use super::{Batch, Fetched};
+use crate::clock::within;
 use crate::consumer::Shared;
 use crate::kinesis::{KinesisError, Position, Record};
 use crate::metrics::Metrics;
@@ -29,7 +29,8 @@ use crate::worker::Ports;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How long a shard must be neither found nor listed before it counts as gone: a list may be old.
 const GONE_AFTER: Duration = Duration::from_secs(60);
-
+/// How long a first read waits for those of other shards.
+const FOR_OTHERS: Duration = Duration::from_secs(1);
 /// What lasts is told once in so many failures in a row: Java has six too.
 const OFTEN: u32 = 6;
 /// Bytes of a batch from which on no further record is taken apart for it.
@@ -63,7 +64,6 @@ pub(super) struct Reading {
     /// Since when the stream has neither found nor listed the shard.
     gone_since: Option<Time>,
     buffer: Buffer,
-    estimate: Estimate,
 }
 
 /// Where what was read waits, and its part of the process's byte budget.
@@ -110,7 +110,6 @@ impl Reading {
             failures: 0,
             gone_since: None,
             buffer,
-            estimate: Estimate::new(shared.config.polling.max_records),
         }
     }
 
@@ -154,20 +153,26 @@ impl Reading {
         }
     }
 
-    /// Returns once there is room for more, with the bytes that may come.
+    /// Returns once there is room for more, with the bytes that may come. Of a first answer nothing
+    /// is known: other first answers are waited for, but not for those that hang.
     pub(super) async fn room(&self) -> Hold {
         self.buffer.prefetch.room().await;
-        let (share, bytes) = (&self.buffer.share, self.estimate.bytes());
-        match self.estimate.is_unknown() {
-            true => share.reserve_first(bytes).await,
-            false => share.reserve(bytes).await,
+        let estimate = *self.rhythm.estimate();
+        if estimate.is_unknown() {
+            let first = self.buffer.share.reserve_first(estimate.bytes());
+            if let Some(room) = within(&*self.ports.clock, FOR_OTHERS, first).await {
+                return room;
+            }
+            return self.buffer.share.reserve(budget::BATCH).await;
         }
+        self.buffer.share.reserve(estimate.bytes()).await
     }
 
     /// Returns once there is room for more of an answer that has come.
     async fn room_for_rest(&self) -> Hold {
         self.buffer.prefetch.room().await;
-        self.buffer.share.reserve(self.estimate.bytes()).await
+        let bytes = self.rhythm.estimate().bytes();
+        self.buffer.share.reserve(bytes).await
     }
 
     /// Returns once there is room for an event, whose size nobody asks us for.
@@ -178,7 +183,7 @@ impl Reading {
 
     /// How many records to ask for where so much is reserved.
     pub(super) fn limit(&self, room: &Hold) -> u32 {
-        self.estimate.limit(room.bytes())
+        self.rhythm.estimate().limit(room.bytes())
     }
 
     /// Delivers what was read; reading goes on behind it. Whatever fails before it is delivered, it
@@ -193,12 +198,15 @@ impl Reading {
     ) {
         let count = records.len();
         let came: usize = records.iter().map(Record::footprint).sum();
-        let mut total = 0;
+        let (mut total, mut is_again) = (0, false);
         let mut records = records.into_iter().peekable();
         if let Some(first) = records.peek() {
             match self.watch.came(&first.sequence_number, self.ports.clock.now()) {
                 Seen::Next | Seen::Kept { again: false } => {}
-                Seen::Kept { again: true } => drop(records.next()),
+                Seen::Kept { again: true } => {
+                    is_again = true;
+                    drop(records.next());
+                }
                 Seen::Gone(gap) => self.tell_gap(gap, first.approximate_arrival),
             }
         }
@@ -231,10 +239,10 @@ impl Reading {
         }
         self.count_unread();
         let behind = millis_behind_latest.map(Duration::from_millis);
-        self.watch.answered(behind, self.ports.clock.now());
+        self.watch.answered(behind, is_again && count == 1, self.ports.clock.now());
         let is_behind = millis_behind_latest.is_none_or(|millis| millis > 0);
         // What is left out came as well; what is taken apart may need more.
-        self.estimate.note(count, came.max(total), is_behind);
+        self.rhythm.estimate().note(count, came.max(total), is_behind);
         self.metrics.read(&self.shard, self.failures);
         self.failures = 0;
         self.gone_since = None;

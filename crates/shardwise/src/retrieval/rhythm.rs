@@ -1,9 +1,9 @@
-//! When a shard may be asked again.
+//! When a shard may be asked again, and for how much.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shardwise_core::config::Pace;
-use shardwise_core::pacing::Pacer;
+use shardwise_core::pacing::{Estimate, Pacer};
 use shardwise_core::time::Time;
 
 /// What the readers of a shard keep to, one after the other: the service counts by shard, and does
@@ -11,18 +11,28 @@ use shardwise_core::time::Time;
 #[derive(Debug)]
 pub(crate) struct Rhythm {
     pacer: Mutex<Pacer>,
+    estimate: Mutex<Estimate>,
     subscribe_at: Mutex<Time>,
 }
 
 impl Rhythm {
-    /// Of a shard that was not asked yet.
-    pub(crate) fn new(pace: Pace, now: Time) -> Self {
-        Self { pacer: Mutex::new(Pacer::new(pace, now)), subscribe_at: Mutex::new(now) }
+    /// Of a shard that was not asked yet, and is asked for so many records at most.
+    pub(crate) fn new(pace: Pace, max_records: u32, now: Time) -> Self {
+        Self {
+            pacer: Mutex::new(Pacer::new(pace, now)),
+            estimate: Mutex::new(Estimate::new(max_records)),
+            subscribe_at: Mutex::new(now),
+        }
     }
 
     /// The pace of polling.
     pub(super) fn pacer(&self) -> MutexGuard<'_, Pacer> {
         lock(&self.pacer)
+    }
+
+    /// What the next answer is taken for.
+    pub(super) fn estimate(&self) -> MutexGuard<'_, Estimate> {
+        lock(&self.estimate)
     }
 
     /// Not before then may the shard be subscribed to.

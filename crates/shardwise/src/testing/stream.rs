@@ -42,6 +42,7 @@ struct State {
     /// Shards that neither reads nor lists show.
     hidden: BTreeSet<ShardId>,
     is_consumer_registered: bool,
+    retention: Option<Duration>,
     /// When each shard was last subscribed to.
     subscribed: BTreeMap<ShardId, Instant>,
     in_use: u32,
@@ -150,6 +151,11 @@ impl MemoryStream {
         self.state.lock().unwrap().expired.insert(shard_id(index), count);
     }
 
+    /// Says that records are kept for so long, and goes on keeping them.
+    pub(crate) fn says_that_it_keeps(&self, retention: Duration) {
+        self.state.lock().unwrap().retention = Some(retention);
+    }
+
     /// Splits a shard into the two that get the next indexes.
     pub(crate) fn split(&self, index: usize) {
         let range = self.close(index);
@@ -253,7 +259,8 @@ fn sequence(number: u64) -> SequenceNumber {
 #[async_trait]
 impl Kinesis for MemoryStream {
     async fn stream_state(&self, _: &StreamName) -> Result<StreamState, KinesisError> {
-        Ok(StreamState::Ready { retention: retention::LEAST })
+        let retention = self.state.lock().unwrap().retention.unwrap_or(retention::LEAST);
+        Ok(StreamState::Ready { retention })
     }
 
     async fn list_shards(

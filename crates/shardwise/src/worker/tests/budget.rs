@@ -66,7 +66,7 @@ async fn a_shard_that_fails_gives_back_what_it_borrowed_and_loses_nothing() {
     let world = World::with_shards(1);
     let names = put_large(&world, 0, "r", 100);
     let fives = |config: &mut Config| config.polling.max_records = 5;
-    let budget = Budget::new(8 * MIB);
+    let budget = Budget::new(64 * MIB);
     let worker = world.worker("a", fives).with_budget(budget.clone());
     let is_broken = Arc::new(Mutex::new(true));
     let breaks = Arc::clone(&is_broken);
@@ -83,7 +83,7 @@ async fn a_shard_that_fails_gives_back_what_it_borrowed_and_loses_nothing() {
     let shares = [0; 4].map(|_| budget.share(usize::MAX));
     let mut held = Vec::new();
     for share in &shares {
-        held.push(share.reserve(2 * MIB).await);
+        held.push(share.reserve(16 * MIB).await);
     }
     let late = &shares[3];
     let waits = tokio::time::timeout(secs(600), late.reserve(MIB));

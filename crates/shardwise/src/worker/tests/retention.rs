@@ -75,6 +75,19 @@ async fn a_gap_is_told_once_however_often_a_processor_begins_at_it() {
     }
 }
 
+/// All that it reads is as old as that: it has to look each time whether something is gone.
+#[tokio::test(start_paused = true)]
+async fn a_reader_of_one_record_a_time_gets_on_where_the_stream_keeps_more_than_it_must() {
+    let world = World::with_shards(1);
+    world.stream.says_that_it_keeps(Duration::ZERO);
+    let all = world.put(0, "old", 5);
+    let one_by_one = |config: &mut Config| config.polling.max_records = 1;
+    let worker = world.start_with("a", one_by_one, |_, _, _| Ok(()));
+    world.wait_for(&all).await;
+    let status = worker.board.shards().into_values().next().unwrap();
+    assert_eq!(status.retention_gaps, 0);
+}
+
 fn is_start(told: &Told) -> bool {
     matches!(told, Told::Initialize { .. })
 }
