@@ -262,3 +262,21 @@ pub enum KinesisError {
     #[error("no usable answer")]
     Unanswered(#[source] Box<dyn Error + Send + Sync>),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A date that is moved between two starts must not pass over what a child has unread.
+    #[test]
+    fn a_lease_begins_where_it_says_whatever_the_date_of_the_application() {
+        let date = Timestamp::from_millis(7);
+        let dated = InitialPosition::AtTimestamp(date);
+        let of = |checkpoint| Position::of(&checkpoint, Some(Timestamp::from_millis(9)), dated);
+        assert_eq!(of(Checkpoint::TrimHorizon), Some(Position::TrimHorizon));
+        assert_eq!(of(Checkpoint::AtTimestamp), Some(Position::AtTimestamp(date)));
+        let latest = Position::AtTimestamp(Timestamp::from_millis(9));
+        assert_eq!(of(Checkpoint::Latest), Some(latest));
+        assert_eq!(of(Checkpoint::ShardEnd), None);
+    }
+}
