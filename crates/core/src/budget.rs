@@ -12,8 +12,8 @@
 //!
 //! So what is reserved comes to five quarters of the budget at most, or of the bytes that the
 //! shards may always have, where those are more. Answers that turn out larger than what was
-//! reserved for them come on top. What is lent is not called back: shards that come later have their
-//! own on top of it, until it is given back.
+//! reserved for them come on top. What is lent is not called back: shards that come later have
+//! their own on top of it, until it is given back.
 
 mod ledger;
 #[cfg(test)]
