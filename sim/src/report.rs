@@ -105,9 +105,9 @@ const TAKEOVER_MAX: Duration = Duration::from_secs(40);
 const TAKEOVER_MEAN: Duration = Duration::from_secs(22);
 const HANDOVER_MAX: Duration = Duration::from_secs(2);
 /// Requests, answers and calls in one of the gate's seeds, as seen when this was written.
-const EVENTS_A_RUN: u64 = 70_400;
+const EVENTS_A_RUN: u64 = 68_400;
 /// Allocations in one of them, the simulated world's and the referee's included.
-const ALLOCATIONS_A_RUN: u64 = 12_010_000;
+const ALLOCATIONS_A_RUN: u64 = 8_540_000;
 /// What goes by the names of faults and is none: it happens all the time.
 const NO_FAULTS: [&str; 4] = [
     "node: clock runs fast or slow",

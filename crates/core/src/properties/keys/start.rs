@@ -61,7 +61,8 @@ pub(super) static REQUIRED: &[Key] = &[
         "-",
         Takes::EpochSeconds(|draft, seconds| draft.initial_timestamp = Some(seconds)),
         "Start at this time; wins over `initialPositionInStream`. Also 1.x's \
-         `timestampAtInitialPositionInStream`.",
+         `timestampAtInitialPositionInStream`. Moved later, it passes over older records of shards \
+         that nobody has begun to read.",
     ),
     no_effect("processingLanguage", "text", "As in Java."),
 ];
