@@ -24,6 +24,26 @@ pub enum Provider {
     AssumeRole(AssumeRole),
 }
 
+impl Provider {
+    /// What it is called in a properties file; of a role no more than its ARN.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Default => "DefaultCredentialsProvider".to_owned(),
+            Self::Environment => "EnvironmentVariableCredentialsProvider".to_owned(),
+            Self::Profile(None) => "ProfileCredentialsProvider".to_owned(),
+            Self::Profile(Some(profile)) => format!("ProfileCredentialsProvider|{profile}"),
+            Self::WebIdentity => "WebIdentityTokenFileCredentialsProvider".to_owned(),
+            Self::Container => "ContainerCredentialsProvider".to_owned(),
+            Self::InstanceProfile => "InstanceProfileCredentialsProvider".to_owned(),
+            Self::Anonymous => "AnonymousCredentialsProvider".to_owned(),
+            Self::AssumeRole(role) => {
+                format!("StsAssumeRoleCredentialsProvider|{}", role.role_arn)
+            }
+        }
+    }
+}
+
 /// A role to assume through STS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssumeRole {

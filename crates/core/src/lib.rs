@@ -20,6 +20,7 @@ pub mod lease;
 pub mod metrics;
 pub mod multilang;
 pub mod pacing;
+pub mod permissions;
 pub mod properties;
 pub mod retention;
 pub mod rng;

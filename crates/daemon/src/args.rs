@@ -18,6 +18,26 @@ pub(crate) enum Mode {
     Daemon(DaemonArguments),
     /// Run Kinesis and DynamoDB on this machine, for development and tests.
     Local(LocalArguments),
+    /// Look at a properties file before anything runs.
+    #[command(subcommand)]
+    Config(ConfigMode),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigMode {
+    /// Print what holds and why, every warning, and the IAM policy that is needed.
+    Check(CheckArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArguments {
+    /// Fail if there is a warning.
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// The properties file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -99,7 +119,7 @@ mod tests {
         let arguments = ["shardwise", "daemon"].iter().chain(arguments);
         match Arguments::try_parse_from(arguments).unwrap().mode {
             Mode::Daemon(arguments) => arguments,
-            Mode::Local(_) => panic!(),
+            Mode::Local(_) | Mode::Config(_) => panic!(),
         }
     }
 

@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &DaemonArguments) -> Result<Exit, Error> {
     exit
 }
 
-fn read(file: &Path) -> Result<(Vec<u8>, Metadata), Error> {
+pub(crate) fn read(file: &Path) -> Result<(Vec<u8>, Metadata), Error> {
     let failed =
         |why: &str| Error::configuration(format!("properties file `{}`: {why}", file.display()));
     let metadata = fs::metadata(file).map_err(|error| failed(&error.to_string()))?;

@@ -5,6 +5,7 @@
 
 mod args;
 mod child;
+mod config;
 mod daemon;
 mod executable;
 mod exit;
@@ -52,6 +53,7 @@ fn from_command_line() -> Result<Exit, exit::Error> {
     match arguments.mode {
         Mode::Daemon(arguments) => daemon::run(&arguments),
         Mode::Local(arguments) => local::run(arguments),
+        Mode::Config(mode) => config::run(&mode),
     }
 }
 

@@ -54,7 +54,7 @@ impl Fate {
     }
 }
 
-type Set<T> = fn(&mut Draft, T);
+pub(super) type Set<T> = fn(&mut Draft, T);
 
 /// How a value is read, and what it sets.
 #[derive(Clone, Copy, Debug)]

@@ -1,21 +1,24 @@
 //! What the properties file sets: everything the daemon is told, or one error.
 
 mod draft;
+mod effective;
 mod known;
 mod metrics;
+mod reader;
 mod retrieval;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 pub use draft::Draft;
+pub use effective::{Effective, Origin};
 pub use metrics::{CloudWatchSettings, MetricsDraft, MetricsSettings, MetricsTarget};
 
-use super::keys::{self, Fate, Found, Key, Takes};
-use super::{Entry, SyntaxError, values};
+use self::reader::Reader;
+use super::SyntaxError;
 use crate::config::Config;
-use crate::credentials::{self, Provider, UnknownProvider};
+use crate::credentials::{Provider, UnknownProvider};
 use crate::id::WorkerId;
 use crate::time::Timestamp;
 
@@ -48,8 +51,12 @@ pub struct DaemonSettings {
     pub log: LogSettings,
     /// What the file says in vain, or differently from what Java would understand.
     pub warnings: Vec<Warning>,
+    /// The stream's ARN, if the file has it.
+    pub stream_arn: Option<String>,
     /// Where each key stands that the file sets.
     lines: BTreeMap<&'static str, usize>,
+    /// What each of them was understood to say; nothing where it says the same as none.
+    values: BTreeMap<&'static str, String>,
 }
 
 /// How children are treated.
@@ -207,11 +214,6 @@ fn meant(instead: Option<&(String, usize)>) -> String {
     instead.map(meant).unwrap_or_default()
 }
 
-const YEAR_MILLIS: i64 = 365 * 24 * 3_600 * 1_000;
-const NUMBER_MAX: i64 = 0x7fff_ffff;
-/// As seconds since 1970 this is in the year 5138; as milliseconds, in 1973.
-const MILLIS_FROM: i64 = 100_000_000_000;
-
 impl DaemonSettings {
     /// Reads settings from the bytes of a file, at the time `now`. `generated` is the worker's name
     /// if the file has none.
@@ -241,259 +243,6 @@ impl DaemonSettings {
             None => format!("`{key}`"),
         }
     }
-}
-
-/// Fills a draft, entry by entry.
-#[derive(Default)]
-struct Reader {
-    draft: Draft,
-    warnings: Vec<Warning>,
-    lines: BTreeMap<&'static str, usize>,
-    /// Keys whose number is 0.
-    zeros: BTreeSet<&'static str>,
-    /// Unknown keys that look like a known one: the known one, the key, and its line.
-    misspelt: Vec<(&'static str, String, usize)>,
-}
-
-impl Reader {
-    fn warn(&mut self, entry: &Entry, level: Level, text: impl Into<String>) {
-        let (key, line) = (entry.key.clone(), Some(entry.line));
-        self.warnings.push(Warning { key, line, text: text.into(), level });
-    }
-
-    /// A warning of a key by its name in the table; it has a line if the key is in the file.
-    fn warn_of(&mut self, key: &'static str, text: &str) {
-        self.say_of(key, Level::Warning, text);
-    }
-
-    fn say_of(&mut self, key: &'static str, level: Level, text: &str) {
-        let line = self.lines.get(key).copied();
-        let (key, text) = (key.to_owned(), text.to_owned());
-        self.warnings.push(Warning { key, line, text, level });
-    }
-
-    fn apply(&mut self, found: Found, entry: &Entry) -> Result<(), SettingsError> {
-        let Key { name, fate, note, .. } = found.key;
-        if values::integer(&entry.value).is_some_and(|number| number.value == 0) {
-            self.zeros.insert(name);
-        } else {
-            self.zeros.remove(name);
-        }
-        if found.ignored_by_java {
-            let text = format!("read as `{name}`; KCL 2.x and 3.x ignore this spelling");
-            self.warn(entry, Level::Warning, text);
-        }
-        match fate {
-            Fate::Honoured(takes) => self.set(takes, entry),
-            Fate::NoEffect => {
-                self.warn(entry, Level::Note, format!("no effect: {note}"));
-                Ok(())
-            }
-            Fate::NotBuilt => {
-                self.warn(entry, Level::Warning, format!("passed over: {note}"));
-                Ok(())
-            }
-            Fate::Refused => Err(wrong(entry, *note)),
-        }
-    }
-
-    fn set(&mut self, takes: &Takes, entry: &Entry) -> Result<(), SettingsError> {
-        let millis = |millis: i64| Duration::from_millis(millis.unsigned_abs());
-        match takes {
-            Takes::Command(set) => set(&mut self.draft, split_command(&entry.value)),
-            Takes::Text(set) => {
-                if let Some(text) = self.text(entry) {
-                    set(&mut self.draft, text);
-                }
-            }
-            Takes::Region(set) => {
-                if let Some(region) = self.text(entry) {
-                    if !values::is_region(&region) {
-                        return Err(wrong(entry, "a region is needed, such as `eu-central-1`"));
-                    }
-                    set(&mut self.draft, region);
-                }
-            }
-            Takes::Count(set) => {
-                if let Some(number) = self.above_zero(entry, NUMBER_MAX)? {
-                    set(&mut self.draft, u32::try_from(number).unwrap_or(u32::MAX));
-                }
-            }
-            Takes::Limit(set) => {
-                if let Some(number) = self.limit(entry)? {
-                    set(&mut self.draft, number);
-                }
-            }
-            Takes::Millis(set) => {
-                if let Some(number) = self.above_zero(entry, YEAR_MILLIS)? {
-                    set(&mut self.draft, millis(number));
-                }
-            }
-            Takes::MillisFromZero(set) => {
-                let number = self.integer(entry, 0, YEAR_MILLIS)?;
-                set(&mut self.draft, millis(number));
-            }
-            Takes::Seconds(set) => {
-                if let Some(number) = self.above_zero(entry, YEAR_MILLIS / 1_000)? {
-                    set(&mut self.draft, millis(number * 1_000));
-                }
-            }
-            Takes::EpochSeconds(set) => {
-                let number = self.integer(entry, 0, i64::MAX)?;
-                if number >= MILLIS_FROM {
-                    return Err(wrong(entry, "seconds since 1970 are needed, not milliseconds"));
-                }
-                set(&mut self.draft, number);
-            }
-            Takes::Flag(set) => {
-                let flag = self.flag(entry)?;
-                set(&mut self.draft, flag);
-            }
-            Takes::Choice(words) => self.choose(entry, words)?,
-            Takes::Endpoint(set) => {
-                if let Some(url) = self.endpoint(entry)? {
-                    set(&mut self.draft, url);
-                }
-            }
-            Takes::Credentials(set) => {
-                let providers = self.credentials(entry)?;
-                set(&mut self.draft, providers);
-            }
-            Takes::Tags(set) => match values::tags(&entry.value) {
-                Ok(tags) => set(&mut self.draft, tags),
-                Err(pair) => {
-                    let allowed = format!("`{pair}` is no `key=value` pair");
-                    return Err(wrong(entry, allowed));
-                }
-            },
-        }
-        Ok(())
-    }
-
-    /// Text without white space at its end; nothing if nothing is left.
-    fn text(&mut self, entry: &Entry) -> Option<String> {
-        let text = entry.value.trim();
-        if text.is_empty() {
-            self.warn(entry, Level::Warning, "empty: as if it were not there");
-            return None;
-        }
-        if text.len() != entry.value.len() {
-            self.warn(entry, Level::Warning, "white space at the end left out; Java keeps it");
-        }
-        Some(text.to_owned())
-    }
-
-    fn integer(&mut self, entry: &Entry, least: i64, most: i64) -> Result<i64, SettingsError> {
-        let allowed = || format!("a whole number from {least} to {most} is needed");
-        let read = values::integer(&entry.value).ok_or_else(|| wrong(entry, allowed()))?;
-        if !(least..=most).contains(&read.value) {
-            return Err(wrong(entry, allowed()));
-        }
-        self.misread(entry, read.value, read.java_reads);
-        Ok(read.value)
-    }
-
-    /// A number; nothing if it is 0, which Java cannot tell from an absent key.
-    fn above_zero(&mut self, entry: &Entry, most: i64) -> Result<Option<i64>, SettingsError> {
-        let number = self.integer(entry, 0, most)?;
-        if number == 0 {
-            self.warn(entry, Level::Warning, "0 is the same as leaving it out");
-        }
-        Ok((number != 0).then_some(number))
-    }
-
-    /// A number; nothing if it is 0 or less, which is how Java's users say that there is no limit.
-    fn limit(&mut self, entry: &Entry) -> Result<Option<u32>, SettingsError> {
-        let number = u32::try_from(self.integer(entry, -NUMBER_MAX, NUMBER_MAX)?);
-        let number = number.ok().filter(|number| *number > 0);
-        if number.is_none() {
-            self.warn(entry, Level::Warning, "0 and less are the same as no limit");
-        }
-        Ok(number)
-    }
-
-    fn endpoint(&mut self, entry: &Entry) -> Result<Option<String>, SettingsError> {
-        let Some(url) = self.text(entry) else { return Ok(None) };
-        if values::endpoint(&url).is_some() {
-            return Ok(Some(url));
-        }
-        let allowed = "an http:// or https:// address is needed";
-        // What stands before an @ may be a password.
-        Err(if url.contains('@') {
-            hidden(entry, format!("{allowed}, without a user"))
-        } else {
-            wrong(entry, allowed)
-        })
-    }
-
-    fn flag(&mut self, entry: &Entry) -> Result<bool, SettingsError> {
-        let read = values::flag(&entry.value);
-        let read = read.ok_or_else(|| wrong(entry, "`true` or `false` is needed"))?;
-        self.misread(entry, read.value, read.java_reads);
-        Ok(read.value)
-    }
-
-    fn misread(
-        &mut self,
-        entry: &Entry,
-        ours: impl std::fmt::Display,
-        java_reads: Option<&'static str>,
-    ) {
-        if let Some(java) = java_reads {
-            self.warn(entry, Level::Warning, format!("read as {ours}; Java reads {java}"));
-        }
-    }
-
-    fn choose(&mut self, entry: &Entry, words: &[keys::Word]) -> Result<(), SettingsError> {
-        let text = entry.value.trim();
-        let Some(word) = words.iter().find(|word| word.text.eq_ignore_ascii_case(text)) else {
-            let known: Vec<_> = words.iter().map(|word| format!("`{}`", word.text)).collect();
-            let hint = match text {
-                "AT_TIMESTAMP" => "; a time is set by `initialPositionInStreamExtended`",
-                _ => "",
-            };
-            return Err(wrong(entry, format!("one of {} is needed{hint}", known.join(", "))));
-        };
-        if text.len() != entry.value.len() {
-            self.warn(entry, Level::Warning, "white space at the end left out; Java refuses it");
-        }
-        (word.set)(&mut self.draft);
-        Ok(())
-    }
-
-    fn credentials(&mut self, entry: &Entry) -> Result<Vec<Provider>, SettingsError> {
-        let failed = |source| {
-            let (line, key) = (entry.line, entry.key.clone());
-            SettingsError::Credentials { line, key, source }
-        };
-        let list = credentials::parse(&entry.value).map_err(failed)?;
-        for note in list.notes {
-            self.warn(entry, Level::Warning, note);
-        }
-        if list.providers.is_empty() {
-            return Err(wrong(entry, credentials::needed()));
-        }
-        Ok(list.providers)
-    }
-}
-
-fn wrong(entry: &Entry, allowed: impl Into<String>) -> SettingsError {
-    SettingsError::Wrong {
-        line: entry.line,
-        key: entry.key.clone(),
-        value: entry.value.clone(),
-        allowed: allowed.into(),
-    }
-}
-
-fn hidden(entry: &Entry, allowed: impl Into<String>) -> SettingsError {
-    let (line, key) = (entry.line, entry.key.clone());
-    SettingsError::Hidden { line, key, allowed: allowed.into() }
-}
-
-/// The program and its arguments: split at spaces only, as Java splits.
-fn split_command(text: &str) -> Vec<String> {
-    text.split(' ').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
 }
 
 #[cfg(test)]

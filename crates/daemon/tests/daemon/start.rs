@@ -1,10 +1,12 @@
 //! What the first start of an application makes, and where it begins.
 
+use std::fs;
+use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::types::{BillingMode, PointInTimeRecoveryStatus};
 
-use crate::world::{APPLICATION, STREAM, World, data, until};
+use crate::world::{APPLICATION, STREAM, World, binary, data, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_date_as_the_position_hands_over_what_arrived_then_or_later() {
@@ -100,4 +102,39 @@ async fn is_told_from_the_old_one(mode: &str) {
     let daemon = world.daemon("", mode);
     world.until_processed(&daemon, &new).await;
     assert_eq!(daemon.stop().await, 0);
+}
+
+#[test]
+fn a_properties_file_is_checked_before_anything_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.properties");
+    let check = |more: &str, arguments: &[&str]| {
+        let text = format!(
+            "executableName = node app.js\napplicationName = billing\nstreamName = orders\n\
+             AwsCredentialsProvider = DefaultCredentialsProvider\n{more}"
+        );
+        fs::write(&path, text).unwrap();
+        let mut command = binary();
+        command.args(["config", "check"]).args(arguments).arg(&path).stdout(Stdio::piped());
+        let output = command.env("AWS_REGION", "eu-west-1").output().unwrap();
+        let told = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), told.concat())
+    };
+    let (code, told) = check("regionNam = x\n", &[]);
+    assert_eq!(code, Some(0), "{told}");
+    for text in [
+        "environment variable AWS_REGION",
+        "app.properties:5: `regionNam`: unknown key, passed over; is `regionName` meant?",
+        "arn:aws:dynamodb:eu-west-1:*:table/billing",
+        "data \"aws_iam_policy_document\"",
+    ] {
+        assert!(told.contains(text), "not {text}:\n{told}");
+    }
+    let (code, told) = check("regionNam = x\n", &["--strict"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("1 warning, and --strict"), "{told}");
+    assert_eq!(check("", &["--strict"]).0, Some(0), "a note is no warning");
+    let (code, told) = check("failoverTimeMillis = soon\n", &[]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("line 5: `failoverTimeMillis` is `soon`"), "{told}");
 }

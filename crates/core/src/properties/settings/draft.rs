@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use super::{ChildEnvironment, ChildSettings, DaemonSettings, LogSettings, MetricsDraft, Reader};
+use super::reader::Reader;
+use super::{ChildEnvironment, ChildSettings, DaemonSettings, LogSettings, MetricsDraft};
 use super::{RetrievalMode, SettingsError};
 use crate::budget;
 use crate::config::{
@@ -192,7 +193,9 @@ pub(super) fn finish(
             .and_then(|calls| NonZeroUsize::new(usize::try_from(calls).unwrap_or(usize::MAX))),
         log: draft.log,
         warnings: reader.warnings,
+        stream_arn: draft.stream_arn,
         lines: reader.lines,
+        values: reader.values,
     })
 }
 

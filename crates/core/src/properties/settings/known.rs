@@ -1,6 +1,7 @@
 //! Which entries count: the known ones, and of two spellings of one key the one that wins.
 
-use super::{Level, Reader, SettingsError, hidden};
+use super::reader::{Reader, hidden};
+use super::{Level, SettingsError};
 use crate::properties::Entry;
 use crate::properties::keys::{self, Found};
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{DaemonSettings, Reader, SettingsError};
+use super::reader::Reader;
+use super::{DaemonSettings, SettingsError};
 use crate::credentials::Provider;
 use crate::metrics::buffer::Limits;
 use crate::metrics::{Dimension, Level, Selection};

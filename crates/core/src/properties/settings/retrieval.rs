@@ -1,7 +1,8 @@
 //! Which way records get out of the stream, and why.
 
 use super::draft::Draft;
-use super::{Level, Reader, RetrievalMode};
+use super::reader::Reader;
+use super::{Level, RetrievalMode};
 use crate::config::{Retrieval, StreamConsumer};
 
 /// Keys that choose polling where `retrievalMode` leaves it open, as in Java: these unless they are

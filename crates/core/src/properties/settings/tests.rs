@@ -1,5 +1,7 @@
+use super::reader::split_command;
 use super::*;
 use crate::config::{Billing, InitialPosition, Pace};
+use crate::properties::keys::{self, Fate, Takes};
 
 const NEEDED: &str = "executableName = node  app.js\napplicationName = app\nstreamName = orders\n\
                       AWSCredentialsProvider = DefaultCredentialsProvider\n";

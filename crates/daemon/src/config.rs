@@ -1,0 +1,168 @@
+//! `shardwise config`: what a properties file says, before anything runs.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::Path;
+
+use shardwise::{Clock, SystemClock, WorkerId};
+use shardwise_core::permissions;
+use shardwise_core::properties::settings::{DaemonSettings, Effective, Level, Origin, Warning};
+
+use crate::args::{CheckArguments, ConfigMode};
+use crate::daemon;
+use crate::exit::{Error, Exit};
+
+const REGION: &str = "AWS_REGION";
+/// Keys that the environment may speak for, and by which variables; the first that is set holds.
+const ENVIRONMENT: [(&str, &[&str]); 5] = [
+    ("regionName", &[REGION]),
+    ("kinesisEndpoint", &["AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL"]),
+    ("dynamoDBEndpoint", &["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"]),
+    ("cloudWatchClient.endpointOverride", &["AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL"]),
+    ("shardwise.otlpEndpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"]),
+];
+/// The one key that the environment outweighs.
+const LOG_LEVEL: (&str, &str) = ("shardwise.logLevel", "RUST_LOG");
+
+/// Does what is asked of a properties file.
+pub(crate) fn run(mode: &ConfigMode) -> Result<Exit, Error> {
+    match mode {
+        ConfigMode::Check(arguments) => check(arguments),
+    }
+}
+
+fn check(arguments: &CheckArguments) -> Result<Exit, Error> {
+    let file = &arguments.file;
+    let (bytes, _) = daemon::read(file)?;
+    let generated = WorkerId::new("made at each start");
+    let generated = generated.map_err(|error| Error::internal(error.to_string()))?;
+    let settings = DaemonSettings::from_bytes(&bytes, &generated, SystemClock::start().date());
+    let mut settings =
+        settings.map_err(|error| Error::configuration(format!("{}: {error}", file.display())))?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    for region in [&mut settings.kinesis_region, &mut settings.dynamodb_region] {
+        *region = region.take().or_else(|| variable(REGION));
+    }
+    let text = page(file, &settings, &variable);
+    // Whoever asked may have heard enough.
+    drop(writeln!(std::io::stdout(), "{text}"));
+    let warnings = settings.warnings.iter().filter(|it| it.level == Level::Warning).count();
+    match warnings {
+        1.. if arguments.strict => {
+            let text = if warnings == 1 { "warning" } else { "warnings" };
+            let text = format!("{}: {warnings} {text}, and --strict", file.display());
+            Err(Error::configuration(text))
+        }
+        _ => Ok(Exit::InOrder),
+    }
+}
+
+fn page(
+    file: &Path,
+    settings: &DaemonSettings,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> String {
+    let mut rows: Vec<(&str, String, String)> = Vec::new();
+    for effective in settings.effective() {
+        let (key, mut value, why) = in_effect(&effective, variable);
+        if let Origin::Key(other) = effective.origin
+            && let Some((_, known, _)) = rows.iter().find(|(key, ..)| *key == other)
+        {
+            value.clone_from(known);
+        }
+        rows.push((key, value, why));
+    }
+    let width = |column: fn(&(&str, String, String)) -> usize| rows.iter().map(column).max();
+    let key = width(|(key, ..)| key.len()).unwrap_or_default();
+    let value = width(|(_, value, _)| value.chars().count().min(40)).unwrap_or_default();
+    let rows = rows.iter().map(|(name, says, why)| format!("{name:<key$} = {says:<value$}  {why}"));
+    let of_level = |level: Level| {
+        let of_it = settings.warnings.iter().filter(move |it| it.level == level);
+        of_it.map(|it| warning(file, it))
+    };
+    let statements = permissions::needed(settings);
+    let parts = [
+        section("What holds, and why", rows),
+        section("Warnings", of_level(Level::Warning)),
+        section("Notes", of_level(Level::Note)),
+        section("What its role must be allowed, for IAM", [permissions::json(&statements)]),
+        section("The same for Terraform", [permissions::terraform(&statements)]),
+        "A stream that is encrypted with a key of your own needs kms:Decrypt on that key as well."
+            .to_owned(),
+    ];
+    parts.join("\n")
+}
+
+fn section(title: &str, lines: impl IntoIterator<Item = impl Display>) -> String {
+    let mut lines = lines.into_iter().map(|line| format!("{line}\n")).peekable();
+    let none = if lines.peek().is_none() { "none\n" } else { "" };
+    format!("# {title}\n\n{none}{}", lines.collect::<String>())
+}
+
+fn warning(file: &Path, warning: &Warning) -> String {
+    let Warning { key, line, text, .. } = warning;
+    let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+    format!("{}{line}: `{key}`: {text}", file.display())
+}
+
+/// A key, what holds in this environment, and why.
+fn in_effect(
+    effective: &Effective,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> (&'static str, String, String) {
+    let Effective { key, value, origin } = effective;
+    let is_open = *origin == Origin::Default;
+    let names = ENVIRONMENT.iter().find(|(name, _)| is_open && *name == *key);
+    let names = names.map_or(&[][..], |(_, names)| names);
+    let names = if *key == LOG_LEVEL.0 { &[LOG_LEVEL.1] } else { names };
+    if let Some((name, value)) = names.iter().find_map(|name| Some((name, variable(name)?))) {
+        return (*key, value, format!("environment variable {name}"));
+    }
+    let why = match origin {
+        Origin::Line(line) => format!("line {line}"),
+        Origin::Key(other) => format!("as {other}"),
+        Origin::Default => "default".to_owned(),
+    };
+    (*key, value.clone(), why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(key: &'static str, origin: Origin, variables: &[(&str, &str)]) -> (String, String) {
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let effective = Effective { key, value: "own".to_owned(), origin };
+        let (_, value, why) = in_effect(&effective, &variable);
+        (value, why)
+    }
+
+    #[test]
+    fn the_environment_speaks_where_the_file_is_silent() {
+        let region = [("AWS_REGION", "eu-west-1")];
+        let expected = ("eu-west-1".to_owned(), "environment variable AWS_REGION".to_owned());
+        assert_eq!(shown("regionName", Origin::Default, &region), expected);
+        assert_eq!(shown("regionName", Origin::Line(3), &region).1, "line 3");
+        assert_eq!(
+            shown("tableName", Origin::Key("applicationName"), &region).1,
+            "as applicationName"
+        );
+    }
+
+    #[test]
+    fn of_several_variables_the_service_s_own_comes_first() {
+        let both = [("AWS_ENDPOINT_URL", "a"), ("AWS_ENDPOINT_URL_KINESIS", "b")];
+        assert_eq!(shown("kinesisEndpoint", Origin::Default, &both).0, "b");
+        assert_eq!(shown("dynamoDBEndpoint", Origin::Default, &both).0, "a");
+    }
+
+    #[test]
+    fn the_log_level_of_the_environment_outweighs_the_file() {
+        let level = [("RUST_LOG", "debug")];
+        assert_eq!(shown("shardwise.logLevel", Origin::Line(3), &level).0, "debug");
+        assert_eq!(shown("shardwise.logLevel", Origin::Line(3), &[]).0, "own");
+    }
+}
