@@ -5,13 +5,17 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Splits what a pipe gives into lines, and keeps of each no more than a limit.
 #[derive(Debug)]
-pub(crate) struct Lines<R> {
+pub(crate) struct Lines<R, N> {
     pipe: R,
+    /// What is noted of each read.
+    note: N,
+    noted: u64,
+    /// What was noted of the read that brought the beginning of the line.
+    began: Option<u64>,
     chunk: Vec<u8>,
     /// What of the chunk has been read already.
     at: usize,
     line: LineBuffer,
-    reads: u64,
 }
 
 /// One line, or its beginning.
@@ -21,8 +25,10 @@ pub(crate) struct Line<'a> {
     pub(crate) kept: &'a [u8],
     /// How long it is.
     pub(crate) length: usize,
-    /// Which read of the pipe brought its end.
-    pub(crate) read: u64,
+    /// What was noted of the read that brought its first byte.
+    pub(crate) began: u64,
+    /// What was noted of the read that brought its end.
+    pub(crate) ended: u64,
 }
 
 impl Line<'_> {
@@ -33,17 +39,22 @@ impl Line<'_> {
 
 const CHUNK_BYTES: usize = 64 << 10;
 
-impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(crate) fn new(pipe: R, bytes_max: usize) -> Self {
+impl<R: AsyncRead + Unpin, N: Fn() -> u64> Lines<R, N> {
+    /// Notes a number whenever something has come.
+    pub(crate) fn new(pipe: R, bytes_max: usize, note: N) -> Self {
         let line = LineBuffer::new(bytes_max);
-        Self { pipe, chunk: Vec::new(), at: 0, line, reads: 0 }
+        Self { pipe, note, noted: 0, began: None, chunk: Vec::new(), at: 0, line }
     }
 
     /// The next line; nothing once the pipe has ended or failed.
     pub(crate) async fn next(&mut self) -> Option<Line<'_>> {
         self.line.clear();
+        self.began = None;
         loop {
             let mut rest = &self.chunk[self.at..];
+            if !rest.is_empty() {
+                self.began.get_or_insert(self.noted);
+            }
             let is_whole = self.line.take(&mut rest);
             self.at = self.chunk.len() - rest.len();
             if is_whole {
@@ -53,7 +64,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             self.chunk.clear();
             self.chunk.reserve(CHUNK_BYTES);
             let read = self.pipe.read_buf(&mut self.chunk).await;
-            self.reads += 1;
+            self.noted = (self.note)();
             if !read.is_ok_and(|bytes| bytes > 0) {
                 // The last line may lack its end.
                 return (self.line.length() > 0).then(|| self.line());
@@ -62,12 +73,14 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     fn line(&self) -> Line<'_> {
-        Line { kept: self.line.kept(), length: self.line.length(), read: self.reads }
+        let (kept, length) = (self.line.kept(), self.line.length());
+        Line { kept, length, began: self.began.unwrap_or(self.noted), ended: self.noted }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
@@ -97,7 +110,7 @@ mod tests {
 
     async fn lines(text: &str, size: usize, bytes_max: usize) -> Vec<(String, usize)> {
         let pieces = Pieces { bytes: text.into(), at: 0, size };
-        let mut lines = Lines::new(pieces, bytes_max);
+        let mut lines = Lines::new(pieces, bytes_max, || 0);
         let mut all = Vec::new();
         while let Some(line) = lines.next().await {
             all.push((String::from_utf8(line.kept.to_vec()).unwrap(), line.length));
@@ -125,19 +138,24 @@ mod tests {
     #[tokio::test]
     async fn lines_that_came_together_can_be_told_from_others() {
         let pieces = Pieces { bytes: "ab\nc\nd\ne".into(), at: 0, size: 5 };
-        let mut lines = Lines::new(pieces, 100);
-        let mut reads = Vec::new();
+        let reads = Cell::new(0);
+        let count = || {
+            reads.set(reads.get() + 1);
+            reads.get()
+        };
+        let mut lines = Lines::new(pieces, 100, count);
+        let mut all = Vec::new();
         while let Some(line) = lines.next().await {
-            reads.push(line.read);
+            all.push((line.began, line.ended));
         }
-        assert_eq!(reads, [1, 1, 2, 3], "the end of the pipe is a read too");
+        assert_eq!(all, [(1, 1), (1, 1), (2, 2), (2, 3)], "the end of the pipe is a read too");
     }
 
     #[tokio::test]
     async fn memory_is_bounded_whatever_comes() {
         let text = "x".repeat(10 << 20);
         let pieces = Pieces { bytes: text.into(), at: 0, size: 1 << 20 };
-        let mut reader = Lines::new(pieces, 1_000);
+        let mut reader = Lines::new(pieces, 1_000, || 0);
         assert_eq!(reader.next().await.map(|line| line.length), Some(10 << 20));
         assert!(reader.chunk.capacity() <= 2 * CHUNK_BYTES);
         assert_eq!(reader.next().await, None);

@@ -49,7 +49,7 @@ impl Tail {
 
 /// Reads stderr until it ends.
 pub(crate) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, tail: Tail) {
-    let mut lines = Lines::new(pipe, LOGGED_BYTES_MAX);
+    let mut lines = Lines::new(pipe, LOGGED_BYTES_MAX, || 0);
     let mut rate = Rate::new();
     while let Some(line) = lines.next().await {
         if line.length == 0 {
@@ -70,7 +70,8 @@ pub(crate) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, ta
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Heard {
     pub(crate) line: Line,
-    /// How many actions had begun when it came out of the pipe.
+    /// How many actions had begun when it came out of the pipe: all of it if it is a status, its
+    /// beginning if it is a checkpoint.
     pub(crate) begun: u64,
 }
 
@@ -84,14 +85,10 @@ pub(crate) async fn read_stdout(
     begun: Arc<AtomicU64>,
     messages: mpsc::Sender<Heard>,
 ) {
-    let mut lines = Lines::new(pipe, LINE_BYTES_MAX);
-    let mut last_read = (0, 0);
+    let mut lines = Lines::new(pipe, LINE_BYTES_MAX, || begun.load(Ordering::Acquire));
     let mut rate = Rate::new();
     let mut too_long = 0_u64;
     while let Some(line) = lines.next().await {
-        if line.read != last_read.0 {
-            last_read = (line.read, begun.load(Ordering::Acquire));
-        }
         if !line.is_whole() {
             too_long += 1;
             if too_long == 1 {
@@ -109,8 +106,11 @@ pub(crate) async fn read_stdout(
                     info!(%shard, stdout = &*text, bytes = line.length, %why, "child");
                 }
             }
-            line @ (Line::Status { .. } | Line::Checkpoint(_)) => {
-                if messages.send(Heard { line, begun: last_read.1 }).await.is_err() {
+            message @ (Line::Status { .. } | Line::Checkpoint(_)) => {
+                // A checkpoint is about what the child knew when it began to ask for it.
+                let is_status = matches!(message, Line::Status { .. });
+                let begun = if is_status { line.ended } else { line.began };
+                if messages.send(Heard { line: message, begun }).await.is_err() {
                     return;
                 }
             }
