@@ -240,6 +240,14 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_is_called_by_a_name_that_means_it() {
+        let all = NAMES.iter().filter(|(_, kind)| !matches!(kind, Kind::AssumeRole));
+        for provider in all.flat_map(|(name, _)| providers(name)) {
+            assert_eq!(providers(&provider.name()), [provider]);
+        }
+    }
+
+    #[test]
     fn the_names_of_both_sdks_mean_the_same_with_or_without_a_package() {
         for name in [
             "DefaultCredentialsProvider",

@@ -37,7 +37,7 @@ pub fn needed(settings: &DaemonSettings) -> Vec<Statement> {
     let config = &settings.config;
     let mut statements = of_stream(settings);
     let region = settings.dynamodb_region.as_deref();
-    let table = arn("dynamodb", region, None, &format!("table/{}", config.table.name));
+    let table = arn("dynamodb", region, &format!("table/{}", config.table.name));
     statements.push(Statement::new("LeaseTable", &table_actions(config), vec![table]));
     let metrics = &settings.metrics;
     if metrics.targets.contains(&MetricsTarget::CloudWatch) {
@@ -58,7 +58,7 @@ fn of_stream(settings: &DaemonSettings) -> Vec<Statement> {
     let name = format!("stream/{}", config.stream_name);
     let region = settings.kinesis_region.as_deref();
     let stream = settings.stream_arn.clone();
-    let stream = stream.unwrap_or_else(|| arn("kinesis", region, None, &name));
+    let stream = stream.unwrap_or_else(|| arn("kinesis", region, &name));
     let mut actions = vec!["kinesis:DescribeStreamSummary", "kinesis:ListShards"];
     let consumer = match &config.retrieval {
         Retrieval::Polling => {
@@ -117,14 +117,14 @@ fn roles(settings: &DaemonSettings) -> Vec<String> {
     roles.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn arn(service: &str, region: Option<&str>, account: Option<&str>, resource: &str) -> String {
+fn arn(service: &str, region: Option<&str>, resource: &str) -> String {
     let partition = match region {
         Some(region) if region.starts_with("cn-") => "aws-cn",
         Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
         Some(_) | None => "aws",
     };
-    let (region, account) = (region.unwrap_or("*"), account.unwrap_or("*"));
-    format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+    let region = region.unwrap_or("*");
+    format!("arn:{partition}:{service}:{region}:*:{resource}")
 }
 
 /// The policy as IAM takes it.
@@ -180,18 +180,10 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::WorkerId;
-    use crate::time::Timestamp;
+    use crate::properties::settings::tests::settings;
 
     fn of(more: &str) -> Vec<Statement> {
-        let file = format!(
-            "executableName = node app.js\napplicationName = billing\nstreamName = orders\n\
-             AwsCredentialsProvider = DefaultCredentialsProvider\n{more}"
-        );
-        let worker = WorkerId::new("worker").unwrap();
-        let settings =
-            DaemonSettings::from_bytes(file.as_bytes(), &worker, Timestamp::from_millis(0));
-        needed(&settings.unwrap())
+        needed(&settings(more))
     }
 
     fn actions(statements: &[Statement], sid: &str) -> Vec<&'static str> {
@@ -236,7 +228,7 @@ mod tests {
             statement.resources[0].clone()
         };
         let china = "regionName = cn-north-1";
-        assert_eq!(resource(china, "LeaseTable"), "arn:aws-cn:dynamodb:cn-north-1:*:table/billing");
+        assert_eq!(resource(china, "LeaseTable"), "arn:aws-cn:dynamodb:cn-north-1:*:table/app");
         let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders";
         assert_eq!(resource(&format!("streamArn = {arn}"), "Stream"), arn);
         let table = "dynamoDbClient.region = us-gov-west-1\ntableName = leases";
@@ -272,8 +264,8 @@ mod tests {
             assert!(statement.actions.iter().all(|action| terraform.contains(action)));
         }
         let condition = &written.last().unwrap()["Condition"];
-        assert_eq!(condition["StringEquals"]["cloudwatch:namespace"], "billing");
-        assert!(terraform.contains("values = [\"billing\"]"), "{terraform}");
+        assert_eq!(condition["StringEquals"]["cloudwatch:namespace"], "app");
+        assert!(terraform.contains("values = [\"app\"]"), "{terraform}");
         assert!(terraform.contains(r#""arn:$${x}%%{y}\"""#), "{terraform}");
         assert_eq!(terraform.matches('{').count(), terraform.matches('}').count());
     }

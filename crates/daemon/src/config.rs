@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 
-use shardwise::{Clock, SystemClock, WorkerId};
+use shardwise::WorkerId;
 use shardwise_core::permissions;
 use shardwise_core::properties::settings::{DaemonSettings, Effective, Level, Origin, Warning};
 
@@ -12,10 +12,10 @@ use crate::args::{CheckArguments, ConfigMode};
 use crate::daemon;
 use crate::exit::{Error, Exit};
 
-const REGION: &str = "AWS_REGION";
+const REGION: &[&str] = &["AWS_REGION", "AWS_DEFAULT_REGION"];
 /// Keys that the environment may speak for, and by which variables; the first that is set holds.
 const ENVIRONMENT: [(&str, &[&str]); 5] = [
-    ("regionName", &[REGION]),
+    ("regionName", REGION),
     ("kinesisEndpoint", &["AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL"]),
     ("dynamoDBEndpoint", &["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"]),
     ("cloudWatchClient.endpointOverride", &["AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL"]),
@@ -34,14 +34,10 @@ pub(crate) fn run(mode: &ConfigMode) -> Result<Exit, Error> {
 fn check(arguments: &CheckArguments) -> Result<Exit, Error> {
     let file = &arguments.file;
     let (bytes, _) = daemon::read(file)?;
-    let generated = WorkerId::new("made at each start");
-    let generated = generated.map_err(|error| Error::internal(error.to_string()))?;
-    let settings = DaemonSettings::from_bytes(&bytes, &generated, SystemClock::start().date());
-    let mut settings =
-        settings.map_err(|error| Error::configuration(format!("{}: {error}", file.display())))?;
+    let mut settings = daemon::understand(file, &bytes, &WorkerId::from_random(0))?;
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     for region in [&mut settings.kinesis_region, &mut settings.dynamodb_region] {
-        *region = region.take().or_else(|| variable(REGION));
+        *region = region.take().or_else(|| REGION.iter().find_map(|name| variable(name)));
     }
     let text = page(file, &settings, &variable);
     // Whoever asked may have heard enough.

@@ -35,9 +35,7 @@ pub(crate) fn run(arguments: &DaemonArguments) -> Result<Exit, Error> {
     let (file, passed_over) = arguments.properties_file().map_err(Error::configuration)?;
     let (bytes, metadata) = read(file)?;
     let worker_id = WorkerId::from_random(u128::from_le_bytes(random()?));
-    let settings = DaemonSettings::from_bytes(&bytes, &worker_id, SystemClock::start().date());
-    let settings =
-        settings.map_err(|error| Error::configuration(format!("{}: {error}", file.display())))?;
+    let settings = understand(file, &bytes, &worker_id)?;
     let place = |key| format!("{}: {}", file.display(), settings.place(key));
     let level_place = place("shardwise.logLevel");
     logging::start(&settings.log, &level_place, arguments.log_configuration.as_deref())?;
@@ -81,6 +79,16 @@ pub(crate) fn read(file: &Path) -> Result<(Vec<u8>, Metadata), Error> {
     }
     let bytes = fs::read(file).map_err(|error| failed(&error.to_string()))?;
     Ok((bytes, metadata))
+}
+
+/// What a file says; `generated` is the worker's name if it has none.
+pub(crate) fn understand(
+    file: &Path,
+    bytes: &[u8],
+    generated: &WorkerId,
+) -> Result<DaemonSettings, Error> {
+    let settings = DaemonSettings::from_bytes(bytes, generated, SystemClock::start().date());
+    settings.map_err(|error| Error::configuration(format!("{}: {error}", file.display())))
 }
 
 fn report(file: &Path, warnings: &[Warning]) {

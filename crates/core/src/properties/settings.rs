@@ -246,4 +246,4 @@ impl DaemonSettings {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -53,19 +53,11 @@ impl DaemonSettings {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::settings;
     use super::*;
-    use crate::id::WorkerId;
-    use crate::time::Timestamp;
 
     fn of(more: &str, key: &str) -> (String, Origin) {
-        let file = format!(
-            "executableName = node  app.js\napplicationName = app\nstreamName = orders\n\
-             AWSCredentialsProvider = DefaultCredentialsProvider\n{more}"
-        );
-        let worker = WorkerId::new("worker").unwrap();
-        let settings =
-            DaemonSettings::from_bytes(file.as_bytes(), &worker, Timestamp::from_millis(0));
-        let settings = settings.unwrap();
+        let settings = settings(more);
         let found = settings.effective().find(|effective| effective.key == key).unwrap();
         (found.value, found.origin)
     }

@@ -58,19 +58,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::DaemonSettings;
+    use super::super::tests::settings;
     use super::*;
-    use crate::id::WorkerId;
-    use crate::time::Timestamp;
-
-    fn settings(more: &str) -> DaemonSettings {
-        let file = format!(
-            "executableName = node app.js\napplicationName = app\nstreamName = orders\n\
-             AWSCredentialsProvider = DefaultCredentialsProvider\n{more}"
-        );
-        let worker = WorkerId::new("worker").unwrap();
-        DaemonSettings::from_bytes(file.as_bytes(), &worker, Timestamp::from_millis(0)).unwrap()
-    }
 
     fn named(name: &str) -> Retrieval {
         Retrieval::FanOut(StreamConsumer::Named(name.to_owned()))

@@ -13,7 +13,8 @@ fn read(more: &str) -> Result<DaemonSettings, SettingsError> {
     DaemonSettings::from_bytes(format!("{NEEDED}{more}").as_bytes(), &generated, NOW)
 }
 
-fn settings(more: &str) -> DaemonSettings {
+/// What a file says that has what is needed, in four lines, and more.
+pub(crate) fn settings(more: &str) -> DaemonSettings {
     read(more).unwrap()
 }
 
