@@ -276,7 +276,7 @@ mod tests {
 
     /// The stream keeps what is older than it must, and answers bring one record each.
     #[test]
-    fn where_no_time_is_left_reading_goes_on_between_two_looks() {
+    fn where_no_time_is_left_each_read_looks_and_reading_goes_on_between() {
         let mut watch = begun_at(Checkpoint::TrimHorizon);
         for last in 9..12 {
             watch.read(number(last));
@@ -287,17 +287,6 @@ mod tests {
             assert_eq!(watch.ask(at(0)), None, "or that record would come for ever");
             watch.answered(Some(DAY), false, at(0));
             assert!(watch.is_near(at(0)), "nothing came");
-        }
-    }
-
-    #[test]
-    fn where_no_time_is_left_each_read_looks() {
-        let mut watch = begun_at(Checkpoint::TrimHorizon);
-        for last in 9..12 {
-            watch.read(number(last));
-            watch.answered(Some(DAY), false, at(0));
-            assert_eq!(watch.ask(at(0)), Some(number(last)));
-            assert_eq!(watch.came(&number(last), at(0)), Seen::Kept { again: true });
         }
     }
 }

@@ -81,12 +81,12 @@ fn what_retention_removed_before_the_shards_end_is_told_as_well() {
     assert_blamed(&story, [Invariant::EverythingDelivered]);
 }
 
-/// Hands the next five records but for the first, which retention has removed.
-fn hand_behind_a_removed_record(story: &mut Story, tenure: &str) {
+/// Hands the next five records but for the first ones, which retention has removed.
+fn hand_behind_removed_records(story: &mut Story, tenure: &str, removed: usize) {
     story.hand(tenure, 5);
     let events = story.events.get_mut(tenure).unwrap();
     let hand = events.iter_mut().rfind(|event| event["e"] == "hand").unwrap();
-    hand["records"].as_array_mut().unwrap().remove(0);
+    hand["records"].as_array_mut().unwrap().drain(..removed);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_gap_that_a_processor_begins_at_again_need_not_be_told_again() {
     let [at_its_start, wider] = [4, 3].map(|after| gap(&story, after, Some(6)));
     for _ in 0..2 {
         let tenure = story.start(WORKERS[0], FIRST);
-        hand_behind_a_removed_record(&mut story, &tenure);
+        hand_behind_removed_records(&mut story, &tenure, 1);
     }
     story.gaps = Some(vec![at_its_start.clone()]);
     assert_blamed(&story, []);
@@ -118,10 +118,7 @@ fn of_what_was_gone_before_a_shards_first_record_was_read_nothing_can_be_known()
     let mut story = Story::watched(1);
     story.put_many(FIRST, 5);
     let tenure = story.take(WORKERS[0], FIRST);
-    story.hand(&tenure, 5);
-    let events = story.events.get_mut(&tenure).unwrap();
-    let hand = events.iter_mut().rfind(|event| event["e"] == "hand").unwrap();
-    hand["records"].as_array_mut().unwrap().drain(..2);
+    hand_behind_removed_records(&mut story, &tenure, 2);
     for nth in 0..2 {
         let removed = sequence(&story, nth);
         story.trimmed.push((FIRST.to_owned(), removed));

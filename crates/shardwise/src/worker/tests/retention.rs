@@ -13,6 +13,17 @@ fn place(number: u64) -> Checkpoint {
     Checkpoint::parse(&number.to_string(), 0).unwrap()
 }
 
+/// A worker processes two records, up to the number 3, and stops.
+async fn leave_at_third(world: &World, configure: fn(&mut Config)) {
+    let first = world.put(0, "first", 2);
+    let worker = world.start_with("a", configure, |_, _, _| Ok(()));
+    world.wait_for(&first).await;
+    let checkpoint = || world.lease(0).is_some_and(|lease| lease.checkpoint == place(3));
+    world.wait("the checkpoint", checkpoint).await;
+    worker.stopper.stop();
+    ended(worker).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn where_records_may_be_lost_behind_a_checkpoint_is_on_the_board_and_counted() {
     let kept = || (0, None);
@@ -22,13 +33,7 @@ async fn where_records_may_be_lost_behind_a_checkpoint_is_on_the_board_and_count
             let counted = Arc::new(Recording::default());
             let sink = Some(Arc::clone(&counted) as _);
             let world = World { sink, ..World::with_shards(1) };
-            let first = world.put(0, "first", 2);
-            let worker = world.start_with("a", configure, |_, _, _| Ok(()));
-            world.wait_for(&first).await;
-            let checkpoint = || world.lease(0).is_some_and(|lease| lease.checkpoint == place(3));
-            world.wait("the checkpoint", checkpoint).await;
-            worker.stopper.stop();
-            ended(worker).await;
+            leave_at_third(&world, configure).await;
 
             world.put(0, "unread", 2);
             let last = world.put(0, "last", 1);
@@ -48,13 +53,7 @@ async fn where_records_may_be_lost_behind_a_checkpoint_is_on_the_board_and_count
 async fn a_gap_is_told_once_however_often_a_processor_begins_at_it() {
     for configure in [(|_| {}) as fn(&mut Config), fan_out] {
         let world = World::with_shards(1);
-        let first = world.put(0, "first", 2);
-        let worker = world.start_with("a", configure, |_, _, _| Ok(()));
-        world.wait_for(&first).await;
-        let checkpoint = || world.lease(0).is_some_and(|lease| lease.checkpoint == place(3));
-        world.wait("the checkpoint", checkpoint).await;
-        worker.stopper.stop();
-        ended(worker).await;
+        leave_at_third(&world, configure).await;
 
         world.put(0, "unread", 4);
         world.stream.expire(0, 4);
