@@ -1,10 +1,13 @@
 //! Between daemons and somebody's Kinesis: passes bytes on, until it cuts.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+const CONNECTS_WITHIN: Duration = Duration::from_secs(20);
 
 /// Its connections, which all go when it does.
 pub(crate) struct Cutter {
@@ -34,12 +37,20 @@ impl Cutter {
         Self { url, connections }
     }
 
-    /// Ends every connection in the middle of whatever is on it; how many there were.
-    pub(crate) fn cut(&self) -> usize {
+    /// Waits for this many connections, and ends all there are in the middle of whatever is on
+    /// them.
+    pub(crate) async fn cut(&self, at_least: usize) {
+        let deadline = Instant::now() + CONNECTS_WITHIN;
+        while self.open() < at_least {
+            assert!(Instant::now() < deadline, "{} connections of {at_least}", self.open());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.connections.lock().unwrap().abort_all();
+    }
+
+    fn open(&self) -> usize {
         let mut connections = self.connections.lock().unwrap();
         while connections.try_join_next().is_some() {}
-        let open = connections.len();
-        connections.abort_all();
-        open
+        connections.len()
     }
 }
