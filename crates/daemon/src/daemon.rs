@@ -8,7 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use shardwise::aws::{self, ConnectError, Service, Source};
-use shardwise::{Clock, Stopped, Stopper, SystemClock, Worker, WorkerError, WorkerId, with_causes};
+use shardwise::metrics::prometheus::Prometheus;
+use shardwise::{
+    Budget, Clock, Stopped, Stopper, SystemClock, Worker, WorkerError, WorkerId, with_causes,
+};
 use shardwise_core::properties::settings::{DaemonSettings, Level, Warning};
 use shardwise_multilang::{ChildProcessor, Outcome, Shared};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,7 +25,8 @@ use crate::executable::{self, Writable};
 use crate::exit::{Error, Exit};
 use crate::guard::Guard;
 use crate::local::LocalEndpoints;
-use crate::{logging, metrics};
+use crate::page::{Port, Subject};
+use crate::{logging, metrics, page};
 
 /// The longest properties file: anything longer is another kind of file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -173,6 +177,11 @@ async fn start(
         let place = key.map(|key| format!("{}: ", settings.place(key))).unwrap_or_default();
         Error::configuration(format!("{}: {place}{}", file.display(), with_causes(error)))
     };
+    let misplaced = |error: page::Error| misled(Some(error.key()), &error);
+    let port = match &settings.http {
+        Some(http) => Some(Port::open(http).await.map_err(misplaced)?),
+        None => None,
+    };
     let ports = aws::connect(&reach, &settings.config).await;
     let ports = ports.map_err(|error| misled(key_of(&error, settings), &error))?;
     let clock = Arc::clone(&ports.clock);
@@ -180,12 +189,15 @@ async fn start(
     let worker = Worker::new(settings.config.clone(), ports, seed);
     let worker = worker.map_err(|error| Error::configuration(with_causes(&error)))?;
     let worker = metrics::attach(worker, settings, &reach.kinesis, &clock).await;
-    let worker = worker.map_err(|error| match &error {
+    let mut worker = worker.map_err(|error| match &error {
         metrics::Error::CloudWatch(source) => misled(key_of(source, settings), source),
         metrics::Error::Otlp(_) | metrics::Error::Collector(_) | metrics::Error::Insecure => {
             misled(Some("shardwise.metrics"), &error)
         }
     })?;
+    if let Some(port) = port {
+        worker = show(worker, port, settings, &clock);
+    }
     let guard = Guard::start().map_err(failed)?;
     let command = std::mem::take(&mut settings.executable);
     let environment = &settings.child.environment;
@@ -199,6 +211,17 @@ async fn start(
         outcome: Arc::default(),
     });
     Ok(Started { worker, shared, children, endpoints })
+}
+
+/// Has a port tell of a worker.
+fn show(worker: Worker, port: Port, settings: &DaemonSettings, clock: &Arc<dyn Clock>) -> Worker {
+    let (config, clock) = (settings.config.clone(), Arc::clone(clock));
+    let metrics = Arc::new(Prometheus::new(settings.metrics.selection.clone()));
+    let budget = Budget::new(config.byte_budget);
+    let worker = worker.with_metrics(Arc::clone(&metrics) as _).with_budget(budget.clone());
+    let (board, started_at) = (worker.board(), clock.date());
+    port.serve(Subject { config, board, metrics, budget, clock, started_at });
+    worker
 }
 
 /// The key that it is about.

@@ -13,6 +13,7 @@ mod guard;
 mod local;
 mod logging;
 mod metrics;
+mod page;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -4,6 +4,8 @@
 
 #[path = "daemon/aggregates.rs"]
 mod aggregates;
+#[path = "daemon/asked.rs"]
+mod asked;
 #[path = "../../shardwise/tests/cloudwatch/server.rs"]
 #[allow(dead_code, reason = "the library's tests ask for more")]
 mod cloudwatch;

@@ -6,8 +6,9 @@ use shardwise::{Checkpointer, ShardId};
 use shardwise_core::multilang::Action;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::failure::{Broken, ChildFailure};
 use crate::launch::{Ending, Launched};
-use crate::talk::{Broken, ChildFailure, Talk};
+use crate::talk::Talk;
 
 /// A handle on a child. Dropping it ends the child at once.
 #[derive(Debug)]

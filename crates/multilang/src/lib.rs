@@ -6,6 +6,7 @@
 //! [`Running`]: nothing here knows of processes.
 
 mod child;
+mod failure;
 mod launch;
 mod lines;
 mod output;

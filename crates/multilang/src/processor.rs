@@ -16,8 +16,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
 use crate::child::{Child, Undone};
+use crate::failure::Broken;
 use crate::launch::{Ending, Launch};
-use crate::talk::Broken;
 
 /// How long a child may take for a message when the settings do not say.
 const TIMEOUT: Duration = Duration::from_secs(300);

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::child::{Act, Call, Undone};
+use crate::failure::{Broken, ChildFailure};
 use crate::launch::{Ended, Ending, Hurry, Launched, Patience, Running};
 use crate::output::{self, Heard, Rate, Tail};
 
@@ -26,74 +27,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const MESSAGES_MAX: usize = 16;
 /// How much of a child's own words is shown.
 const SHOWN_CHARS_MAX: usize = 80;
-
-/// What went wrong between us and a child.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Broken {
-    /// It ended, or closed its stdout.
-    #[error("closed its stdout")]
-    Closed,
-    /// It ended, and something that it started holds its stdout open.
-    #[error("has ended, with its stdout held open by a process that it started,")]
-    Ended,
-    /// It does not read.
-    #[error("cannot be written to: {0}")]
-    Stdin(std::io::Error),
-    /// It takes too long.
-    #[error("has not answered for {} s", .0.as_secs_f64())]
-    Timeout(Duration),
-    /// It says that it has done something else, or does not say what.
-    #[error("answered {}", response_for(.0.as_deref()))]
-    WrongStatus(Option<String>),
-    /// It answered `shardEnded` without a checkpoint at the end.
-    #[error(
-        "answered `shardEnded` without a checkpoint at the shard's end; until it makes one, the \
-         child shards cannot start"
-    )]
-    NoFinalCheckpoint,
-    /// It was gone already.
-    #[error("was gone already")]
-    Gone,
-}
-
-/// Why a child is gone, with what is known of its end.
-#[derive(Debug, thiserror::Error)]
-#[error("child {why} {}{}{}", at(.during), ended(.status), last_words(.stderr))]
-pub(crate) struct ChildFailure {
-    why: Broken,
-    during: Option<Action>,
-    status: Option<String>,
-    stderr: String,
-}
-
-impl ChildFailure {
-    pub(crate) fn gone() -> Self {
-        Self { why: Broken::Gone, during: None, status: None, stderr: String::new() }
-    }
-}
-
-fn response_for(said: Option<&str>) -> String {
-    match said {
-        Some(action) => format!("for `{action}`"),
-        None => "without `responseFor`".to_owned(),
-    }
-}
-
-fn at(during: &Option<Action>) -> String {
-    match during {
-        Some(action) => format!("during `{}`", action.name()),
-        None => "between two messages".to_owned(),
-    }
-}
-
-fn ended(status: &Option<String>) -> String {
-    status.as_ref().map(|status| format!("; {status}")).unwrap_or_default()
-}
-
-/// The end of stderr, on one line: what is in it may have been written by anybody.
-fn last_words(stderr: &str) -> String {
-    if stderr.is_empty() { String::new() } else { format!("; its stderr ended with {stderr:?}") }
-}
 
 /// What a talk does next.
 enum Next {
@@ -383,7 +316,7 @@ impl Talk {
         };
         let tail = self.tail.clone();
         let Ended { ending, status } = self.end(patience, Box::pin(pending())).await;
-        (ChildFailure { why, during, status, stderr: tail.text() }, ending)
+        (ChildFailure::new(why, during, status, tail.text()), ending)
     }
 
     /// Closes stdin, ends the process, and reads what is left in its pipes for a while.

@@ -204,10 +204,10 @@ impl Consumer {
             Err(failure) => {
                 self.failures = self.failures.saturating_add(1);
                 let (in_a_row, restart) = (self.failures, failure.wants_restart());
-                let text = failure.to_string();
-                error!(shard = %self.shard, call, error = text, in_a_row, restart,
+                let error = failure.with_causes();
+                error!(shard = %self.shard, call, error, in_a_row, restart,
                     "record processor failed");
-                self.shared.board.failed(&self.key, text);
+                self.shared.board.failed(&self.key, failure.to_string());
                 Event::CallFailed(if restart { Failure::Restart } else { Failure::Retry })
             }
         }

@@ -42,5 +42,5 @@ pub use crate::processor::{
     CheckpointError, Checkpointer, Initialize, PreparedCheckpoint, ProcessRecords, ProcessorError,
     ProcessorFactory, RecordProcessor,
 };
-pub use crate::status::{Board, Failing, ShardStatus};
+pub use crate::status::{Board, Failing, ShardStatus, WorkerPhase, WorkerStatus};
 pub use crate::worker::{Ports, Stopped, Stopper, Worker};

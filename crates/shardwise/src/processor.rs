@@ -11,6 +11,7 @@ use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::lease::{Change, PendingCheckpoint};
 use shardwise_core::sequence::Checkpoint;
 
+use crate::error::with_causes;
 use crate::kinesis::Record;
 use crate::lease_table::TableError;
 use crate::tenure::{Tenure, WriteError};
@@ -112,6 +113,13 @@ impl ProcessorError {
     pub fn wants_restart(&self) -> bool {
         self.restart
     }
+
+    /// What went wrong, with its causes. What is shown without them is less likely to quote what
+    /// the processor was handed.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        with_causes(&*self.source)
+    }
 }
 
 impl<E: Error + Send + Sync + 'static> From<E> for ProcessorError {
@@ -122,13 +130,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for ProcessorError {
 
 impl fmt::Display for ProcessorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.source, f)?;
-        let mut source = self.source.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
+        fmt::Display::fmt(&self.source, f)
     }
 }
 

@@ -2,12 +2,40 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use shardwise_core::consumer::ConsumerState;
 use shardwise_core::id::LeaseKey;
 use shardwise_core::retention::Gap;
 use shardwise_core::sequence::Checkpoint;
-use shardwise_core::time::Timestamp;
+use shardwise_core::time::{Time, Timestamp};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+
+/// How a worker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerStatus {
+    /// What it is at.
+    pub phase: WorkerPhase,
+    /// How long ago it last had nothing to wait for but the next event: while it runs that is
+    /// seldom more than 20 s, and minutes mean that it is stuck.
+    pub quiet_for: Duration,
+}
+
+/// What a worker is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WorkerPhase {
+    /// It gets stream, lease table and first leases ready.
+    #[default]
+    Starting,
+    /// It takes leases and processes.
+    Running,
+    /// It was asked to stop.
+    Stopping,
+    /// It has stopped, or could not start.
+    Ended,
+}
 
 /// How one held shard stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +78,7 @@ pub struct ShardStatus {
 /// What fails, how often in a row, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failing {
-    /// What was said last.
+    /// What was said last, without the causes that the log tells: they may quote a record.
     pub error: String,
     /// How often in a row.
     pub times: u32,
@@ -58,16 +86,18 @@ pub struct Failing {
     pub since: Timestamp,
 }
 
-/// Where consumers and readers note how they stand; cheap to clone.
+/// Where a worker, its consumers and readers note how they stand; cheap to clone.
 #[derive(Clone)]
 pub struct Board {
     shards: Arc<Mutex<BTreeMap<LeaseKey, ShardStatus>>>,
-    date: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    worker: Arc<watch::Sender<(WorkerPhase, Time)>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Board {
-    pub(crate) fn new(date: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self { shards: Arc::default(), date: Arc::new(date) }
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let worker = watch::Sender::new((WorkerPhase::default(), clock.now()));
+        Self { shards: Arc::default(), worker: Arc::new(worker), clock }
     }
 
     /// Every shard that this worker holds.
@@ -76,8 +106,27 @@ impl Board {
         self.with(|shards| shards.clone())
     }
 
+    /// The worker itself.
+    #[must_use]
+    pub fn worker(&self) -> WorkerStatus {
+        let (phase, turned) = *self.worker.borrow();
+        WorkerStatus { phase, quiet_for: self.clock.now().since(turned) }
+    }
+
+    /// Waits until the worker is at this, or at what comes after it.
+    pub async fn reached(&self, phase: WorkerPhase) {
+        // The sender is ours: it is there.
+        let _ = self.worker.subscribe().wait_for(|(now, _)| *now >= phase).await;
+    }
+
+    /// The worker is at this, and waits for nothing but the next event.
+    pub(crate) fn turned(&self, phase: WorkerPhase) {
+        let now = self.clock.now();
+        self.worker.send_modify(|status| *status = (phase, now));
+    }
+
     pub(crate) fn begin(&self, key: &LeaseKey, checkpoint: Checkpoint) {
-        let now = (self.date)();
+        let now = self.clock.date();
         let status = ShardStatus {
             state: ConsumerState::WaitingOnParentShards,
             checkpoint,
@@ -102,7 +151,7 @@ impl Board {
     }
 
     pub(crate) fn state(&self, key: &LeaseKey, state: ConsumerState) {
-        let now = (self.date)();
+        let now = self.clock.date();
         self.change(key, |status| {
             if status.state == ConsumerState::WaitingOnParentShards {
                 (status.processed_at, status.read_at) = (now, now);
@@ -112,7 +161,7 @@ impl Board {
     }
 
     pub(crate) fn fetched(&self, key: &LeaseKey, millis_behind_latest: Option<u64>) {
-        let now = (self.date)();
+        let now = self.clock.date();
         self.change(key, |status| {
             status.millis_behind_latest = millis_behind_latest;
             status.fetch_failing = None;
@@ -121,12 +170,12 @@ impl Board {
     }
 
     pub(crate) fn fetch_failed(&self, key: &LeaseKey, error: String) {
-        let now = (self.date)();
+        let now = self.clock.date();
         self.change(key, |status| fail(&mut status.fetch_failing, error, now));
     }
 
     pub(crate) fn call_began(&self, key: &LeaseKey) {
-        let now = (self.date)();
+        let now = self.clock.date();
         self.change(key, |status| status.busy_since = Some(now));
     }
 
@@ -172,7 +221,7 @@ impl Board {
     }
 
     pub(crate) fn succeeded(&self, key: &LeaseKey) {
-        let now = (self.date)();
+        let now = self.clock.date();
         self.change(key, |status| {
             status.failing = None;
             status.processed_at = now;
@@ -180,7 +229,7 @@ impl Board {
     }
 
     pub(crate) fn failed(&self, key: &LeaseKey, error: String) {
-        let now = (self.date)();
+        let now = self.clock.date();
         self.change(key, |status| fail(&mut status.failing, error, now));
     }
 

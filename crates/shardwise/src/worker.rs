@@ -40,7 +40,7 @@ use crate::lease_table::LeaseTable;
 use crate::metrics::{Metrics, MetricsSink, catalogue};
 use crate::processor::RecordProcessor;
 use crate::retrieval::registration::Registration;
-use crate::status::Board;
+use crate::status::{Board, WorkerPhase};
 use crate::tenure::{Keeper, Tenure, TenureEnd};
 
 /// How long a worker that cannot start waits for its sinks.
@@ -94,8 +94,7 @@ impl Worker {
     /// The first setting that cannot be.
     pub fn new(config: Config, ports: Ports, seed: u64) -> Result<Self, WorkerError> {
         config.validate()?;
-        let clock = Arc::clone(&ports.clock);
-        let board = Board::new(move || clock.date());
+        let board = Board::new(Arc::clone(&ports.clock));
         let budget = Budget::new(config.byte_budget);
         let (config, stopper) = (Arc::new(config), Stopper::default());
         let (decoder, sinks) = (None, Vec::new());
@@ -128,7 +127,7 @@ impl Worker {
         self.stopper.clone()
     }
 
-    /// Where to see how each held shard stands.
+    /// Where to see how the worker and each held shard stand.
     #[must_use]
     pub fn board(&self) -> Board {
         self.board.clone()
@@ -142,6 +141,16 @@ impl Worker {
     /// after [`start_attempts`](shardwise_core::config::CoordinatorConfig::start_attempts) tries.
     /// Once started, whatever fails is tried again.
     pub async fn run(
+        self,
+        factory: impl Fn(&ShardId) -> Box<dyn RecordProcessor> + Send + Sync + 'static,
+    ) -> Result<Stopped, WorkerError> {
+        let board = self.board.clone();
+        let stopped = self.run_to_its_end(factory).await;
+        board.turned(WorkerPhase::Ended);
+        stopped
+    }
+
+    async fn run_to_its_end(
         self,
         factory: impl Fn(&ShardId) -> Box<dyn RecordProcessor> + Send + Sync + 'static,
     ) -> Result<Stopped, WorkerError> {
@@ -279,6 +288,7 @@ impl Running {
         let clock = Arc::clone(&self.shared.ports.clock);
         let stopper = self.stopper.clone();
         loop {
+            self.shared.board.turned(WorkerPhase::Running);
             let Next { light_round, full_round, audit, cleanup } = self.next;
             let due = light_round.min(full_round).min(audit).min(cleanup);
             tokio::select! {

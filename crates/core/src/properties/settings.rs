@@ -2,6 +2,7 @@
 
 mod draft;
 mod effective;
+mod http;
 mod known;
 mod metrics;
 mod reader;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use draft::Draft;
 pub use effective::{Effective, Origin};
+pub use http::{HttpDraft, HttpSettings};
 pub use metrics::{CloudWatchSettings, MetricsDraft, MetricsSettings, MetricsTarget};
 
 use self::reader::Reader;
@@ -49,6 +51,8 @@ pub struct DaemonSettings {
     pub metrics: MetricsSettings,
     /// How the daemon logs.
     pub log: LogSettings,
+    /// Where the daemon can be asked how it is; nowhere if there is none.
+    pub http: Option<HttpSettings>,
     /// What the file says in vain, or differently from what Java would understand.
     pub warnings: Vec<Warning>,
     /// The stream's ARN, if the file has it.

@@ -175,6 +175,10 @@ def process(message):
                 sub=record["subSequenceNumber"], key=record["partitionKey"], fields=list(record))
         LAST = record["sequenceNumber"]
     inside(message["records"])
+    if message["records"] and mode("quotes"):
+        sys.stderr.write(f"cannot handle {data}\n")
+        sys.stderr.flush()
+        os._exit(5)
     if mode("storm"):
         for number in ["1", "9" * 60, "x", "-1", True, None, LAST, "1"]:
             checkpoint(number)

@@ -29,7 +29,7 @@ async fn a_child_that_exits_at_the_start_is_replaced() {
     survives(
         "exit:initialize",
         "",
-        "child closed its stdout during `initialize`; exit status: 3; its stderr ended with \
+        "child closed its stdout during `initialize`; exit status: 3: its stderr ended with \
          \\\"last words before initialize",
     )
     .await;

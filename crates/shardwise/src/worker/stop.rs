@@ -18,6 +18,7 @@ use super::Running;
 use crate::clock::within;
 use crate::consumer::{Shared, Signal};
 use crate::lease_table::{Outcome, TableError};
+use crate::status::WorkerPhase;
 use crate::tenure::{Tenure, WriteError};
 
 /// How long a worker that stops waits for its sinks, within its grace.
@@ -81,6 +82,7 @@ impl Running {
     pub(super) async fn stop(self) -> Stopped {
         let grace = self.shared.config.coordinator.shutdown_grace;
         info!(leases = self.held.len(), ?grace, "worker stops");
+        self.shared.board.turned(WorkerPhase::Stopping);
         let Shared { ports, metrics, .. } = self.shared.clone();
         let (stopper, deadline) = (self.stopper.clone(), ports.clock.now() + grace);
         let stopped = self.end_all(deadline).await;

@@ -150,5 +150,37 @@ pub(super) static KEYS: &[Key] = &[
          of them, or one record that is larger, and borrow up to a quarter.",
     ),
     not_built("shardwise.shardsPerChild", "number", "Each shard has a child of its own."),
-    not_built("shardwise.httpPort", "number", "There is no status page yet."),
+    honoured(
+        "shardwise.httpPort",
+        "1 to 65535",
+        "-",
+        Takes::Count(|draft, port| draft.http.port = Some(port)),
+        "Serves `/healthz`, `/readyz`, `/metrics` (for Prometheus) and `/status.json` there; without \
+         it no port is opened.",
+    ),
+    honoured(
+        "shardwise.httpAddress",
+        "IP address",
+        "127.0.0.1",
+        Takes::Text(|draft, address| draft.http.address = Some(address)),
+        "Where `shardwise.httpPort` is opened. One that other machines reach needs \
+         `shardwise.httpTokenFile`.",
+    ),
+    honoured(
+        "shardwise.httpTokenFile",
+        "path",
+        "-",
+        Takes::Text(|draft, path| draft.http.token_file = Some(path)),
+        "A file with the token, of 22 characters at the least, that `/metrics` and `/status.json` \
+         ask for: `Authorization: Bearer TOKEN`.",
+    ),
+    honoured(
+        "shardwise.httpHosts",
+        "names separated by commas",
+        "none",
+        Takes::Text(|draft, hosts| draft.http.hosts = Some(hosts)),
+        "Names beside `localhost` under which this machine may be asked, as through a tunnel. \
+         Requests for other names are refused, because a web page could have sent them; with a \
+         token any name will do.",
+    ),
 ];

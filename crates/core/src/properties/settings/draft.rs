@@ -5,8 +5,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use super::reader::Reader;
-use super::{ChildEnvironment, ChildSettings, DaemonSettings, LogSettings, MetricsDraft};
-use super::{RetrievalMode, SettingsError};
+use super::{ChildEnvironment, ChildSettings, DaemonSettings, HttpDraft, LogSettings};
+use super::{MetricsDraft, RetrievalMode, SettingsError};
 use crate::budget;
 use crate::config::{
     Billing, Config, CoordinatorConfig, CreateTable, InitialPosition, LeaseConfig, Pace,
@@ -67,6 +67,7 @@ pub struct Draft {
     pub(in crate::properties) child_environment: Option<String>,
     pub(in crate::properties) max_calls: Option<u32>,
     pub(in crate::properties) log: LogSettings,
+    pub(in crate::properties) http: HttpDraft,
 }
 
 impl Default for Draft {
@@ -116,6 +117,7 @@ impl Default for Draft {
             child_environment: None,
             max_calls: None,
             log: LogSettings::default(),
+            http: HttpDraft::default(),
         }
     }
 }
@@ -161,19 +163,11 @@ pub(super) fn finish(
     config.byte_budget = draft.byte_budget;
     config.processor = draft.processor;
     config.coordinator = draft.coordinator;
-    if let Err(invalid) = config.validate() {
-        // The stream's name may have come from its ARN, which wins.
-        let key = match invalid.setting {
-            "streamName" if draft.stream_arn.is_some() => "streamArn",
-            setting => setting,
-        };
-        let line = reader.lines.get(key).copied().unwrap_or_default();
-        let (key, allowed) = (key.to_owned(), invalid.allowed.to_owned());
-        return Err(SettingsError::Wrong { line, key, value: invalid.found, allowed });
-    }
+    reader.validate(&config, draft.stream_arn.is_some())?;
     let region = draft.region.as_ref().or(draft.kinesis_region.as_ref());
     let insecure = draft.allow_insecure_endpoint;
     let metrics = reader.metrics(draft.metrics, insecure, region, &kinesis_credentials)?;
+    let http = reader.http(draft.http)?;
     let environment = draft.child_environment.as_deref().map(child_environment);
     Ok(DaemonSettings {
         config,
@@ -192,6 +186,7 @@ pub(super) fn finish(
             .max_calls
             .and_then(|calls| NonZeroUsize::new(usize::try_from(calls).unwrap_or(usize::MAX))),
         log: draft.log,
+        http,
         warnings: reader.warnings,
         stream_arn: draft.stream_arn,
         lines: reader.lines,
@@ -211,6 +206,18 @@ fn child_environment(text: &str) -> ChildEnvironment {
 }
 
 impl Reader {
+    fn validate(&self, config: &Config, by_arn: bool) -> Result<(), SettingsError> {
+        let Err(invalid) = config.validate() else { return Ok(()) };
+        // The stream's name may have come from its ARN, which wins.
+        let key = match invalid.setting {
+            "streamName" if by_arn => "streamArn",
+            setting => setting,
+        };
+        let line = self.lines.get(key).copied().unwrap_or_default();
+        let (key, allowed) = (key.to_owned(), invalid.allowed.to_owned());
+        Err(SettingsError::Wrong { line, key, value: invalid.found, allowed })
+    }
+
     fn stream(&mut self, draft: &Draft) -> Result<StreamName, SettingsError> {
         let name = match &draft.stream_arn {
             None => draft.stream_name.clone(),

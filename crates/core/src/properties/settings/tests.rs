@@ -18,7 +18,8 @@ pub(crate) fn settings(more: &str) -> DaemonSettings {
     read(more).unwrap()
 }
 
-fn error(more: &str) -> String {
+/// Why such a file cannot be used.
+pub(crate) fn error(more: &str) -> String {
     read(more).unwrap_err().to_string()
 }
 

@@ -1,6 +1,7 @@
 //! What a stop leaves in the table.
 
 use super::*;
+use crate::status::WorkerPhase;
 
 /// The take is applied after a read has shown the row as it was.
 #[tokio::test(start_paused = true)]
@@ -61,4 +62,22 @@ async fn a_second_stop_does_not_wait_for_leases_that_expired() {
     stopper.stop();
     let stopped = tokio::time::timeout(secs(1), ended(worker)).await;
     assert_eq!(stopped, Ok(Stopped { in_order: false }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_board_tells_what_a_worker_is_at_and_whether_it_is_stuck() {
+    let world = World::with_shards(1);
+    world.table.fate([Fate::Slow(secs(2))]);
+    let worker = world.start("a");
+    let board = worker.board.clone();
+    assert_eq!(board.worker().phase, WorkerPhase::Starting);
+    board.reached(WorkerPhase::Running).await;
+    world.wait("a holds it", || world.owner(0).is_some()).await;
+    tokio::time::sleep(secs(600)).await;
+    assert!(board.worker().quiet_for <= secs(20), "{:?}", board.worker());
+    world.table.fate([Fate::Throttled; 14]);
+    worker.stopper.stop();
+    board.reached(WorkerPhase::Stopping).await;
+    assert!(ended(worker).await.in_order);
+    assert_eq!(board.worker().phase, WorkerPhase::Ended);
 }
