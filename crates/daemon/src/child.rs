@@ -21,7 +21,7 @@ use tracing::info;
 use self::spawner::Spawner;
 use crate::exit::{Error, Exit};
 use crate::guard::Guard;
-use crate::own_program;
+use crate::{own_program, supervisor};
 
 /// The first argument of a process that becomes a child.
 pub(crate) const EXEC_MODE: &str = "exec-child";
@@ -77,6 +77,7 @@ impl Launch for Launcher {
         if let Some(environment) = &self.environment {
             command.env_clear().envs(environment);
         }
+        command.env_remove(supervisor::SOCKET);
         let mut process = self.spawner.spawn(command).await?;
         let gone = || std::io::Error::other("the child was gone at once");
         let group = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));

@@ -26,7 +26,7 @@ use crate::exit::{Error, Exit};
 use crate::guard::Guard;
 use crate::local::LocalEndpoints;
 use crate::page::{Port, Subject};
-use crate::{logging, metrics, page};
+use crate::{logging, metrics, page, supervisor};
 
 /// The longest properties file: anything longer is another kind of file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -142,7 +142,8 @@ async fn serve(
         }
         started = started => started?,
     };
-    let Started { worker, shared, children, endpoints } = started;
+    let Started { worker, shared, children, endpoints, grace } = started;
+    tokio::spawn(supervisor::inform(worker.board(), grace));
     let (stopper, outcome) = (shared.stopper.clone(), Arc::clone(&shared.outcome));
     let run = worker.run(move |shard| Box::new(ChildProcessor::new(shard, &shared)));
     let stopped = until_stopped(run, &stopper, &mut signals).await;
@@ -162,6 +163,8 @@ struct Started {
     shared: Arc<Shared>,
     children: Children,
     endpoints: Option<LocalEndpoints>,
+    /// How long a stop may take.
+    grace: Duration,
 }
 
 async fn start(
@@ -210,7 +213,8 @@ async fn start(
         stopper: worker.stopper(),
         outcome: Arc::default(),
     });
-    Ok(Started { worker, shared, children, endpoints })
+    let grace = settings.config.coordinator.shutdown_grace;
+    Ok(Started { worker, shared, children, endpoints, grace })
 }
 
 /// Has a port tell of a worker.

@@ -14,6 +14,7 @@ mod local;
 mod logging;
 mod metrics;
 mod page;
+mod supervisor;
 
 use std::ffi::OsString;
 use std::io::Write;

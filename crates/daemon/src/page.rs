@@ -43,8 +43,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// A pause before the next connection is accepted where that has failed, as without descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// A worker that has not turned for so long is stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(300);
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -195,11 +193,8 @@ impl Answers {
             (status, TEXT, line(word))
         };
         match page {
-            Page::Healthz => {
-                let is_stuck =
-                    worker.phase == WorkerPhase::Running && worker.quiet_for > STUCK_AFTER;
-                word(!is_stuck, if is_stuck { "stuck" } else { "ok" })
-            }
+            Page::Healthz if worker.is_stuck() => word(false, "stuck"),
+            Page::Healthz => word(true, "ok"),
             Page::Readyz if worker.phase == WorkerPhase::Running => word(true, "ready"),
             Page::Readyz => word(false, standing::phase(worker.phase)),
             Page::Metrics => {

@@ -23,6 +23,17 @@ pub struct WorkerStatus {
     pub quiet_for: Duration,
 }
 
+impl WorkerStatus {
+    /// A worker that has not turned for so long is stuck.
+    const STUCK_AFTER: Duration = Duration::from_secs(300);
+
+    /// Whether it runs, and has not turned for five minutes: only a new start can help.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.phase == WorkerPhase::Running && self.quiet_for > Self::STUCK_AFTER
+    }
+}
+
 /// What a worker is at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WorkerPhase {

@@ -1,4 +1,4 @@
-//! The daemon asked over HTTP how it is.
+//! The daemon asked over HTTP how it is, and what it tells a service manager unasked.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,10 +6,10 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixDatagram};
 
 use crate::world::{World, binary, until};
 
@@ -215,4 +215,37 @@ fn a_port_that_is_taken_and_a_token_that_is_none_are_named_at_the_start() {
         told.contains("line 9: `shardwise.httpTokenFile`") && !told.contains("secret"),
         "{told}"
     );
+}
+
+/// What a service manager hears that listens here.
+async fn heard(socket: &UnixDatagram) -> String {
+    let mut bytes = [0; 4096];
+    let received = tokio::time::timeout(Duration::from_secs(60), socket.recv(&mut bytes)).await;
+    String::from_utf8(bytes[..received.unwrap().unwrap()].to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_manager_hears_of_the_start_the_stop_and_that_the_worker_is_not_stuck() {
+    let world = World::new(1).await;
+    let records = world.put("a", 1).await;
+    let path = world.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let path = path.to_str().unwrap();
+    let variables = [("NOTIFY_SOCKET", path), ("WATCHDOG_USEC", "300000")];
+    let mut daemon = world.daemon_in("", "", &variables);
+    assert_eq!(heard(&socket).await, "READY=1\n");
+    for _ in 0..3 {
+        assert_eq!(heard(&socket).await, "WATCHDOG=1\n");
+    }
+    let journal = world.until_processed(&daemon, &records).await;
+    let begun = journal.iter().find(|event| event.is("initialize")).unwrap();
+    let environment = begun.value("environment").to_string();
+    assert!(environment.contains("PATH") && !environment.contains("NOTIFY_SOCKET"));
+    daemon.signal(Signal::TERM);
+    let mut last = heard(&socket).await;
+    while last == "WATCHDOG=1\n" {
+        last = heard(&socket).await;
+    }
+    assert_eq!(last, "STOPPING=1\nEXTEND_TIMEOUT_USEC=40000000\n");
+    assert_eq!(daemon.ended().await.code(), Some(0));
 }

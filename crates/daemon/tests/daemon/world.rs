@@ -176,6 +176,15 @@ impl World {
         Daemon::start_with(&properties, self.path(), arguments)
     }
 
+    /// The same with these variables in its environment.
+    pub(crate) fn daemon_in(&self, modes: &str, more: &str, variables: &[(&str, &str)]) -> Daemon {
+        let properties = self.properties(&self.executable(modes), more);
+        let log = self.path().join("daemon.log");
+        let mut command = binary();
+        command.envs(variables.iter().copied());
+        Daemon::start_by(command, &log, &properties, &[])
+    }
+
     /// A daemon whose log goes to this file.
     pub(crate) fn daemon_logging_to(&self, log: &Path, modes: &str) -> Daemon {
         Daemon::start_logging_to(log, &self.properties(&self.executable(modes), ""), &[])
@@ -298,8 +307,11 @@ impl Daemon {
     }
 
     fn start_logging_to(log: &Path, properties: &Path, arguments: &[&str]) -> Self {
-        let stderr = File::options().append(true).open(log).unwrap();
-        let mut command = binary();
+        Self::start_by(binary(), log, properties, arguments)
+    }
+
+    fn start_by(mut command: Command, log: &Path, properties: &Path, arguments: &[&str]) -> Self {
+        let stderr = File::options().append(true).create(true).open(log).unwrap();
         command.arg("daemon").arg("-p").arg(properties).args(arguments).process_group(0);
         command.stdin(Stdio::piped()).stderr(stderr);
         Self { process: command.spawn().unwrap(), log: log.to_owned() }
