@@ -23,9 +23,10 @@ pub struct Config {
     pub application_name: String,
     /// The stream to process. Property: `streamName`.
     pub stream_name: StreamName,
-    /// Whether metrics of reads have the dimension `StreamId`, as KCL's have where the stream is
-    /// given by its ARN. Default: no. Property: `streamArn` in place of `streamName`.
-    pub stream_is_by_arn: bool,
+    /// The stream's ARN, whose name `stream_name` is: needed where the stream is another account's.
+    /// It is sent with every call, and metrics of reads have the dimension `StreamId`. Default:
+    /// none; it is not the property `streamArn`, of which KCL's daemon takes the name alone.
+    pub stream_arn: Option<String>,
     /// This worker; unique among live workers. Property: `workerId`.
     pub worker_id: WorkerId,
     /// Where a shard without a checkpoint starts. Default: LATEST, as KCL. That is the tip at which
@@ -40,6 +41,8 @@ pub struct Config {
     pub sync: SyncConfig,
     /// How records get out of a shard. Default: by polling.
     pub retrieval: Retrieval,
+    /// How the stream consumer of fan-out is waited for.
+    pub registration: RegistrationConfig,
     /// How records are fetched by polling, and how many of them may wait, however they came.
     pub polling: PollingConfig,
     /// Bytes of records that may be in memory, of all shards together: fetched, waiting, or with a
@@ -235,6 +238,23 @@ pub enum StreamConsumer {
     Arn(String),
 }
 
+/// How the stream consumer of fan-out is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrationConfig {
+    /// How often it is looked for in a row while it is being made, or calls are throttled. One look
+    /// describes the consumer, and registers it if it is missing. Default: 10.
+    /// Property: `fanoutConfig.maxDescribeStreamConsumerRetries`.
+    pub looks: u32,
+    /// The wait between two looks. Default: 1 s. Property: `fanoutConfig.retryBackoffMillis`.
+    pub backoff: Duration,
+}
+
+impl Default for RegistrationConfig {
+    fn default() -> Self {
+        Self { looks: 10, backoff: Duration::from_secs(1) }
+    }
+}
+
 /// How records are fetched from a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PollingConfig {
@@ -344,12 +364,13 @@ impl Config {
             },
             application_name,
             stream_name,
-            stream_is_by_arn: false,
+            stream_arn: None,
             worker_id,
             initial_position: InitialPosition::default(),
             lease: LeaseConfig::default(),
             sync: SyncConfig::default(),
             retrieval: Retrieval::default(),
+            registration: RegistrationConfig::default(),
             polling: PollingConfig::default(),
             byte_budget: budget::DEFAULT,
             processor: ProcessorConfig::default(),

@@ -53,6 +53,8 @@ pub fn needed(settings: &DaemonSettings) -> Vec<Statement> {
     statements
 }
 
+const OF_CONSUMER: [&str; 2] = ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"];
+
 fn of_stream(settings: &DaemonSettings) -> Vec<Statement> {
     let config = &settings.config;
     let name = format!("stream/{}", config.stream_name);
@@ -66,14 +68,13 @@ fn of_stream(settings: &DaemonSettings) -> Vec<Statement> {
             return vec![Statement::new("Stream", &actions, vec![stream])];
         }
         Retrieval::FanOut(StreamConsumer::Arn(arn)) => {
-            Statement::new("StreamConsumer", &["kinesis:SubscribeToShard"], vec![arn.clone()])
+            Statement::new("StreamConsumer", &OF_CONSUMER, vec![arn.clone()])
         }
         Retrieval::FanOut(StreamConsumer::Named(name)) => {
             actions.push("kinesis:RegisterStreamConsumer");
-            let actions = ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"];
             // Behind its name an ARN has the time at which the consumer was registered.
             let consumer = format!("{stream}/consumer/{name}:*");
-            Statement::new("StreamConsumer", &actions, vec![consumer])
+            Statement::new("StreamConsumer", &OF_CONSUMER, vec![consumer])
         }
     };
     vec![Statement::new("Stream", &actions, vec![stream]), consumer]
@@ -202,7 +203,7 @@ mod tests {
         assert_eq!(named[1].resources, ["arn:aws:kinesis:*:*:stream/orders/consumer/reader:*"]);
         let arn = "arn:aws:kinesis:us-east-1:1:stream/orders/consumer/reader:1";
         let known = of(&format!("retrievalMode = FANOUT\nfanoutConfig.consumerArn = {arn}"));
-        assert_eq!(actions(&known, "StreamConsumer"), ["kinesis:SubscribeToShard"]);
+        assert_eq!(actions(&known, "StreamConsumer"), OF_CONSUMER);
         assert_eq!(known[1].resources, [arn]);
         assert!(!actions(&known, "Stream").contains(&"kinesis:RegisterStreamConsumer"));
     }

@@ -20,6 +20,7 @@ pub(crate) async fn inform(board: Board, grace: Duration) {
     board.reached(WorkerPhase::Running).await;
     tell(&[NotifyState::Ready]);
     tokio::select! {
+        biased;
         () = board.reached(WorkerPhase::Stopping) => {}
         () = ping(&board) => {}
     }

@@ -135,7 +135,8 @@ pub fn over(
         .build();
     let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb);
     let table = lease_table::Table::new(dynamodb, config.table.name.clone(), of_table);
-    (Arc::new(kinesis::Stream::new(&kinesis, of_stream)), Arc::new(table))
+    let stream = kinesis::Stream::new(&kinesis, config.stream_arn.clone(), of_stream);
+    (Arc::new(stream), Arc::new(table))
 }
 
 /// Where a service is, in words.

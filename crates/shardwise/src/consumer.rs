@@ -333,7 +333,11 @@ impl Consumer {
 
     async fn hand_over(&mut self, mut batch: Batch, attempt: u32) -> Event {
         if attempt == 1 {
-            decode(&self.shared, &self.key, &self.said, &mut batch).await;
+            let (shared, key) = (self.shared.clone(), self.key.clone());
+            let said = Arc::clone(&self.said);
+            if let Err(event) = self.unless_told(decode(&shared, &key, &said, &mut batch)).await {
+                return event;
+            }
         }
         let Some(work) = &mut self.work else { return Event::CallFailed(Failure::Restart) };
         if !self.tenure.is_held() {

@@ -17,7 +17,8 @@ use crate::kinesis::Record;
 /// shard's tenure, and counted
 /// ([`decode_failures`](crate::ShardStatus::decode_failures), and the metric `DecodeFailures`):
 /// neither an error nor a panic here stops a shard. A call that does not return does; one that asks
-/// another service needs a time limit of its own.
+/// another service needs a time limit of its own. When the worker stops or loses the lease, a call
+/// under way is dropped: the record has not been handed over, and whoever reads it next decodes it.
 #[async_trait]
 pub trait Decoder: Send + Sync {
     /// The data that is handed over instead of [`record.data`](Record::data). It is asked once for

@@ -73,7 +73,7 @@ impl Metrics {
         if sinks.is_empty() {
             return Self(None);
         }
-        let stream = config.stream_is_by_arn.then(|| config.stream_name.clone());
+        let stream = config.stream_arn.as_ref().map(|_| config.stream_name.clone());
         let (worker, clock) = (config.worker_id.clone(), Arc::clone(clock));
         Self(Some(Arc::new(Inner { worker, stream, clock, sinks })))
     }

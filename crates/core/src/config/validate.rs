@@ -111,6 +111,14 @@ impl Config {
                           `.` or `-`",
             });
         }
+        if let Some(arn) = self.stream_arn.as_ref().filter(|arn| !self.is_stream_arn(arn)) {
+            return Err(InvalidSetting {
+                setting: "stream_arn",
+                found: arn.clone(),
+                allowed: "arn:aws:kinesis:REGION:ACCOUNT:stream/NAME is needed, with the stream's \
+                          name",
+            });
+        }
         match &self.retrieval {
             Retrieval::FanOut(StreamConsumer::Named(name)) if !is_name(name, 1, 128) => {
                 let is_derived = *name == self.application_name;
@@ -125,9 +133,7 @@ impl Config {
                               `_`, `.` or `-`",
                 })
             }
-            Retrieval::FanOut(StreamConsumer::Arn(arn))
-                if !is_consumer_arn(arn, self.stream_name.as_str()) =>
-            {
+            Retrieval::FanOut(StreamConsumer::Arn(arn)) if !self.is_consumer_arn(arn) => {
                 Err(InvalidSetting {
                     setting: "fanoutConfig.consumerArn",
                     found: arn.clone(),
@@ -138,16 +144,21 @@ impl Config {
             Retrieval::FanOut(_) | Retrieval::Polling => Ok(()),
         }
     }
-}
 
-/// Whether it has the shape of an ARN of one of the stream's consumers: the stream's, a name, and
-/// when it was made. Of another stream's the records would be taken for this one's.
-fn is_consumer_arn(arn: &str, stream_name: &str) -> bool {
-    let Some((stream, consumer)) = arn.split_once("/consumer/") else { return false };
-    let is_stream = stream.starts_with("arn:aws")
-        && stream.rsplit_once(":stream/").is_some_and(|(_, name)| name == stream_name);
-    let made = consumer.split_once(':').map(|(_, made)| made);
-    is_stream && made.is_some_and(|made| made.parse::<u64>().is_ok())
+    /// Whether it has the shape of this stream's ARN. Records of another stream would be taken for
+    /// this one's.
+    fn is_stream_arn(&self, arn: &str) -> bool {
+        let name = arn.rsplit_once(":stream/").map(|(_, name)| name);
+        arn.starts_with("arn:aws") && name == Some(self.stream_name.as_str())
+    }
+
+    /// Whether it has the shape of an ARN of one of the stream's consumers: the stream's, a name,
+    /// and when it was made.
+    fn is_consumer_arn(&self, arn: &str) -> bool {
+        let Some((stream, consumer)) = arn.split_once("/consumer/") else { return false };
+        let made = consumer.split_once(':').map(|(_, made)| made);
+        self.is_stream_arn(stream) && made.is_some_and(|made| made.parse::<u64>().is_ok())
+    }
 }
 
 #[cfg(test)]
@@ -207,6 +218,15 @@ mod tests {
         assert_eq!(setting(own_name), Err("applicationName"));
         let other_table = |config: &mut Config| config.application_name = "my app".to_owned();
         assert_eq!(setting(other_table), Ok(()));
+        let arn = |config: &mut Config, name: &str| {
+            config.stream_arn =
+                Some(format!("arn:aws:kinesis:eu-west-1:123456789012:stream/{name}"));
+        };
+        assert_eq!(setting(|config| config.stream_arn = Some("orders".into())), Err("stream_arn"));
+        let [mut right, mut wrong] = [config(), config()];
+        arn(&mut right, "orders");
+        arn(&mut wrong, "others");
+        assert!(right.validate().is_ok() && wrong.validate().is_err());
     }
 
     #[test]

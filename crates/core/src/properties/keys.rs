@@ -63,6 +63,8 @@ pub enum Takes {
     Command(Set<Vec<String>>),
     /// Text, without the white space at its end.
     Text(Set<String>),
+    /// A list as text, which may be empty.
+    List(Set<String>),
     /// A region's name.
     Region(Set<String>),
     /// A whole number; 0 is the same as absent.

@@ -23,7 +23,9 @@ fn sent_to(endpoint: &str) -> String {
 async fn cloudwatch_is_sent_what_java_sends() {
     let world = World::new(1).await;
     let (cloudwatch, endpoint) = CloudWatch::start().await;
-    let daemon = world.daemon("", &sent_to(&endpoint));
+    // Java's daemon takes the stream's name from it, and forgets the account.
+    let by_arn = "streamArn = arn:aws:kinesis:us-east-1:123456789012:stream/orders";
+    let daemon = world.daemon("", &format!("{}\n{by_arn}", sent_to(&endpoint)));
     daemon.until_log("metrics go to CloudWatch, as Java's do: AWS charges").await;
     let records = world.put("record", 10).await;
     world.until_processed(&daemon, &records).await;
@@ -40,6 +42,7 @@ async fn cloudwatch_is_sent_what_java_sends() {
     assert!(cloudwatch.calls().iter().all(|call| call.namespace == APPLICATION));
 
     let told = data_of(&cloudwatch);
+    assert!(told.iter().all(|datum| !datum.dimensions().contains_key("StreamId")));
     let sum = |operation: &str, name: &str| -> f64 {
         let is_it = |datum: &&Datum| {
             datum.metric_name == name && datum.dimensions()["Operation"] == operation

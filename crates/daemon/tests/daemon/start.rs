@@ -104,6 +104,22 @@ async fn is_told_from_the_old_one(mode: &str) {
     assert_eq!(daemon.stop().await, 0);
 }
 
+/// Its iterator is of a stream that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_made_anew_under_a_daemon_is_told_from_the_old_one() {
+    for mode in ["retrievalMode = POLLING", "retrievalMode = FANOUT"] {
+        let world = World::new(1).await;
+        let old = world.put("old", 2).await;
+        let daemon = world.daemon("", mode);
+        world.until_processed(&daemon, &old).await;
+        world.make_stream_anew().await;
+        world.put("new", 2).await;
+        daemon.until_log("the stream was deleted and made anew").await;
+        assert_eq!(daemon.stop().await, 0);
+        assert!(data(&world.journal()).iter().all(|data| old.contains(data)));
+    }
+}
+
 #[test]
 fn a_properties_file_is_checked_before_anything_runs() {
     let directory = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::error::SubscribeToShardEventStreamError;
 use aws_sdk_kinesis::types::{
     self, ConsumerStatus, ShardFilter, ShardFilterType, ShardIteratorType, StartingPosition,
-    StreamStatus, SubscribeToShardEventStream,
+    StreamDescriptionSummary, StreamStatus, SubscribeToShardEventStream,
 };
 use aws_smithy_types::event_stream::RawMessage;
 use bytes::Bytes;
@@ -33,20 +33,36 @@ use crate::kinesis::{
 pub(super) struct Stream {
     client: Client,
     subscribers: Subscribers,
+    /// The stream's ARN, where a name alone would be a stream of this account.
+    arn: Option<String>,
     /// Where streams are looked for.
     place: String,
 }
 
 impl Stream {
-    pub(super) fn new(config: &aws_sdk_kinesis::Config, place: String) -> Self {
+    pub(super) fn new(
+        config: &aws_sdk_kinesis::Config,
+        arn: Option<String>,
+        place: String,
+    ) -> Self {
         let client = Client::from_conf(config.clone());
-        Self { client, subscribers: Subscribers::new(config), place }
+        Self { client, subscribers: Subscribers::new(config), arn, place }
+    }
+
+    async fn summary(
+        &self,
+        stream: &StreamName,
+    ) -> Result<Option<StreamDescriptionSummary>, KinesisError> {
+        let request = self.client.describe_stream_summary().stream_name(stream.as_str());
+        let answer = request.set_stream_arn(self.arn.clone()).send().await.map_err(error)?;
+        Ok(answer.stream_description_summary)
     }
 
     async fn stream_arn(&self, stream: &StreamName) -> Result<String, KinesisError> {
-        let request = self.client.describe_stream_summary().stream_name(stream.as_str());
-        let answer = request.send().await.map_err(error)?;
-        let summary = answer.stream_description_summary;
+        if let Some(arn) = &self.arn {
+            return Ok(arn.clone());
+        }
+        let summary = self.summary(stream).await?;
         summary.map(|summary| summary.stream_arn).ok_or_else(|| malformed("no stream ARN"))
     }
 }
@@ -58,9 +74,7 @@ impl Kinesis for Stream {
     }
 
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, KinesisError> {
-        let request = self.client.describe_stream_summary().stream_name(stream.as_str());
-        let answer = request.send().await.map_err(error)?;
-        let summary = answer.stream_description_summary;
+        let summary = self.summary(stream).await?;
         let hours = summary.as_ref().map(|summary| summary.retention_period_hours);
         let hours = hours.and_then(|hours| u64::try_from(hours).ok()).filter(|hours| *hours > 0);
         let retention = hours.map_or(retention::LEAST, |hours| Duration::from_secs(hours * 3_600));
@@ -76,13 +90,13 @@ impl Kinesis for Stream {
         stream: &StreamName,
         page: &ShardPage,
     ) -> Result<ShardList, KinesisError> {
-        let request = self.client.list_shards();
+        let request = self.client.list_shards().set_stream_arn(self.arn.clone());
         let request = match page {
             ShardPage::All => request.stream_name(stream.as_str()),
             ShardPage::OpenAt(position) => {
                 request.stream_name(stream.as_str()).shard_filter(filter(*position))
             }
-            // With a token neither the name nor the filter may be sent.
+            // With a token neither the name nor the filter may be sent; the ARN may.
             ShardPage::Next(token) => request.next_token(token),
         };
         let answer = request.send().await.map_err(error)?;
@@ -97,7 +111,7 @@ impl Kinesis for Stream {
         shard: &ShardId,
         position: &Position,
     ) -> Result<ShardIterator, KinesisError> {
-        let request = self.client.get_shard_iterator();
+        let request = self.client.get_shard_iterator().set_stream_arn(self.arn.clone());
         let request = request.stream_name(stream.as_str()).shard_id(shard.as_str());
         let request = match position {
             Position::TrimHorizon => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
@@ -119,6 +133,7 @@ impl Kinesis for Stream {
     async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError> {
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
         let request = self.client.get_records().shard_iterator(&at.0).limit(limit);
+        let request = request.set_stream_arn(self.arn.clone());
         let answer = request.customize().interceptor(CheckRecords).send().await.map_err(error)?;
         let children = answer.child_shards.unwrap_or_default();
         Ok(Answer {

@@ -23,8 +23,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// For so long after a subscription began the service refuses the next one.
 const EXCLUSIVE: Duration = Duration::from_secs(5);
 /// How long a subscription is kept while the buffer is full. What is on its way then takes room on
-/// the connection, which other shards share.
-const HELD_BACK: Duration = Duration::from_secs(2);
+/// the connection, which other shards share; but given up before the next one is allowed, a
+/// processor that takes a little longer would wait for that with each batch.
+const HELD_BACK: Duration = EXCLUSIVE;
 /// The wait after a call that was not answered, or after a first failure: the service allows one
 /// call a second.
 const WAIT: Duration = Duration::from_secs(1);
@@ -112,7 +113,7 @@ impl Subscriber {
                     let text = "the subscription ended before its first event";
                     return Err(KinesisError::Unanswered(text.into()));
                 }
-                None => return Err(self.lose_connection("nothing was said for 30 s")),
+                None => return Err(self.lose_connection("no event came for 30 s")),
             }
         }
     }

@@ -122,8 +122,11 @@ impl Poller {
             }
             KinesisError::NotFound(_) => {
                 self.fail(&text, SECOND);
-                if let Missing::Ended(children) = self.reading.look_for_shard().await {
-                    return Some(children);
+                match self.reading.look_for_shard().await {
+                    Missing::Ended(children) => return Some(children),
+                    Missing::Unclear => {}
+                    // It may be the iterator that is of a stream which was there before.
+                    Missing::Listed => self.drop_iterator(),
                 }
             }
             KinesisError::Invalid(_) => {

@@ -134,19 +134,20 @@ impl Reading {
     }
 
     /// The service has called the position wrong; gives what is wrong. The date that LATEST stands
-    /// for is this worker's, whose clock may be ahead. A checkpoint may be of a stream that had the
-    /// name before.
+    /// for is this worker's, whose clock may be ahead. A number may be of a stream that was there
+    /// before under this name.
     pub(super) async fn position_is_refused(&mut self, error: KinesisError) -> KinesisError {
         let checkpoint = self.user_records.checkpoint();
         let is_at_date = matches!(self.position, Position::AtTimestamp(_));
         self.is_ahead = is_at_date && *checkpoint == Checkpoint::Latest;
-        if !matches!(checkpoint, Checkpoint::At { .. }) {
-            return error;
-        }
+        let place = match &self.position {
+            Position::At(number) | Position::After(number) => Checkpoint::at(number.clone()),
+            Position::TrimHorizon | Position::Latest | Position::AtTimestamp(_) => return error,
+        };
         let listed = shards::list_all(&self.ports, &self.config).await.unwrap_or_default();
         let shard = listed.iter().find(|shard| shard.id == self.shard);
         match shard {
-            Some(shard) if sync::is_of_another_stream(checkpoint, shard) => {
+            Some(shard) if sync::is_of_another_stream(&place, shard) => {
                 KinesisError::Invalid(shards::MADE_ANEW.to_owned())
             }
             Some(_) | None => error,
@@ -262,8 +263,11 @@ impl Reading {
         }
     }
 
-    /// Whatever comes, reading goes on behind `number`.
+    /// Whatever comes, reading goes on behind `number`, unless what was read is behind it already.
     pub(super) fn go_on_after(&mut self, number: SequenceNumber) {
+        if matches!(&self.position, Position::After(read) if *read >= number) {
+            return;
+        }
         if let Some(gap) = self.watch.passed(&number) {
             self.tell_gap(gap, None);
         }

@@ -1,7 +1,5 @@
 //! The registered consumer of the stream, as which fan-out reads.
 
-use std::time::Duration;
-
 use shardwise_core::config::{Config, StreamConsumer};
 use shardwise_core::time::Time;
 use tokio::sync::Mutex;
@@ -9,12 +7,6 @@ use tracing::{info, warn};
 
 use crate::kinesis::{ConsumerArn, KinesisError};
 use crate::worker::Ports;
-
-/// How often a consumer that is being made is looked at. KCL:
-/// `maxDescribeStreamConsumerRetries`.
-const LOOKS: u32 = 10;
-/// Between two looks. KCL: `retryBackoffMillis`.
-const POLL: Duration = Duration::from_secs(1);
 
 /// Finds the consumer, or registers it; all shards of a worker share what was found.
 #[derive(Debug)]
@@ -60,7 +52,10 @@ impl Registration {
         };
         *state = match &found {
             Ok(arn) => State::Found(arn.clone()),
-            Err(error) => State::Failed { until: ports.clock.now() + POLL, why: error.to_string() },
+            Err(error) => {
+                let until = ports.clock.now() + config.registration.backoff;
+                State::Failed { until, why: error.to_string() }
+            }
         };
         found
     }
@@ -94,13 +89,17 @@ async fn check(ports: &Ports, config: &Config, arn: &str) -> Result<ConsumerArn,
 }
 
 async fn find(ports: &Ports, config: &Config, name: &str) -> Result<ConsumerArn, KinesisError> {
-    for _ in 0..LOOKS {
-        if let Some(arn) = look(ports, config, name).await? {
-            return Ok(arn);
-        }
-        ports.clock.sleep_until(ports.clock.now() + POLL).await;
+    let mut last = not_active(name);
+    for _ in 0..config.registration.looks {
+        last = match look(ports, config, name).await {
+            Ok(Some(arn)) => return Ok(arn),
+            Ok(None) => not_active(name),
+            Err(KinesisError::Throttled) => KinesisError::Throttled,
+            Err(error) => return Err(error),
+        };
+        ports.clock.sleep_until(ports.clock.now() + config.registration.backoff).await;
     }
-    Err(not_active(name))
+    Err(last)
 }
 
 fn not_active(name: &str) -> KinesisError {

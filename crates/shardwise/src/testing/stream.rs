@@ -46,6 +46,8 @@ struct State {
     /// When each shard was last subscribed to.
     subscribed: BTreeMap<ShardId, Instant>,
     in_use: u32,
+    subscriptions: BTreeMap<ShardId, u32>,
+    continues_too_early: bool,
 }
 
 /// What one answer or event shows.
@@ -218,6 +220,17 @@ impl MemoryStream {
         self.state.lock().unwrap().in_use
     }
 
+    /// How often a shard was subscribed to.
+    pub(crate) fn subscriptions(&self, index: usize) -> u32 {
+        let state = self.state.lock().unwrap();
+        state.subscriptions.get(&shard_id(index)).copied().unwrap_or_default()
+    }
+
+    /// From now on events say that reading goes on before their own records.
+    pub(crate) fn continue_too_early(&self) {
+        self.state.lock().unwrap().continues_too_early = true;
+    }
+
     /// How often the shard was read.
     pub(crate) fn reads(&self, index: usize) -> u32 {
         self.state.lock().unwrap().reads.get(&shard_id(index)).copied().unwrap_or_default()
@@ -351,21 +364,23 @@ impl Kinesis for MemoryStream {
         }
         let from = state.index(shard, position, self.date(&state))?;
         state.subscribed.insert(shard.clone(), Instant::now());
+        *state.subscriptions.entry(shard.clone()).or_default() += 1;
         let (state, shard) = (Arc::clone(&self.state), shard.clone());
         Ok(Box::pin(stream::unfold(Some(from), move |from| {
             let (state, shard) = (Arc::clone(&state), shard.clone());
             async move {
                 let from = from?;
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                let page = {
+                let (page, continues_too_early) = {
                     let mut state = state.lock().unwrap();
                     if let Some(error) = state.failures.pop() {
                         return Some((Err(error), None));
                     }
-                    state.page(&shard, from, 2)
+                    (state.page(&shard, from, 2), state.continues_too_early)
                 };
+                let behind = if continues_too_early { sequence(1) } else { page.behind };
                 let event = Event {
-                    continuation: (!page.is_end).then_some(page.behind),
+                    continuation: (!page.is_end).then_some(behind),
                     records: page.records,
                     millis_behind_latest: Some(page.is_behind.into()),
                     children: page.children,

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "the lint spares test functions, but not their helpers")]
 
 mod answers;
+mod by_arn;
 mod connections;
 mod outages;
 mod proxy;

@@ -34,6 +34,8 @@ pub(crate) struct Script {
     pub(crate) events: Vec<String>,
     /// Shards, or iterators, whose last answer was a fault.
     pub(crate) faulty: BTreeMap<String, usize>,
+    /// Operations that were asked for without the ARN of a stream or a consumer.
+    pub(crate) without_arn: Vec<String>,
     /// How many of them were asked for again in the same words.
     pub(crate) asked_again: usize,
 }
@@ -83,6 +85,10 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let words = String::from_utf8(question.to_vec()).unwrap();
     let target = parts.headers.get("x-amz-target").map(|it| it.to_str().unwrap().to_owned());
     let operation = target.as_deref().and_then(|it| it.split_once('.')).map(|(_, name)| name);
+    if !words.contains("ARN\":\"arn:aws:kinesis:") {
+        let name = operation.unwrap_or_default().to_owned();
+        proxy.script.lock().unwrap().without_arn.push(name);
+    }
     if operation == Some("SubscribeToShard") {
         let mut script = proxy.script.lock().unwrap();
         if script.asks(&words)

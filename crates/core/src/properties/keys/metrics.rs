@@ -26,8 +26,9 @@ pub(super) static KEYS: &[Key] = &[
         "metricsEnabledDimensions",
         "`ALL`, or a list of `Operation`, `ShardId`, `StreamId`, `WorkerIdentifier`",
         "`ALL`",
-        Takes::Text(|draft, text| draft.metrics.dimensions = Some(text)),
-        "What metrics are told apart by. Without `ShardId` all shards are one metric.",
+        Takes::List(|draft, text| draft.metrics.dimensions = Some(text)),
+        "What metrics are told apart by. Without `ShardId` all shards are one metric; an empty list \
+         tells nothing apart.",
     ),
     honoured(
         "metricsBufferTimeMillis",

@@ -3,8 +3,8 @@
 use super::{Key, Takes, Word, honoured, no_effect, to_usize};
 use crate::properties::settings::RetrievalMode;
 
-const RETRIES: &str = "The consumer is looked for up to ten times, a second apart, with each of the \
-                       start's attempts, and later whenever it turns out to be gone.";
+const RETRIES: &str = "Counted with `fanoutConfig.maxDescribeStreamConsumerRetries`: one look \
+                       describes stream and consumer, and registers one that is missing.";
 
 pub(super) static RETRIEVAL: &[Key] = &[
     honoured(
@@ -33,7 +33,7 @@ pub(super) static RETRIEVAL: &[Key] = &[
         "idleTimeBetweenReadsInMillis",
         "milliseconds",
         "1500",
-        Takes::MillisFromZero(|draft, time| draft.idle_time = time),
+        Takes::Millis(|draft, time| draft.idle_time = time),
         "The least time between two reads of a shard; less than 200 is raised to 200.",
     ),
     honoured(
@@ -102,9 +102,22 @@ pub(super) static RETRIEVAL: &[Key] = &[
          and stays when the daemon stops: it costs until it is deregistered.",
     ),
     no_effect("fanoutConfig.maxDescribeStreamSummaryRetries", "number", RETRIES),
-    no_effect("fanoutConfig.maxDescribeStreamConsumerRetries", "number", RETRIES),
+    honoured(
+        "fanoutConfig.maxDescribeStreamConsumerRetries",
+        "number",
+        "10",
+        Takes::Count(|draft, looks| draft.registration.looks = looks),
+        "How often the consumer is looked for in a row while it is being made or calls are \
+         throttled: with each of the start's attempts, and later whenever it turns out to be gone.",
+    ),
     no_effect("fanoutConfig.registerStreamConsumerRetries", "number", RETRIES),
-    no_effect("fanoutConfig.retryBackoffMillis", "milliseconds", RETRIES),
+    honoured(
+        "fanoutConfig.retryBackoffMillis",
+        "milliseconds",
+        "1000",
+        Takes::Millis(|draft, time| draft.registration.backoff = time),
+        "The wait between two looks for the consumer.",
+    ),
 ];
 
 pub(super) static PROCESSING: &[Key] = &[

@@ -10,7 +10,7 @@ use super::{MetricsDraft, RetrievalMode, SettingsError};
 use crate::budget;
 use crate::config::{
     Billing, Config, CoordinatorConfig, CreateTable, InitialPosition, LeaseConfig, Pace,
-    PollingConfig, ProcessorConfig, SyncConfig, TableConfig,
+    PollingConfig, ProcessorConfig, RegistrationConfig, SyncConfig, TableConfig,
 };
 use crate::credentials::Provider;
 use crate::id::{StreamName, WorkerId};
@@ -40,6 +40,7 @@ pub struct Draft {
     pub(in crate::properties) dynamodb_endpoint: Option<String>,
     pub(in crate::properties) allow_insecure_endpoint: bool,
     pub(in crate::properties) retrieval: RetrievalMode,
+    pub(in crate::properties) registration: RegistrationConfig,
     pub(in crate::properties) consumer_name: Option<String>,
     pub(in crate::properties) consumer_arn: Option<String>,
     pub(in crate::properties) table_name: Option<String>,
@@ -94,6 +95,7 @@ impl Default for Draft {
             dynamodb_endpoint: None,
             allow_insecure_endpoint: false,
             retrieval: RetrievalMode::Default,
+            registration: RegistrationConfig::default(),
             consumer_name: None,
             consumer_arn: None,
             table_name: None,
@@ -149,12 +151,12 @@ pub(super) fn finish(
     let worker_id = draft.worker_id.as_ref().and_then(|name| WorkerId::new(name).ok());
     let mut config =
         Config::new(application_name, stream_name, worker_id.unwrap_or_else(|| generated.clone()));
-    config.stream_is_by_arn = draft.stream_arn.is_some();
     config.initial_position = reader.initial_position(&draft, now)?;
     config.table = reader.table(&draft, config.table);
     config.lease = draft.lease;
     config.sync = draft.sync;
     config.retrieval = retrieval;
+    config.registration = draft.registration;
     config.polling = draft.polling;
     if !draft.is_adaptive {
         let (idle, at_tip) = (draft.idle_time.max(SHORTEST), draft.at_tip);

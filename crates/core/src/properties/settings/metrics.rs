@@ -226,6 +226,7 @@ mod tests {
             ("Operation,ShardId", [Operation, ShardId].into()),
             ("{Operation, ShardId}", [Operation, ShardId].into()),
             ("ShardId\tStreamId", [ShardId, StreamId].into()),
+            ("", [].into()),
         ] {
             let settings = read(&format!("metricsEnabledDimensions = {listed}")).unwrap();
             assert_eq!(settings.metrics.selection.dimensions, expected, "{listed}");

@@ -20,6 +20,8 @@ pub(super) struct Reader {
     pub(super) warnings: Vec<Warning>,
     pub(super) lines: BTreeMap<&'static str, usize>,
     pub(super) values: BTreeMap<&'static str, String>,
+    /// Keys that today's Java daemon passes over as they are spelled.
+    pub(super) ignored_by_java: BTreeSet<&'static str>,
     /// Keys whose number is 0.
     pub(super) zeros: BTreeSet<&'static str>,
     /// Unknown keys that look like a known one: the known one, the key, and its line.
@@ -53,6 +55,9 @@ impl Reader {
         if found.ignored_by_java {
             let text = format!("read as `{name}`; KCL 2.x and 3.x ignore this spelling");
             self.warn(entry, Level::Warning, text);
+            self.ignored_by_java.insert(name);
+        } else {
+            self.ignored_by_java.remove(name);
         }
         match fate {
             Fate::Honoured(takes) => {
@@ -83,6 +88,10 @@ impl Reader {
                 put(set, command, &mut self.draft, |command| command.join(" "))
             }
             Takes::Text(set) => put(set, self.text(entry), &mut self.draft, Clone::clone),
+            Takes::List(set) => {
+                let list = Some(entry.value.trim().to_owned());
+                put(set, list, &mut self.draft, Clone::clone)
+            }
             Takes::Region(set) => put(set, self.region(entry)?, &mut self.draft, Clone::clone),
             Takes::Count(set) => {
                 let number = self.above_zero(entry, NUMBER_MAX)?.map(count);

@@ -27,8 +27,13 @@ impl Reader {
                 return Retrieval::Polling;
             }
             (RetrievalMode::Default, Some(key)) => {
+                let as_in_java = if self.ignored_by_java.contains(key) {
+                    "in a spelling that Java passes over; it would choose enhanced fan-out"
+                } else {
+                    "as in Java"
+                };
                 let text = format!(
-                    "polling, since `{key}` is set, as in Java: no extra cost, and all \
+                    "polling, since `{key}` is set, {as_in_java}: no extra cost, and all \
                      applications of the stream share five reads and 2 MB a second of each shard; \
                      `retrievalMode = FANOUT` chooses enhanced fan-out"
                 );
@@ -63,6 +68,16 @@ mod tests {
 
     fn named(name: &str) -> Retrieval {
         Retrieval::FanOut(StreamConsumer::Named(name.to_owned()))
+    }
+
+    #[test]
+    fn a_spelling_that_java_passes_over_is_not_as_in_java() {
+        let said = |more: &str| {
+            let said = settings(more).warnings.into_iter();
+            said.filter(|it| it.key == "retrievalMode").map(|it| it.text).collect::<String>()
+        };
+        assert!(said("maxRecords = 9").contains("`maxRecords` is set, as in Java"));
+        assert!(said("MaxRecords = 9").contains("in a spelling that Java passes over"));
     }
 
     #[test]

@@ -137,7 +137,8 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
         ("cleanupLeasesUponShardCompletion = false", "Java would delete"),
         ("maxActiveThreads = -1", "no limit"),
         ("timeoutInSeconds = 0", "0 is the same as leaving it out"),
-        ("idleTimeBetweenReadsInMillis = 0", "raised to 200"),
+        ("idleTimeBetweenReadsInMillis = 0", "0 is the same as leaving it out"),
+        ("idleTimeBetweenReadsInMillis = 100", "raised to 200"),
         ("shardwise.polling = adaptive\nidleTimeBetweenReadsInMillis = 500", "no effect with"),
         ("workerId =", "empty"),
         ("DynamoDBEndpoint = http://localhost:1", "ignore this spelling"),
@@ -216,6 +217,21 @@ fn everything_is_carried_over() {
 }
 
 #[test]
+fn a_number_of_zero_is_the_default_as_in_java() {
+    let pace = |more: &str| settings(&format!("retrievalMode=POLLING\n{more}")).config.polling.pace;
+    assert_eq!(pace("idleTimeBetweenReadsInMillis = 0"), pace(""));
+    assert_ne!(pace("idleTimeBetweenReadsInMillis = 300"), pace(""));
+}
+
+#[test]
+fn the_stream_consumer_is_waited_for_as_the_file_says() {
+    let more = "fanoutConfig.maxDescribeStreamConsumerRetries = 3\n\
+                fanoutConfig.retryBackoffMillis = 200";
+    let registration = settings(more).config.registration;
+    assert_eq!((registration.looks, registration.backoff), (3, Duration::from_millis(200)));
+}
+
+#[test]
 fn a_command_is_split_at_spaces_only() {
     assert_eq!(split_command("node  a.js"), ["node", "a.js"]);
     assert_eq!(split_command("sh -c \"x y\""), ["sh", "-c", "\"x", "y\""]);
@@ -226,7 +242,7 @@ fn a_command_is_split_at_spaces_only() {
 #[test]
 fn every_honoured_key_but_three_takes_some_value_without_an_error() {
     let sample = |takes: &Takes| match takes {
-        Takes::Command(_) | Takes::Text(_) | Takes::Region(_) => "xyz",
+        Takes::Command(_) | Takes::Text(_) | Takes::List(_) | Takes::Region(_) => "xyz",
         Takes::Count(_) | Takes::Limit(_) | Takes::MillisFromZero(_) | Takes::Seconds(_) => "300",
         Takes::Millis(_) => "700",
         Takes::EpochSeconds(_) => "1",

@@ -165,3 +165,30 @@ async fn a_large_answer_comes_in_batches() {
     world.wait("all", || sizes().iter().sum::<usize>() == 3).await;
     assert_eq!(sizes(), [2, 1]);
 }
+
+/// Takes its time with each record.
+struct Slow;
+
+#[async_trait]
+impl Decoder for Slow {
+    async fn decode(&self, record: &Record) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        Ok(record.data.clone())
+    }
+}
+
+/// Each shard has no more than its own of the budget: what was pushed is with the processor for
+/// three seconds, and nothing is pushed meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_takes_a_few_seconds_a_batch_keeps_its_subscription() {
+    let world = World::with_shards(4);
+    let names: BTreeSet<_> = (0..4).flat_map(|shard| world.put(shard, "record", 40)).collect();
+    let all_its_own = |config: &mut Config| {
+        fan_out(config);
+        config.byte_budget = 4 * MIB;
+    };
+    let worker = world.worker("a", all_its_own).with_decoder(Slow);
+    let _worker = run(worker, world.recorders(|_, _, _| Ok(())));
+    world.wait_for(&names).await;
+    assert_eq!([0, 1, 2, 3].map(|shard| world.stream.subscriptions(shard)), [1; 4]);
+}

@@ -73,6 +73,30 @@ async fn nothing_is_handed_over_when_the_lease_was_lost_while_decoding() {
     assert!(world.log.handed().is_empty(), "{:?}", world.log.told());
 }
 
+/// All of them would take longer than the stop may.
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_records_that_are_being_decoded() {
+    let world = World::with_shards(1);
+    let names: BTreeSet<_> = (0..100).map(|number| format!("{number}")).collect();
+    names.iter().for_each(|name| world.stream.put(0, format!("raw:{name}").as_bytes()));
+    let start = |name| {
+        run(world.worker(name, |_| {}).with_decoder(Strips), world.recorders(|_, _, _| Ok(())))
+    };
+    let worker = start("a");
+    let is_busy = |worker: &Running| {
+        worker.board.shards().values().any(|shard| shard.busy_since.is_some() && shard.records == 0)
+    };
+    world.wait("it decodes", || is_busy(&worker)).await;
+    tokio::time::sleep(secs(3)).await;
+    assert!(is_busy(&worker));
+    worker.stopper.stop();
+    assert!(ended(worker).await.in_order);
+    assert!(world.log.handed().is_empty(), "{:?}", world.log.told());
+
+    let _worker = start("b");
+    world.wait_for(&names).await;
+}
+
 fn lost() -> Told {
     Told::LeaseLost { shard: shard_id(0).to_string() }
 }

@@ -238,3 +238,18 @@ async fn user_records_are_delivered_and_reading_goes_on_inside_their_aggregate()
 async fn a_subscription_that_breaks_before_its_first_event_goes_on_inside_an_aggregate() {
     reading_goes_on_inside_an_aggregate(fan_out).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_continuation_before_what_was_read_brings_nothing_twice() {
+    let world = World::with_shards(1);
+    world.stream.continue_too_early();
+    let mut names = world.put(0, "first", 4);
+    let _worker = world.start_with("a", fan_out, |_, _, _| Ok(()));
+    world.wait_for(&names).await;
+    let text = "cut off".into();
+    world.stream.fail([KinesisError::Unanswered(text)]);
+    world.wait("the cut", || world.stream.has_failed()).await;
+    names.extend(world.put(0, "second", 2));
+    world.wait_for(&names).await;
+    assert_eq!(world.log.all_handed().values().max(), Some(&1), "{:?}", world.log.told());
+}

@@ -195,8 +195,12 @@ async fn what_a_worker_counts_can_be_read_as_text() {
     world.wait("the text says so", || metrics.render().contains(&records)).await;
     worker.stopper.stop();
     ended(worker).await;
-    assert!(metrics.render().contains(&records), "told once more");
-    assert!(!metrics.render().contains(SHARD), "it is another worker's now");
+    for seconds in [1, 2, 310, 620] {
+        let text = metrics.render_at(shardwise_core::time::Time::from_start(secs(seconds)));
+        assert!(text.contains(&records), "told to each of several, after {seconds} s");
+    }
+    let text = metrics.render_at(shardwise_core::time::Time::from_start(secs(621)));
+    assert!(!text.contains(SHARD), "it is another worker's now");
 }
 
 /// What is in the catalogue happens: a metric that nobody tells would be a promise not kept.
