@@ -116,12 +116,14 @@ fn peers(tree: &Tree) -> Result<Counts, Failure> {
     let programs = ["demo/consumer", "demo/peers"];
     let peers = npm::install(tree, &programs, "peers")?;
     let alias = npm::install_alias(tree, &programs)?;
+    let kclpy = python::kclpy(tree)?;
     let mut tests =
         tree.cargo(&["test", "--workspace", "--locked", "--test", "peers", "--no-fail-fast"]);
     tests
         .env("SHARDWISE_BIN", shardwise)
         .env("SHARDWISE_PEERS", peers)
-        .env("SHARDWISE_ALIAS", alias);
+        .env("SHARDWISE_ALIAS", alias)
+        .env("SHARDWISE_KCLPY", kclpy);
     run_tests(&mut tests)
 }
 

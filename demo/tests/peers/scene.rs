@@ -13,7 +13,7 @@ use shardwise_demo::program::Program;
 use shardwise_demo::stream::{Stream, write_journal};
 use shardwise_demo::table::Table;
 use shardwise_demo::{stage, watch};
-use shardwise_referee::{Journals, Paths, Verdict};
+use shardwise_referee::{Event, Journals, Paths, Verdict, Why};
 use tokio::task::JoinHandle;
 
 const DONE_WITHIN: Duration = Duration::from_secs(60);
@@ -122,12 +122,32 @@ impl Scene {
         assert_eq!(self.follow.totals, self.expected);
     }
 
-    /// Stops the daemons in order, and has the journals judged.
-    pub(crate) async fn judge(mut self) -> Verdict {
+    /// Stops the daemons in order.
+    pub(crate) async fn stop(&mut self) {
         for (worker, status) in self.application.stop(STOP).await.unwrap() {
             assert!(status.success(), "{worker} ended with {status}{}", self.logs());
         }
+    }
+
+    /// How many processors were told that they end, for this reason.
+    pub(crate) fn ended(&self, wanted: Why) -> usize {
+        let journals = Journals::read_files(&self.paths()).unwrap();
+        let is_wanted = |event: &&Event| matches!(event, Event::End { why, .. } if *why == wanted);
+        journals.hand_overs.iter().flatten().filter(is_wanted).count()
+    }
+
+    /// Stops the daemons that still run, and has the journals judged.
+    pub(crate) async fn judge(mut self) -> Verdict {
+        self.stop().await;
         write_journal(&self.stream.shards().await.unwrap(), &self.directory).unwrap();
+        let verdict = shardwise_referee::judge(&Journals::read_files(&self.paths()).unwrap());
+        let left = stage::left_behind(&self.directory, Duration::from_secs(6)).await;
+        assert!(left.is_empty(), "processes left: {left:?}");
+        std::fs::remove_dir_all(&self.directory).unwrap();
+        verdict
+    }
+
+    fn paths(&self) -> Paths {
         let files = |prefix: &str| -> Vec<PathBuf> {
             let entries = self.directory.read_dir().unwrap().map(|entry| entry.unwrap().path());
             let is_wanted = |path: &PathBuf| {
@@ -136,18 +156,13 @@ impl Scene {
             };
             entries.filter(is_wanted).collect()
         };
-        let paths = Paths {
+        Paths {
             producer: files("producer"),
             shards: files("shards"),
             hand_overs: files("hand-"),
             lease_writes: files("lease"),
             ..Paths::default()
-        };
-        let verdict = shardwise_referee::judge(&Journals::read_files(&paths).unwrap());
-        let left = stage::left_behind(&self.directory, Duration::from_secs(6)).await;
-        assert!(left.is_empty(), "processes left: {left:?}");
-        std::fs::remove_dir_all(&self.directory).unwrap();
-        verdict
+        }
     }
 
     /// The daemons' last words, for a test that fails.
