@@ -14,6 +14,8 @@ mod cloudwatch;
 mod collector;
 #[path = "daemon/death.rs"]
 mod death;
+#[path = "daemon/dialects.rs"]
+mod dialects;
 #[path = "daemon/endpoints.rs"]
 mod endpoints;
 #[path = "daemon/fan_out.rs"]

@@ -3,7 +3,7 @@
 use crate::world::{APPLICATION, Daemon, Event, World, child, data};
 
 /// A child's events, in order, without those that say nothing new.
-fn told(journal: &[Event], shard: &str) -> Vec<String> {
+pub(crate) fn told(journal: &[Event], shard: &str) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     for event in journal.iter().filter(|event| event.text("shard") == shard) {
         let name = event.text("event");
