@@ -29,7 +29,7 @@ cargo xtask COMMAND
 
   check         the read-only gate: format, lints, docs, tidy
   test [STEP]   every test, in Rust, JavaScript and Python; or one step: rust, fuzz, sim, npm,
-                 aggregates, clients, conformance, peers, chaos
+                 python, aggregates, clients, conformance, peers, chaos
   conformance   the conformance suite, and the page of its results
   demo [...]    the main job on the local endpoints; checks its own result (demo --help)
   chaos [...]   real daemons and children under faults, judged (chaos --help)

@@ -42,6 +42,29 @@ pub(crate) fn kclpy(tree: &Tree) -> Result<PathBuf, String> {
     only(&unpacked, |_| true)
 }
 
+/// Builds the wheel of `python/` with the binary that the other tests use: the directory it is in.
+pub(crate) fn wheel(tree: &Tree, python: &Path) -> Result<PathBuf, String> {
+    let wheels = tree.target.join("wheels");
+    // Another version's would still be found there.
+    if wheels.exists() {
+        std::fs::remove_dir_all(&wheels)
+            .map_err(|error| format!("{}: {error}", wheels.display()))?;
+    }
+    // What the rest of the workspace asks of our crates, since cargo would build them once more
+    // for the daemon alone.
+    let features = "shardwise/default,shardwise/prometheus,shardwise-local/default";
+    let mut maturin = tree.command(python);
+    maturin
+        .current_dir(tree.root.join("python"))
+        .args(["-m", "maturin", "build", "--quiet", "--locked", "--profile", "dev"])
+        .args(["--features", features, "--target-dir"])
+        .arg(&tree.target)
+        .arg("--out")
+        .arg(&wheels);
+    succeed(&mut maturin)?;
+    Ok(wheels)
+}
+
 /// Fills a directory, unless it was filled from the same requirements before.
 fn once(
     directory: &Path,

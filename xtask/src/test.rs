@@ -22,11 +22,12 @@ struct Group {
     run: fn(&Tree) -> Result<Counts, Failure>,
 }
 
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 10] = [
     Group { name: "rust", title: "tests in Rust", run: rust },
     Group { name: "fuzz", title: "readers of bytes from outside, fuzzed", run: fuzz::gate },
     Group { name: "sim", title: "simulated workers under faults", run: sim::gate },
     Group { name: "npm", title: "the npm package's tests", run: npm_package },
+    Group { name: "python", title: "the Python package", run: python_package },
     Group { name: "aggregates", title: "aggregates, by packages of others", run: aggregates },
     Group { name: "clients", title: "the local endpoints, by boto3 and the JS SDK", run: clients },
     Group {
@@ -64,6 +65,21 @@ fn npm_package(tree: &Tree) -> Result<Counts, Failure> {
     npm::install_package(tree)?;
     let node = tree.root.join("node");
     run_tests(tree.command("npm").args(["--loglevel=error", "test"]).current_dir(node))
+}
+
+fn python_package(tree: &Tree) -> Result<Counts, Failure> {
+    build(tree)?;
+    let tests = tree.root.join("python/tests");
+    let python = python::virtual_environment(tree, "python", &tests.join("requirements.txt"))?;
+    let wheels = python::wheel(tree, &python)?;
+    let mut pytest = tree.command(&python);
+    pytest
+        .current_dir(tests)
+        .env("SHARDWISE_WHEELS", wheels)
+        .env("SHARDWISE_KCLPY", python::kclpy(tree)?)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+    run_tests(&mut pytest)
 }
 
 fn clients(tree: &Tree) -> Result<Counts, Failure> {
