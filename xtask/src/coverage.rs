@@ -62,6 +62,8 @@ pub(crate) fn coverage(tree: &Tree) -> Result<ExitCode, String> {
         run.args(["tarpaulin", "--engine", "ptrace", "--profile", "coverage", "--locked"]);
         // Without the SDK, whose edge is no subject here.
         run.args(["--no-default-features", "--skip-clean", "--out", "Json"]);
+        // Under ptrace, and beside other work, a test may take minutes.
+        run.args(["--timeout", "1800"]);
         run.arg("--output-dir").arg(&report).arg("--target-dir");
         run.arg(tree.target.join("coverage/build"));
         run.args(FILES.iter().flat_map(|file| ["--include-files", file]));
