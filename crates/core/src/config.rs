@@ -309,6 +309,9 @@ pub struct ProcessorConfig {
     /// How often a shard looks whether its parents have ended. Default: 10 s.
     /// Property: `parentShardPollIntervalMillis`.
     pub parent_poll_interval: Duration,
+    /// From when on a call that has not returned is reported, and how often. Default: 60 s.
+    /// Property: `logWarningForTaskAfterMillis`.
+    pub busy_report: Duration,
 }
 
 impl ProcessorConfig {
@@ -425,6 +428,7 @@ impl Default for ProcessorConfig {
             backoff_max: Duration::from_secs(30),
             call_for_empty_batches: false,
             parent_poll_interval: Duration::from_secs(10),
+            busy_report: Duration::from_secs(60),
         }
     }
 }

@@ -247,11 +247,15 @@ fn reach(settings: &DaemonSettings, local: bool) -> aws::Settings {
         kinesis: Service {
             region: settings.kinesis_region.clone(),
             endpoint: settings.kinesis_endpoint.clone(),
+            fips: settings.kinesis_endpoint_kind.fips,
+            dual_stack: settings.kinesis_endpoint_kind.dual_stack,
             credentials: source(&settings.kinesis_credentials),
         },
         dynamodb: Service {
             region: settings.dynamodb_region.clone(),
             endpoint: settings.dynamodb_endpoint.clone(),
+            fips: settings.dynamodb_endpoint_kind.fips,
+            dual_stack: settings.dynamodb_endpoint_kind.dual_stack,
             credentials: source(&settings.dynamodb_credentials),
         },
     }

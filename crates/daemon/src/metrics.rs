@@ -60,6 +60,8 @@ async fn to_cloudwatch(
     let service = Service {
         region: wanted.region.clone(),
         endpoint: wanted.endpoint.clone(),
+        fips: wanted.endpoint_kind.fips,
+        dual_stack: wanted.endpoint_kind.dual_stack,
         credentials: match kinesis.credentials {
             Source::Local => Source::Local,
             Source::Providers(_) => Source::Providers(wanted.credentials.clone()),

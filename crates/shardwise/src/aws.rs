@@ -56,6 +56,12 @@ pub struct Service {
     pub region: Option<String>,
     /// Where the service is, if not at AWS. Properties: `kinesisEndpoint`, `dynamoDBEndpoint`.
     pub endpoint: Option<String>,
+    /// Whether endpoints validated for FIPS 140 are used. Property: `kinesisClient.fipsEnabled` and
+    /// the like.
+    pub fips: Option<bool>,
+    /// Whether endpoints with IPv6 addresses are used. Property: `kinesisClient.dualstackEnabled`
+    /// and the like.
+    pub dual_stack: Option<bool>,
     /// Whose credentials are used. Properties: `AwsCredentialsProvider`,
     /// `AwsCredentialsProviderDynamoDB`.
     pub credentials: Source,
@@ -186,6 +192,12 @@ async fn load(
         .credentials_provider(credentials);
     if let Some(endpoint) = &service.endpoint {
         loader = loader.endpoint_url(endpoint);
+    }
+    if let Some(fips) = service.fips {
+        loader = loader.use_fips(fips);
+    }
+    if let Some(dual_stack) = service.dual_stack {
+        loader = loader.use_dual_stack(dual_stack);
     }
     let config = loader.load().await;
     info!(service = name, place = place(name, &config), "AWS client");

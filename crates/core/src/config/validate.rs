@@ -62,6 +62,7 @@ impl Config {
             ("cleanup_interval", self.lease.cleanup_interval),
             ("parentShardPollIntervalMillis", self.processor.parent_poll_interval),
             ("request_timeout", self.polling.request_timeout),
+            ("logWarningForTaskAfterMillis", self.processor.busy_report),
         ] {
             at_least(setting, value, millis(1), "1 ms or more is allowed")?;
         }

@@ -39,6 +39,10 @@ pub struct DaemonSettings {
     pub kinesis_endpoint: Option<String>,
     /// Where DynamoDB is, if not at AWS.
     pub dynamodb_endpoint: Option<String>,
+    /// Which endpoints of Kinesis are used.
+    pub kinesis_endpoint_kind: EndpointKind,
+    /// Which endpoints of DynamoDB are used.
+    pub dynamodb_endpoint_kind: EndpointKind,
     /// Where credentials for Kinesis come from; never empty.
     pub kinesis_credentials: Vec<Provider>,
     /// Where credentials for DynamoDB come from; never empty.
@@ -61,6 +65,15 @@ pub struct DaemonSettings {
     lines: BTreeMap<&'static str, usize>,
     /// What each of them was understood to say; nothing where it says the same as none.
     values: BTreeMap<&'static str, String>,
+}
+
+/// Which of a service's endpoints are used, if the file says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EndpointKind {
+    /// Those that are validated for FIPS 140.
+    pub fips: Option<bool>,
+    /// Those that have IPv6 addresses too.
+    pub dual_stack: Option<bool>,
 }
 
 /// How children are treated.

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use shardwise_core::id::LeaseKey;
@@ -15,9 +14,6 @@ use crate::decoder::decode_all;
 use crate::error::panic_text;
 use crate::processor::{Checkpointer, ProcessorError, RecordProcessor};
 use crate::retrieval::{Batch, Said};
-
-/// From when on a call that has not returned is reported, and how often.
-const BUSY_REPORT: Duration = Duration::from_secs(60);
 
 /// Makes a call of a record processor: a panic becomes an error, a long one is reported, and how
 /// long it took is told as `timer`.
@@ -71,7 +67,7 @@ async fn watched<T>(
         tokio::select! {
             biased;
             result = &mut call => break result,
-            () = clock.sleep_until(clock.now() + BUSY_REPORT) => {
+            () = clock.sleep_until(clock.now() + shared.config.processor.busy_report) => {
                 let seconds = clock.now().since(began).as_secs();
                 warn!(lease = %key, seconds, "{report}");
             }

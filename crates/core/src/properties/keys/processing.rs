@@ -166,10 +166,13 @@ pub(super) static PROCESSING: &[Key] = &[
         Takes::Millis(|draft, time| draft.processor.parent_poll_interval = time),
         "How often a shard looks whether its parent shards have ended.",
     ),
-    no_effect(
+    honoured(
         "logWarningForTaskAfterMillis",
         "milliseconds",
-        "A child that is busy with one message is reported each minute.",
+        "60000",
+        Takes::Millis(|draft, time| draft.processor.busy_report = time),
+        "From when on a child that is busy with one message is reported, and how often. Java reports \
+         none unless this is set.",
     ),
     no_effect("validateSequenceNumberBeforeCheckpointing", "true or false", "As in Java."),
 ];

@@ -67,6 +67,8 @@ pub(super) static REQUIRED: &[Key] = &[
     no_effect("processingLanguage", "text", "As in Java."),
 ];
 
+const TIMES: &str = "Calls have time limits and retries of this program's own.";
+
 pub(super) static AWS: &[Key] = &[
     honoured(
         "AwsCredentialsProvider",
@@ -133,6 +135,51 @@ pub(super) static AWS: &[Key] = &[
         Takes::Endpoint(|draft, url| draft.dynamodb_endpoint = Some(url)),
         "As `dynamoDBEndpoint`; the later of the two wins.",
     ),
+    honoured(
+        "kinesisClient.fipsEnabled",
+        "true or false",
+        "AWS_USE_FIPS_ENDPOINT, else false",
+        Takes::Flag(|draft, yes| draft.kinesis_endpoint_kind.fips = Some(yes)),
+        "Whether endpoints of Kinesis are used that are validated for FIPS 140.",
+    ),
+    honoured(
+        "kinesisClient.dualstackEnabled",
+        "true or false",
+        "AWS_USE_DUALSTACK_ENDPOINT, else false",
+        Takes::Flag(|draft, yes| draft.kinesis_endpoint_kind.dual_stack = Some(yes)),
+        "Whether endpoints of Kinesis are used that have IPv6 addresses too.",
+    ),
+    no_effect("kinesisClient.defaultsMode", "text", TIMES),
+    honoured(
+        "dynamoDbClient.fipsEnabled",
+        "true or false",
+        "AWS_USE_FIPS_ENDPOINT, else false",
+        Takes::Flag(|draft, yes| draft.dynamodb_endpoint_kind.fips = Some(yes)),
+        "Whether endpoints of DynamoDB are used that are validated for FIPS 140.",
+    ),
+    honoured(
+        "dynamoDbClient.dualstackEnabled",
+        "true or false",
+        "AWS_USE_DUALSTACK_ENDPOINT, else false",
+        Takes::Flag(|draft, yes| draft.dynamodb_endpoint_kind.dual_stack = Some(yes)),
+        "Whether endpoints of DynamoDB are used that have IPv6 addresses too.",
+    ),
+    no_effect("dynamoDbClient.defaultsMode", "text", TIMES),
+    honoured(
+        "cloudWatchClient.fipsEnabled",
+        "true or false",
+        "AWS_USE_FIPS_ENDPOINT, else false",
+        Takes::Flag(|draft, yes| draft.metrics.endpoint_kind.fips = Some(yes)),
+        "Whether endpoints of CloudWatch are used that are validated for FIPS 140.",
+    ),
+    honoured(
+        "cloudWatchClient.dualstackEnabled",
+        "true or false",
+        "AWS_USE_DUALSTACK_ENDPOINT, else false",
+        Takes::Flag(|draft, yes| draft.metrics.endpoint_kind.dual_stack = Some(yes)),
+        "Whether endpoints of CloudWatch are used that have IPv6 addresses too.",
+    ),
+    no_effect("cloudWatchClient.defaultsMode", "text", TIMES),
     no_effect("userAgent", "text", "A key of KCL 1.x; ignored by later versions too."),
     no_effect("commonClientConfig", "object", "A key of KCL 1.x; ignored by later versions too."),
     no_effect("kinesisClientConfig", "object", "A key of KCL 1.x; ignored by later versions too."),

@@ -5,8 +5,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use super::reader::Reader;
-use super::{ChildEnvironment, ChildSettings, DaemonSettings, HttpDraft, LogSettings};
-use super::{MetricsDraft, RetrievalMode, SettingsError};
+use super::{ChildEnvironment, ChildSettings, DaemonSettings, EndpointKind, HttpDraft};
+use super::{LogSettings, MetricsDraft, RetrievalMode, SettingsError};
 use crate::budget;
 use crate::config::{
     Billing, Config, CoordinatorConfig, CreateTable, InitialPosition, LeaseConfig, Pace,
@@ -38,6 +38,8 @@ pub struct Draft {
     pub(in crate::properties) dynamodb_region: Option<String>,
     pub(in crate::properties) kinesis_endpoint: Option<String>,
     pub(in crate::properties) dynamodb_endpoint: Option<String>,
+    pub(in crate::properties) kinesis_endpoint_kind: EndpointKind,
+    pub(in crate::properties) dynamodb_endpoint_kind: EndpointKind,
     pub(in crate::properties) allow_insecure_endpoint: bool,
     pub(in crate::properties) retrieval: RetrievalMode,
     pub(in crate::properties) registration: RegistrationConfig,
@@ -93,6 +95,8 @@ impl Default for Draft {
             dynamodb_region: None,
             kinesis_endpoint: None,
             dynamodb_endpoint: None,
+            kinesis_endpoint_kind: EndpointKind::default(),
+            dynamodb_endpoint_kind: EndpointKind::default(),
             allow_insecure_endpoint: false,
             retrieval: RetrievalMode::Default,
             registration: RegistrationConfig::default(),
@@ -178,6 +182,8 @@ pub(super) fn finish(
         dynamodb_region: draft.dynamodb_region.or(draft.region),
         kinesis_endpoint: draft.kinesis_endpoint,
         dynamodb_endpoint: draft.dynamodb_endpoint,
+        kinesis_endpoint_kind: draft.kinesis_endpoint_kind,
+        dynamodb_endpoint_kind: draft.dynamodb_endpoint_kind,
         dynamodb_credentials: draft
             .dynamodb_credentials
             .unwrap_or_else(|| kinesis_credentials.clone()),

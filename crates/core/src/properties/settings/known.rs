@@ -64,8 +64,9 @@ impl Reader {
             "cloudWatchCredentialsProvider.",
         ];
         if CLIENTS.iter().any(|client| entry.key.starts_with(client)) {
-            let allowed = "of a client only `region` and `endpointOverride` are known, of a \
-                           credentials provider only `class`";
+            let allowed = "of a client `region`, `endpointOverride`, `fipsEnabled`, \
+                           `dualstackEnabled` and `defaultsMode` are known, of a credentials \
+                           provider `class`";
             return Err(hidden(entry, allowed));
         }
         let hint = match keys::nearest(&entry.key) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::reader::Reader;
-use super::{DaemonSettings, SettingsError};
+use super::{DaemonSettings, EndpointKind, SettingsError};
 use crate::credentials::Provider;
 use crate::metrics::buffer::Limits;
 use crate::metrics::{Dimension, Level, Selection};
@@ -54,6 +54,8 @@ pub struct CloudWatchSettings {
     pub region: Option<String>,
     /// Where it is, if not at AWS.
     pub endpoint: Option<String>,
+    /// Which of its endpoints are used.
+    pub endpoint_kind: EndpointKind,
     /// Where credentials for it come from; never empty.
     pub credentials: Vec<Provider>,
     /// Whether it is sent metrics that Java does not have.
@@ -70,6 +72,7 @@ pub struct MetricsDraft {
     pub(in crate::properties) limits: Limits,
     pub(in crate::properties) region: Option<String>,
     pub(in crate::properties) endpoint: Option<String>,
+    pub(in crate::properties) endpoint_kind: EndpointKind,
     pub(in crate::properties) credentials: Option<Vec<Provider>>,
     pub(in crate::properties) own: bool,
     pub(in crate::properties) otlp_endpoint: Option<String>,
@@ -98,6 +101,7 @@ impl Reader {
             cloudwatch: CloudWatchSettings {
                 region: draft.region.or_else(|| region.cloned()),
                 endpoint: draft.endpoint,
+                endpoint_kind: draft.endpoint_kind,
                 credentials: draft.credentials.unwrap_or_else(|| credentials.to_vec()),
                 own: draft.own,
             },

@@ -1,3 +1,5 @@
+mod every_key;
+
 use super::reader::split_command;
 use super::*;
 use crate::config::{Billing, InitialPosition, Pace};
@@ -102,7 +104,7 @@ fn a_wrong_value_is_one_error_with_line_key_and_what_is_allowed() {
         ("regionName = Frankfurt", "`regionName` is `Frankfurt`: a region is needed"),
         ("dynamoDbClient.region = eu west", "a region is needed"),
         ("shardPrioritization = x", "leave it out"),
-        ("kinesisClient.fipsEnabled = true", "`endpointOverride`"),
+        ("kinesisClient.credentials = x", "`endpointOverride`"),
         ("AWSCredentialsProvider = Foo", "`Foo` is not known"),
         ("AWSCredentialsProvider = SystemPropertyCredentialsProvider", "at least one of"),
         ("shardwise.leaseTable.tags = a", "`a` is no `key=value` pair"),
