@@ -1,6 +1,6 @@
 'use strict';
 
-const { setTimeout: delay } = require('node:timers/promises');
+const ensureStream = require('../../util/stream');
 
 /**
  * Puts a few random sensor readings into a stream, which it creates if need be.
@@ -10,38 +10,9 @@ const { setTimeout: delay } = require('node:timers/promises');
  * @param {{info: (message: string) => void}} log
  */
 async function produce(kinesis, config, log) {
-  await createStream(kinesis, config, log);
-  await waitUntilActive(kinesis, config, log);
+  await ensureStream(kinesis, config, log);
   for (let sent = 0; sent < config.records; sent += 1) {
     await putReading(kinesis, config.stream, log);
-  }
-}
-
-async function createStream(kinesis, { stream, shards }, log) {
-  try {
-    await kinesis.createStream({ StreamName: stream, ShardCount: shards });
-    log.info(`Creating stream ${stream} with ${shards} shards.`);
-  } catch (error) {
-    if (error.name !== 'ResourceInUseException') {
-      throw error;
-    }
-    log.info(`Stream ${stream} exists already, using it.`);
-  }
-}
-
-async function waitUntilActive(kinesis, { stream, describeDelayMs, activeDeadlineMs }, log) {
-  const deadline = Date.now() + activeDeadlineMs;
-  for (;;) {
-    const answer = await kinesis.describeStreamSummary({ StreamName: stream });
-    const status = answer.StreamDescriptionSummary.StreamStatus;
-    log.info(`Stream ${stream} is ${status}.`);
-    if (status === 'ACTIVE') {
-      return;
-    }
-    if (Date.now() + describeDelayMs > deadline) {
-      throw new Error(`stream ${stream} not active after ${activeDeadlineMs} ms: ${status}`);
-    }
-    await delay(describeDelayMs);
   }
 }
 
