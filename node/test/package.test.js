@@ -38,6 +38,8 @@ test('the package has the samples, but nothing that came of running them', () =>
     'bin/kcl-bootstrap',
     'samples/basic_sample/consumer/sample.properties',
     'samples/basic_sample/producer/config.js',
+    'samples/click_stream_sample/consumer/sample.properties',
+    'samples/click_stream_sample/producer/config.js',
     'samples/util/logger.js',
   ]) {
     assert.ok(files.includes(file), `${file} is missing`);
