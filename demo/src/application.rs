@@ -131,6 +131,12 @@ impl Application {
         Self { settings, started: vec![0; places.len()], places }
     }
 
+    /// How many places there are.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.places.len()
+    }
+
     /// Starts a daemon in a place, with a worker id that none had before.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ pub mod endpoints;
 pub mod error;
 pub mod feed;
 pub mod follow;
+pub mod operator;
 pub mod plan;
 pub mod producer;
 pub mod program;

@@ -35,6 +35,16 @@ impl Report {
         self.lines.push(Line { what: what.to_owned(), is_so: None, figures: figures.into() });
     }
 
+    /// Whether as many daemons were killed as planned.
+    pub fn kills(&mut self, done: usize, planned: usize) {
+        self.check("daemons killed with kill -9", done == planned, format!("{done} of {planned}"));
+    }
+
+    /// That no process was left behind.
+    pub fn left_behind(&mut self, pids: &[u32]) {
+        self.check("no process left behind", pids.is_empty(), format!("{} left", pids.len()));
+    }
+
     /// That what came again lay after the last checkpoint: so it is where no write comes late.
     pub fn duplicates_after_checkpoint(&mut self, verdict: &Verdict) {
         let counts = &verdict.counts;

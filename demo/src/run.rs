@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use shardwise_referee::Journals;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::application::{Application, Settings};
@@ -15,11 +14,11 @@ use crate::endpoints::Endpoints;
 use crate::error::Error;
 use crate::feed::{self, Row, Totals};
 use crate::follow::Follow;
-use crate::plan::{self, Act, Moment};
+use crate::operator::Operator;
+use crate::plan;
 use crate::producer::{Producer, Progress};
 use crate::program::Program;
 use crate::report::Report;
-use crate::rng::Rng;
 use crate::stage;
 use crate::stream::{self, Shard, Stream};
 use crate::table::{Lease, Table};
@@ -52,14 +51,7 @@ pub async fn run(arguments: &RunArguments, seed: u64) -> Result<Outcome, Error> 
     let (rows, expected) = rows.await.expect("reading the feed does not panic")?;
 
     let mut run = Run::start(arguments, seed, &shardwise, directory, display).await?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(Error::file("SIGINT"))?;
-    let mut terminated = signal(SignalKind::terminate()).map_err(Error::file("SIGTERM"))?;
-    let end = tokio::select! {
-        biased;
-        _ = interrupted.recv() => Err(Error::Interrupted),
-        _ = terminated.recv() => Err(Error::Interrupted),
-        end = run.flow(rows) => end,
-    };
+    let end = stage::unless_interrupted(run.flow(rows)).await;
     run.display.finish();
     match end {
         Ok(()) => run.judge(&expected).await,
@@ -83,21 +75,15 @@ struct Run {
     arguments: RunArguments,
     directory: PathBuf,
     start: Instant,
-    rng: Rng,
-    moments: Vec<Moment>,
     flow: Duration,
-    stream: Stream,
+    operator: Operator,
     table: Table,
     endpoints: Program,
     urls: Endpoints,
-    application: Application,
-    /// Which places are empty, and when they are to be filled again.
-    down: Vec<(usize, Instant)>,
     producer: Option<JoinHandle<Result<(), Error>>>,
     progress: Progress,
     follow: Follow,
     display: Display,
-    kills: usize,
 }
 
 impl Run {
@@ -114,37 +100,32 @@ impl Run {
         let settings = Settings::journaling(shardwise, &directory, &urls, STREAM);
         let name = settings.application.clone();
         let of_place = |mode| settings.clone().with("retrievalMode", mode);
-        let mut application = Application::new(MODES.map(of_place).into());
-        for place in 0..DAEMONS {
-            let worker = application.start(place)?;
-            display.event(&format!("{worker} started"));
-        }
+        let application = Application::new(MODES.map(of_place).into());
+        let stream = Stream { client: urls.kinesis(), name: STREAM.to_owned() };
         let flow = plan::flow(arguments.records, arguments.kills);
+        let moments = plan::plan(seed, arguments.kills, DAEMONS, flow);
+        let mut operator = Operator::new(stream, application, moments, seed);
+        operator.start(&display)?;
         Ok(Self {
             arguments: arguments.clone(),
             start,
-            rng: Rng::new(seed ^ 1),
-            moments: plan::plan(seed, arguments.kills, DAEMONS, flow),
             flow,
-            stream: Stream { client: urls.kinesis(), name: STREAM.to_owned() },
+            operator,
             table: Table { client: urls.dynamodb(), name },
             endpoints,
             urls,
-            application,
-            down: Vec::new(),
             producer: None,
             progress: Progress::default(),
             follow: Follow::new(&directory, arguments.records),
             directory,
             display,
-            kills: 0,
         })
     }
 
     /// Lets data flow, does what is planned, and ends when everything is done.
     async fn flow(&mut self, rows: Vec<Row>) -> Result<(), Error> {
         let progress = Progress::clone(&self.progress);
-        let producer = Producer::new(self.stream.clone(), &self.directory, progress)?;
+        let producer = Producer::new(self.operator.stream.clone(), &self.directory, progress)?;
         self.producer = Some(tokio::spawn(producer.put(rows, self.flow)));
         let start = Instant::now();
         let within = self.flow + AFTER_FLOW;
@@ -152,70 +133,17 @@ impl Run {
         loop {
             ticks.tick().await;
             self.endpoints.check()?;
-            self.application.check()?;
-            self.act(start).await?;
+            self.operator.application.check()?;
+            self.operator.act(start.elapsed(), &self.display).await?;
             self.follow.poll()?;
-            let (shards, leases) = (self.stream.shards().await?, self.table.leases().await?);
+            let shards = self.operator.stream.shards().await?;
+            let leases = self.table.leases().await?;
             self.show(&shards, &leases);
             let Some(missing) = self.missing(&shards, &leases).await? else { return Ok(()) };
             if start.elapsed() > within {
                 return Err(Error::Deadline { what: missing, within });
             }
         }
-    }
-
-    /// Does what is due.
-    async fn act(&mut self, start: Instant) -> Result<(), Error> {
-        let due = self.down.iter().position(|(_, at)| *at <= Instant::now());
-        if let Some(due) = due {
-            let (place, _) = self.down.swap_remove(due);
-            let worker = self.application.start(place)?;
-            self.display.event(&format!("{worker} started"));
-        }
-        while self.moments.first().is_some_and(|moment| moment.at <= start.elapsed()) {
-            let Moment { act, .. } = self.moments.remove(0);
-            match act {
-                Act::Split => self.split().await?,
-                Act::Merge => self.merge().await?,
-                Act::Kill { daemon, down } => self.kill(daemon, down),
-            }
-        }
-        Ok(())
-    }
-
-    fn kill(&mut self, daemon: usize, down: Duration) {
-        // With this one down already, the other is the victim.
-        let victims = [daemon, (daemon + 1) % DAEMONS];
-        let Some(place) =
-            victims.into_iter().find(|&place| self.application.daemon(place).is_some())
-        else {
-            // Both are down: the kill comes when one is up again.
-            let at = Duration::ZERO;
-            self.moments.insert(0, Moment { at, act: Act::Kill { daemon, down } });
-            return;
-        };
-        if let Some(worker) = self.application.kill(place) {
-            self.kills += 1;
-            self.display.event(&format!("kill -9 {worker}, back in {} ms", down.as_millis()));
-            self.down.push((place, Instant::now() + down));
-        }
-    }
-
-    async fn split(&mut self) -> Result<(), Error> {
-        let shards = self.stream.shards().await?;
-        let open: Vec<&Shard> = shards.iter().filter(|shard| shard.is_open).collect();
-        let shard = open[self.rng.index(open.len())];
-        self.stream.split(shard).await?;
-        self.display.event(&format!("split {}", shard.id));
-        Ok(())
-    }
-
-    async fn merge(&mut self) -> Result<(), Error> {
-        let shards = self.stream.shards().await?;
-        let (lower, upper) = stream::neighbours(&shards).expect("open shards cover all hash keys");
-        self.stream.merge(lower, upper).await?;
-        self.display.event(&format!("merged {} and {}", lower.id, upper.id));
-        Ok(())
     }
 
     fn show(&mut self, shards: &[Shard], leases: &[Lease]) {
@@ -240,7 +168,7 @@ impl Run {
         if self.producer.is_some() {
             return Ok(Some("every record is put".to_owned()));
         }
-        if !self.moments.is_empty() || !self.down.is_empty() {
+        if !self.operator.is_done() {
             return Ok(Some("all is done that was planned".to_owned()));
         }
         if let Some(row) = self.follow.missing() {
@@ -258,13 +186,9 @@ impl Run {
         if self.arguments.keep {
             self.leave(&mut notes);
         } else {
-            let ended = self.application.stop(STOP).await?;
-            let in_order = ended.iter().filter(|(_, status)| status.success()).count();
-            let figures = format!("{in_order} of {DAEMONS}");
-            report.check("daemons ended in order", in_order == DAEMONS, figures);
+            self.operator.stop(&mut report).await?;
             self.endpoints.terminate(STOP).await?;
-            let left = stage::left_behind(&self.directory, ALL_GONE).await;
-            report.check("no process left behind", left.is_empty(), format!("{} left", left.len()));
+            report.left_behind(&stage::left_behind(&self.directory, ALL_GONE).await);
         }
         let verdict = shardwise_referee::judge(&Journals::read(&self.directory)?);
         report.verdict(&verdict);
@@ -283,7 +207,7 @@ impl Run {
     }
 
     async fn write_shards(&self) -> Result<(), Error> {
-        stream::write_journal(&self.stream.shards().await?, &self.directory)
+        stream::write_journal(&self.operator.stream.shards().await?, &self.directory)
     }
 
     fn tell(&self, verdict: &shardwise_referee::Verdict, report: &mut Report, took: Duration) {
@@ -291,21 +215,16 @@ impl Run {
         let resharded = counts.splits > 0 && counts.merges > 0;
         let figures = format!("{} split, {} merged", counts.splits, counts.merges);
         report.check("resharded while data flowed", resharded, figures);
-        let (done, planned) = (self.kills, self.arguments.kills);
-        report.check(
-            "daemons killed with kill -9",
-            done == planned,
-            format!("{done} of {planned}"),
-        );
+        report.kills(self.operator.kills, self.arguments.kills);
         let records = format!("{} in {:.0} s", counts.put, took.as_secs_f32());
         report.tell("records", records);
     }
 
     fn leave(&mut self, notes: &mut Vec<String>) {
-        self.application.leave();
+        self.operator.application.leave();
         self.endpoints.leave();
         let pids: Vec<String> =
-            self.application.daemons().map(|daemon| daemon.id().to_string()).collect();
+            self.operator.application.daemons().map(|daemon| daemon.id().to_string()).collect();
         let (daemons, endpoints) = (pids.join(" "), self.endpoints.id());
         let Endpoints { kinesis, dynamodb } = &self.urls;
         notes.push(format!("left running: Kinesis at {kinesis}, DynamoDB at {dynamodb}"));
@@ -318,7 +237,7 @@ impl Run {
             producer.abort();
         }
         // Whatever does not end in time is killed when it is dropped; why we give up matters more.
-        drop(self.application.stop(Duration::from_secs(5)).await);
+        drop(self.operator.application.stop(Duration::from_secs(5)).await);
         self.endpoints.kill();
         stage::left_behind(&self.directory, ALL_GONE).await;
     }

@@ -1,8 +1,11 @@
 //! Where a run takes place: its directory, and the processes that must be gone after it.
 
 use std::fs;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::Error;
 
@@ -33,6 +36,24 @@ pub fn run_directory(parent: &Path, name: &str) -> Result<PathBuf, Error> {
     }
     fs::create_dir_all(&directory).map_err(Error::file(&directory))?;
     Ok(directory)
+}
+
+/// What comes of some work, unless Ctrl-C or SIGTERM comes first.
+///
+/// # Errors
+///
+/// Those of the work; [`Error::Interrupted`].
+pub async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(Error::file("SIGINT"))?;
+    let mut terminated = signal(SignalKind::terminate()).map_err(Error::file("SIGTERM"))?;
+    tokio::select! {
+        biased;
+        _ = interrupted.recv() => Err(Error::Interrupted),
+        _ = terminated.recv() => Err(Error::Interrupted),
+        end = work => end,
+    }
 }
 
 /// Waits until no process of a run is left, and returns those that are.
