@@ -49,11 +49,17 @@ pub enum Display {
 }
 
 impl Display {
+    /// A display of lines, for progress that has no bars.
+    #[must_use]
+    pub fn lines() -> Self {
+        Self::Lines { start: Instant::now(), last: None }
+    }
+
     /// A display for this many records.
     #[must_use]
     pub fn new(records: usize) -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self::Lines { start: Instant::now(), last: None };
+            return Self::lines();
         }
         let all = MultiProgress::new();
         let length = u64::try_from(records).expect("a length fits into 64 bits");
@@ -92,16 +98,22 @@ impl Display {
                 let again = shown.handed - shown.distinct;
                 status.set_message(format!("lag {lag}, again {again}; {}", shown.leases));
             }
+            Self::Lines { .. } => {
+                let Shown { put, distinct, leases, .. } = shown;
+                self.tell(&format!("put {put}, handed {distinct}, lag {lag}; {leases}"));
+            }
+        }
+    }
+
+    /// How far it is, in words; on a terminal's bars, or as a line every few seconds.
+    pub fn tell(&mut self, text: &str) {
+        match self {
+            Self::Bars { status, .. } => status.set_message(text.to_owned()),
             Self::Lines { start, last } => {
-                if last.is_some_and(|last| last.elapsed() < BETWEEN_LINES) {
-                    return;
+                if last.is_none_or(|last| last.elapsed() >= BETWEEN_LINES) {
+                    *last = Some(Instant::now());
+                    line(*start, text);
                 }
-                *last = Some(Instant::now());
-                let text = format!(
-                    "put {}, handed {}, lag {lag}; {}",
-                    shown.put, shown.distinct, shown.leases
-                );
-                line(*start, &text);
             }
         }
     }

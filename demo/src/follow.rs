@@ -1,21 +1,19 @@
 //! What the children were handed, read from their journals while they write them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::error::Error;
 use crate::feed::{Total, Totals};
+use crate::tail::Tail;
 
 /// Follows the journals in a directory.
 #[derive(Debug)]
 pub struct Follow {
     directory: PathBuf,
-    /// How far each file is read.
-    read_to: HashMap<PathBuf, u64>,
+    journals: HashMap<PathBuf, Tail>,
     /// Which rows were handed, by their numbers.
     is_handed: Vec<bool>,
     /// Hand-overs, repeated ones included.
@@ -48,7 +46,7 @@ impl Follow {
     pub fn new(directory: &Path, rows: usize) -> Self {
         Self {
             directory: directory.to_owned(),
-            read_to: HashMap::new(),
+            journals: HashMap::new(),
             is_handed: vec![false; rows],
             handed: 0,
             distinct: 0,
@@ -73,22 +71,12 @@ impl Follow {
     }
 
     fn read(&mut self, path: &Path) -> Result<(), Error> {
-        let read_to = self.read_to.get(path).copied().unwrap_or(0);
-        let mut file = File::open(path).map_err(Error::file(path))?;
-        file.seek(SeekFrom::Start(read_to)).map_err(Error::file(path))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(Error::file(path))?;
-        // A line without its end is still being written.
-        let complete = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        for line in bytes[..complete].split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            let said = |_| Error::Said {
-                program: path.display().to_string(),
-                line: String::from_utf8_lossy(line).into_owned(),
-            };
-            self.take(serde_json::from_slice(line).map_err(said)?);
+        let journal = self.journals.entry(path.to_owned()).or_insert_with(|| Tail::new(path));
+        for line in journal.lines()? {
+            let parsed = serde_json::from_str(&line);
+            let said = |_| Error::Said { program: path.display().to_string(), line };
+            self.take(parsed.map_err(said)?);
         }
-        let complete = u64::try_from(complete).expect("a file's length fits into 64 bits");
-        self.read_to.insert(path.to_owned(), read_to + complete);
         Ok(())
     }
 

@@ -22,4 +22,5 @@ pub mod run;
 pub mod stage;
 pub mod stream;
 pub mod table;
+pub mod tail;
 pub mod watch;
