@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::ArgPredicate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Shardwise on the local endpoints: the demo, and the figures.
@@ -30,8 +31,13 @@ pub enum Mode {
 /// What a run of the demo does.
 #[derive(Args, Clone, Debug)]
 pub struct RunArguments {
-    /// How many flights to put into the stream.
+    /// What to run: the journaling consumer unless given.
+    #[arg(long, value_enum)]
+    pub sample: Option<Sample>,
+
+    /// How many records to put into the stream: flights, or by a sample 3000 of its own.
     #[arg(long, value_name = "N", default_value_t = 200_000,
+        default_value_if("sample", ArgPredicate::IsPresent, "3000"),
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(100..=3_000_000))]
     pub records: usize,
 
@@ -46,6 +52,13 @@ pub struct RunArguments {
     /// Leave everything running at the end, and say how to stop it.
     #[arg(long)]
     pub keep: bool,
+}
+
+/// A sample of the npm package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sample {
+    /// Its own producer, and a consumer that writes to S3; the bucket is judged.
+    ClickStream,
 }
 
 /// What is measured.

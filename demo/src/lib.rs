@@ -6,6 +6,7 @@ pub mod application;
 pub mod args;
 pub mod bench;
 pub mod child;
+pub mod click_stream;
 pub mod clock;
 pub mod display;
 pub mod endpoints;

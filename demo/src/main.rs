@@ -4,15 +4,18 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use shardwise_demo::args::{Arguments, Mode};
-use shardwise_demo::{bench, child, run};
+use shardwise_demo::args::{Arguments, Mode, Sample};
+use shardwise_demo::{bench, child, click_stream, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let end = match Arguments::parse().mode {
         Mode::Run(arguments) => {
             let seed = arguments.seed.unwrap_or_else(random_seed);
-            let outcome = run::run(&arguments, seed).await;
+            let outcome = match arguments.sample {
+                None => run::run(&arguments, seed).await,
+                Some(Sample::ClickStream) => click_stream::run(&arguments, seed).await,
+            };
             outcome.map(|outcome| {
                 println!("{}", outcome.report);
                 for note in &outcome.notes {

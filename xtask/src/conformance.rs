@@ -34,6 +34,12 @@ pub(crate) fn write(tree: &Tree) -> Result<ExitCode, String> {
     Ok(steps.finish())
 }
 
+/// A Python that has moto and boto3.
+pub(crate) fn python(tree: &Tree) -> Result<PathBuf, String> {
+    let requirements = tree.root.join(SUITE).join("requirements.txt");
+    python::virtual_environment(tree, "conformance", &requirements)
+}
+
 /// All that a run needs, installed and built.
 struct Suite {
     python: PathBuf,
@@ -47,9 +53,7 @@ impl Suite {
         succeed(&mut tree.cargo(&build))?;
         // The same programs as for the end-to-end tests, of the versions named there.
         let npm = npm::install(tree, &["demo/consumer", "demo/peers"], "peers")?;
-        let requirements = tree.root.join(SUITE).join("requirements.txt");
-        let python = python::virtual_environment(tree, "conformance", &requirements)?;
-        Ok(Self { python, npm, results: tree.target.join("conformance.json") })
+        Ok(Self { python: python(tree)?, npm, results: tree.target.join("conformance.json") })
     }
 
     fn run(&self, tree: &Tree) -> Result<Counts, Failure> {

@@ -29,9 +29,10 @@ cargo xtask COMMAND
 
   check         the read-only gate: format, lints, docs, tidy
   test [STEP]   every test, in Rust, JavaScript and Python; or one step: rust, fuzz, sim, npm,
-                 python, aggregates, clients, conformance, peers, chaos
+                 python, aggregates, clients, conformance, peers, click-stream, chaos
   conformance   the conformance suite, and the page of its results
-  demo [...]    the main job on the local endpoints; checks its own result (demo --help)
+  demo [...]    the main job on the local endpoints; checks its own result (demo --help);
+                 --sample click-stream: the npm package's sample that writes to S3
   chaos [...]   real daemons and children under faults, judged (chaos --help)
   bench [...]   the figures: first record, throughput, latency, memory (which: `bench latency`)
   sim [...]     simulated workers under seeded faults (sim --help)

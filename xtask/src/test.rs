@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use crate::chaos;
 use crate::conformance;
 use crate::counts::Counts;
+use crate::demo;
 use crate::endpoints::Endpoints;
 use crate::fuzz;
 use crate::npm;
@@ -22,7 +23,7 @@ struct Group {
     run: fn(&Tree) -> Result<Counts, Failure>,
 }
 
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 11] = [
     Group { name: "rust", title: "tests in Rust", run: rust },
     Group { name: "fuzz", title: "readers of bytes from outside, fuzzed", run: fuzz::gate },
     Group { name: "sim", title: "simulated workers under faults", run: sim::gate },
@@ -36,6 +37,11 @@ const GROUPS: [Group; 10] = [
         run: conformance::test,
     },
     Group { name: "peers", title: "programs that were not written here", run: peers },
+    Group {
+        name: "click-stream",
+        title: "the click-stream sample, into an S3 that was not written here",
+        run: demo::test_click_stream,
+    },
     Group { name: "chaos", title: "real daemons and children under faults", run: chaos::test },
 ];
 
