@@ -18,7 +18,7 @@ pub(super) struct Mutant {
     what: String,
     /// Where the like was seen: issues, or parts of the project's list of bugs.
     bugs: String,
-    /// The invariants of which one must notice.
+    /// The invariants that must notice, each of them.
     pub(super) breaks: Vec<String>,
     /// Options of the simulation.
     pub(super) run: Vec<String>,
