@@ -12,17 +12,22 @@ use crate::step::succeed;
 use crate::tree::Tree;
 
 const VERSION: &str = "0.37.5";
-/// The least share of the lines of `HELD` that must have run, in hundredths.
+/// The least share of the lines of each group that must have run, in hundredths.
 const GOAL: usize = 95;
-/// What the goal is for: the core, and what carries out leases, sync, life cycle and checkpoints.
-const HELD: [&str; 7] = [
-    "crates/core/src/",
-    "crates/shardwise/src/consumer",
-    "crates/shardwise/src/parents",
-    "crates/shardwise/src/processor",
-    "crates/shardwise/src/shards",
-    "crates/shardwise/src/tenure",
-    "crates/shardwise/src/worker",
+/// What the goal is for, and the beginnings of its files.
+const HELD: [(&str, &[&str]); 2] = [
+    ("the core", &["crates/core/src/"]),
+    (
+        "leases, sync, life cycle and checkpoints in the library",
+        &[
+            "crates/shardwise/src/consumer",
+            "crates/shardwise/src/parents",
+            "crates/shardwise/src/processor",
+            "crates/shardwise/src/shards",
+            "crates/shardwise/src/tenure",
+            "crates/shardwise/src/worker",
+        ],
+    ),
 ];
 /// What is covered.
 const FILES: [&str; 3] = ["crates/core/src/*", "crates/shardwise/src/*", "crates/multilang/src/*"];
@@ -74,21 +79,20 @@ pub(crate) fn coverage(tree: &Tree) -> Result<ExitCode, String> {
         let report = report.map_err(|error| format!("the report of tarpaulin: {error}"))?;
         let report = serde_json::from_slice(&report).map_err(|error| error.to_string())?;
         merge(&mut files, &report, &tree.root);
-        simulated.get_or_insert_with(|| Share::of(&files, is_held));
+        simulated.get_or_insert_with(|| HELD.map(|(_, held)| Share::of(&files, held)));
     }
     list_unreached(&files, &tree.root);
     for (path, lines) in &files {
         println!("{path:<56}{}", Share::of_lines(lines));
     }
-    println!("all: {}", Share::of(&files, |_| true));
-    println!("held to the goal, by simulated fleets alone: {}", simulated.unwrap_or_default());
-    let held = Share::of(&files, is_held);
-    println!("held to the goal of {GOAL} %: {held}");
-    Ok(if held.reaches(GOAL) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn is_held(path: &str) -> bool {
-    HELD.iter().any(|prefix| path.starts_with(prefix))
+    println!("all: {}", Share::of(&files, &[""]));
+    let mut is_reached = true;
+    for ((group, held), simulated) in HELD.iter().zip(simulated.unwrap_or_default()) {
+        let share = Share::of(&files, held);
+        println!("{group}: {share}; {GOAL} % are the goal; by simulated fleets alone: {simulated}");
+        is_reached &= share.reaches(GOAL);
+    }
+    Ok(if is_reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// How many of some lines ran.
@@ -103,7 +107,9 @@ impl Share {
         Self { ran: lines.values().filter(|has_run| **has_run).count(), all: lines.len() }
     }
 
-    fn of(files: &Files, counts: impl Fn(&str) -> bool) -> Self {
+    /// Of the files that begin in one of these ways.
+    fn of(files: &Files, beginnings: &[&str]) -> Self {
+        let counts = |path: &str| beginnings.iter().any(|beginning| path.starts_with(beginning));
         let counted = files.iter().filter(|(path, _)| counts(path));
         counted.map(|(_, lines)| Self::of_lines(lines)).fold(Self::default(), |sum, share| Self {
             ran: sum.ran + share.ran,
@@ -174,16 +180,17 @@ mod tests {
     }
 
     #[test]
-    fn only_some_files_are_held_to_the_goal() {
+    fn each_group_of_files_is_held_to_the_goal_by_itself() {
         let lines = |all: u64, ran: u64| (0..all).map(|line| (line, line < ran)).collect();
         let files = Files::from([
-            ("crates/core/src/lease.rs".to_owned(), lines(60, 57)),
+            ("crates/core/src/lease.rs".to_owned(), lines(100, 95)),
             ("crates/shardwise/src/worker/stop.rs".to_owned(), lines(40, 38)),
+            ("crates/shardwise/src/worker.rs".to_owned(), lines(60, 56)),
             ("crates/shardwise/src/retrieval.rs".to_owned(), lines(10, 1)),
         ]);
-        let held = Share::of(&files, is_held);
-        assert_eq!(held, Share { ran: 95, all: 100 });
-        assert!(held.reaches(95) && !held.reaches(96));
-        assert_eq!(Share::of(&files, |_| true), Share { ran: 96, all: 110 });
+        let [core, library] = HELD.map(|(_, held)| Share::of(&files, held));
+        assert_eq!((core, library), (Share { ran: 95, all: 100 }, Share { ran: 94, all: 100 }));
+        assert!(core.reaches(GOAL) && !library.reaches(GOAL));
+        assert_eq!(Share::of(&files, &[""]), Share { ran: 190, all: 210 });
     }
 }

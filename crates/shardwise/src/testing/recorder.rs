@@ -47,7 +47,7 @@ impl Log {
         handed
     }
 
-    fn note(&self, told: Told) {
+    pub(crate) fn note(&self, told: Told) {
         self.0.lock().unwrap().push(told);
     }
 }

@@ -1,6 +1,6 @@
 //! A stream in memory: shards that are put to, split and merged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,6 +48,10 @@ struct State {
     in_use: u32,
     subscriptions: BTreeMap<ShardId, u32>,
     continues_too_early: bool,
+    /// What is said of the stream first.
+    states: VecDeque<Result<StreamState, KinesisError>>,
+    /// Lists to come that fail.
+    lists: VecDeque<KinesisError>,
 }
 
 /// What one answer or event shows.
@@ -220,6 +224,16 @@ impl MemoryStream {
         self.state.lock().unwrap().in_use
     }
 
+    /// What is said of the stream the next times that somebody asks.
+    pub(crate) fn say(&self, states: impl IntoIterator<Item = Result<StreamState, KinesisError>>) {
+        self.state.lock().unwrap().states.extend(states);
+    }
+
+    /// The next lists of shards fail in this way.
+    pub(crate) fn fail_lists(&self, failures: impl IntoIterator<Item = KinesisError>) {
+        self.state.lock().unwrap().lists.extend(failures);
+    }
+
     /// How often a shard was subscribed to.
     pub(crate) fn subscriptions(&self, index: usize) -> u32 {
         let state = self.state.lock().unwrap();
@@ -272,7 +286,11 @@ fn sequence(number: u64) -> SequenceNumber {
 #[async_trait]
 impl Kinesis for MemoryStream {
     async fn stream_state(&self, _: &StreamName) -> Result<StreamState, KinesisError> {
-        let retention = self.state.lock().unwrap().retention.unwrap_or(retention::LEAST);
+        let mut state = self.state.lock().unwrap();
+        if let Some(said) = state.states.pop_front() {
+            return said;
+        }
+        let retention = state.retention.unwrap_or(retention::LEAST);
         Ok(StreamState::Ready { retention })
     }
 
@@ -281,7 +299,10 @@ impl Kinesis for MemoryStream {
         _: &StreamName,
         page: &ShardPage,
     ) -> Result<ShardList, KinesisError> {
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
+        if let Some(failure) = state.lists.pop_front() {
+            return Err(failure);
+        }
         let shards = state.shards.values().map(|(shard, _)| shard.clone());
         let shards = shards.filter(|shard| !state.hidden.contains(&shard.id));
         let shards = match page {

@@ -51,6 +51,9 @@ struct State {
     scans_refused: bool,
     was_empty: bool,
     hidden: BTreeSet<String>,
+    /// What is said of the table first; the last of them for ever.
+    states: VecDeque<TableState>,
+    keeps_history: bool,
 }
 
 impl MemoryTable {
@@ -85,6 +88,16 @@ impl MemoryTable {
     /// Scans that need not be consistent do not show this lease yet.
     pub(crate) fn hide(&self, key: &LeaseKey) {
         self.state.lock().unwrap().hidden.insert(key.as_str().to_owned());
+    }
+
+    /// What is said of the table the next times that somebody asks, the last of them for ever.
+    pub(crate) fn say(&self, states: impl IntoIterator<Item = TableState>) {
+        self.state.lock().unwrap().states.extend(states);
+    }
+
+    /// Whether it was told to be recoverable to any time.
+    pub(crate) fn keeps_history(&self) -> bool {
+        self.state.lock().unwrap().keeps_history
     }
 
     /// A row of another kind.
@@ -129,7 +142,12 @@ fn lost() -> TableError {
 #[async_trait]
 impl LeaseTable for MemoryTable {
     async fn state(&self) -> Result<TableState, TableError> {
-        Ok(TableState::Ready)
+        let mut state = self.state.lock().unwrap();
+        let said = state.states.front().copied().unwrap_or(TableState::Ready);
+        if state.states.len() > 1 {
+            state.states.pop_front();
+        }
+        Ok(said)
     }
 
     async fn create(&self, _: &TableConfig) -> Result<(), TableError> {
@@ -137,6 +155,7 @@ impl LeaseTable for MemoryTable {
     }
 
     async fn recover_to_any_time(&self) -> Result<(), TableError> {
+        self.state.lock().unwrap().keeps_history = true;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod failures;
 mod fleet;
 mod metrics;
 mod retention;
+mod start;
 mod stopping;
 mod tip;
 
