@@ -168,6 +168,21 @@ declare namespace kcl {
     static isRetryable(javaName: string): boolean;
   }
 
+  /**
+   * Writes to the daemon's log, at this level, with the shard and these fields. Under a daemon that
+   * does not offer it, a line of text on stderr.
+   */
+  type LogFunction = (message: unknown, fields?: { readonly [name: string]: unknown }) => void;
+
+  /** A function for each level. */
+  const log: {
+    readonly error: LogFunction;
+    readonly warn: LogFunction;
+    readonly info: LogFunction;
+    readonly debug: LogFunction;
+    readonly trace: LogFunction;
+  };
+
   /** As much of a readable stream as is used. */
   interface InputFile {
     on(event: string, listener: (...args: any[]) => void): unknown;

@@ -1,9 +1,11 @@
 'use strict';
 
-/** What a user's program requires: the function `kcl`, with the error class beside it. */
+/** What a user's program requires: the function `kcl`, with error class and log beside it. */
 const kcl = require('./kcl/kcl_process');
 const CheckpointError = require('./kcl/checkpoint_error');
+const { log } = require('./kcl/log');
 
 kcl.CheckpointError = CheckpointError;
+kcl.log = log;
 
 module.exports = kcl;

@@ -8,11 +8,13 @@ mod decode;
 mod encode;
 mod json;
 mod lines;
+mod log;
 mod turn;
 
 pub use decode::{CheckpointRequest, Line, Stray, decode};
 pub use encode::{RecordFields, checkpoint_answer, ending, initialize, process_records};
 pub use lines::LineBuffer;
+pub use log::{LOG_OFFER, LOG_VARIABLE, LogLevel, LogLine};
 pub use turn::{Step, Turn};
 
 /// What a child is asked to do.

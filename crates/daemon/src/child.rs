@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use async_trait::async_trait;
 use rustix::process::Pid;
 use shardwise::ShardId;
+use shardwise_core::multilang::{LOG_OFFER, LOG_VARIABLE};
 use shardwise_core::properties::settings::ChildEnvironment;
 use shardwise_multilang::{Launch, Launched};
 use tokio::sync::mpsc;
@@ -77,7 +78,7 @@ impl Launch for Launcher {
         if let Some(environment) = &self.environment {
             command.env_clear().envs(environment);
         }
-        command.env_remove(supervisor::SOCKET);
+        command.env_remove(supervisor::SOCKET).env(LOG_VARIABLE, LOG_OFFER);
         let mut process = self.spawner.spawn(command).await?;
         let gone = || std::io::Error::other("the child was gone at once");
         let group = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use shardwise::ShardId;
-use shardwise_core::multilang::{self, Line};
+use shardwise_core::multilang::{self, Line, LogLevel, LogLine};
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, error, info, trace, warn};
 
 use crate::lines::Lines;
 
@@ -55,6 +55,13 @@ pub(crate) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, ta
         if line.length == 0 {
             continue;
         }
+        if let Some(said) = LogLine::read(line.kept) {
+            tail.push(&said.message);
+            if rate.allows(&shard, "stderr") {
+                log(&shard, &said);
+            }
+            continue;
+        }
         let text = String::from_utf8_lossy(line.kept);
         tail.push(&text);
         if rate.allows(&shard, "stderr") {
@@ -64,6 +71,20 @@ pub(crate) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, ta
         }
     }
     rate.report(&shard, "stderr");
+}
+
+/// Logs what a child wants to be logged, at the level that it names.
+fn log(shard: &ShardId, said: &LogLine) {
+    // Fields, not the message: control characters are escaped there.
+    let text = &*said.message;
+    let fields = Some(&*said.fields).filter(|fields| !fields.is_empty());
+    match said.level {
+        LogLevel::Error => error!(%shard, log = text, fields, "child"),
+        LogLevel::Warn => warn!(%shard, log = text, fields, "child"),
+        LogLevel::Info => info!(%shard, log = text, fields, "child"),
+        LogLevel::Debug => debug!(%shard, log = text, fields, "child"),
+        LogLevel::Trace => trace!(%shard, log = text, fields, "child"),
+    }
 }
 
 /// A message from a child.

@@ -23,6 +23,7 @@ kcl({
       note('record', { data: Buffer.from(data, 'base64').toString(), number: sequenceNumber });
     }
     console.log('printed', records.length);
+    kcl.log.warn('by the channel', { records: records.length });
     await checkpointer.checkpoint();
     note('checkpoint', {});
   },

@@ -101,6 +101,9 @@ def noise():
         say("[" * 100000 + "\n" + '{"action":' + '{"a":' * 100000 + "\n")
     if mode("stderr"):
         sys.stderr.write("plain words\n\x1b[31mINFO forged=\"line\"\n")
+        if os.environ.get("SHARDWISE_LOG") == "stderr":
+            line = {"level": "warn", "message": "by the\nchannel", "order": 42}
+            sys.stderr.write(f"@shardwise {json.dumps(line)}\n")
         sys.stderr.flush()
 
 

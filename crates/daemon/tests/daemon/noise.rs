@@ -81,6 +81,9 @@ async fn a_child_cannot_forge_a_line_of_the_log() {
     assert!(log.contains("stderr=\"plain words\""), "{log}");
     assert!(!log.contains('\u{1b}'), "an escape sequence in {log}");
     assert!(!log.lines().any(|line| line.starts_with("INFO forged")), "{log}");
+    let offered =
+        r#" WARN child shard=shardId-000000000000 log="by the\nchannel" fields="order=42""#;
+    assert!(log.contains(offered), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,12 +69,14 @@ async fn checkpoints_are_answered_with_javas_names() {
     assert!(answers.all(|answer| answer == "none"));
 }
 
-async fn is_served(program: &str) {
+/// Gives the daemon's log.
+async fn is_served(program: &str) -> String {
     let world = World::new(1).await;
     let executable = format!("node {} {}", child(program), world.path().display());
     let daemon = Daemon::start(&world.properties(&executable, ""), world.path());
     let records = world.put("a", 20).await;
     world.until_processed(&daemon, &records).await;
+    let log = daemon.log();
     assert_eq!(daemon.stop().await, 0);
     let journal = world.journal();
     assert_eq!(data(&journal).len(), records.len(), "each once");
@@ -82,6 +84,7 @@ async fn is_served(program: &str) {
     let end = told.iter().skip_while(|event| *event != "shutdownRequested");
     let end: Vec<_> = end.filter(|event| *event != "checkpoint").collect();
     assert_eq!(end, ["shutdownRequested", "leaseLost", "end of stdin"], "{told:?}");
+    log
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,8 +93,11 @@ async fn a_child_in_node_is_served_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_child_that_uses_the_npm_package_is_served() {
-    is_served("kcl_app.js").await;
+async fn a_child_that_uses_the_npm_package_is_served_and_logs_through_the_daemon() {
+    let log = is_served("kcl_app.js").await;
+    let logged = log.lines().find(|line| line.contains("by the channel")).unwrap_or(&log);
+    assert!(logged.contains(" WARN child shard=shardId-000000000000"), "{logged}");
+    assert!(logged.contains("log=\"by the channel\" fields=\"records="), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
