@@ -1,6 +1,7 @@
 //! What is fuzzed: pure functions that read bytes from outside.
 
 mod aggregate;
+mod answer;
 mod checkpoint;
 mod child_message;
 mod executable_name;
@@ -22,8 +23,9 @@ pub(crate) struct Target {
     pub(crate) check: fn(&[u8]),
 }
 
-pub(crate) static TARGETS: [Target; 10] = [
+pub(crate) static TARGETS: [Target; 11] = [
     aggregate::TARGET,
+    answer::TARGET,
     checkpoint::TARGET,
     child_message::TARGET,
     executable_name::TARGET,

@@ -53,6 +53,8 @@ mod tests {
             (r#"{"Records":[{"Data":"a\"},{\""}]}"#, Ok(())),
             (r#"{"\u0052ecords":[{"D\u0061ta":""}]}"#, Ok(())),
             (r#"{"Records":[{"x":{"Data":""}}]}"#, Err(Incomplete::Data)),
+            (r#"{"Records":[{}],"Records":[{"Data":""}]}"#, Ok(())),
+            (r#"{"Records":[{"Data":""}],"Records":[{}]}"#, Err(Incomplete::Data)),
             ("", Err(Incomplete::Json)),
             (r#"{"Records":[]"#, Err(Incomplete::Json)),
             (r#"{"Records":[]} and more"#, Err(Incomplete::Json)),

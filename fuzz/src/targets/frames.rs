@@ -24,23 +24,46 @@ pub(super) const TARGET: Target = Target {
 };
 
 /// The first byte is how long the pieces are, the second how many frames are put before the rest:
-/// each is as long as a byte of the rest says.
+/// each is as long as a byte of the rest says. With its highest bit the rest is what an event
+/// brings, which gets its headers and checksums here.
 fn check(input: &[u8]) {
     let [cut, count, rest @ ..] = input else { return };
     let whole: Vec<u8> =
         rest.iter().take(usize::from(count % 8)).flat_map(|length| frame(*length)).collect();
+    let is_payload = count & 0x80 != 0;
+    let expected = is_payload.then(|| check_records(rest).map_err(BadFrame::from));
+    let rest = &if is_payload { sealed(rest) } else { rest.to_vec() };
     let mut behind = Frames::default();
     assert_eq!(behind.follow(&whole), Ok(()), "a whole frame is refused");
-    let stream = [&whole[..], rest].concat();
+    let stream = [whole, rest.clone()].concat();
 
     let mut at_once = Frames::default();
     let verdict = at_once.follow(&stream);
     assert_eq!(behind.follow(rest), verdict, "another verdict behind whole frames");
+    assert_eq!(expected.unwrap_or(verdict), verdict, "another verdict than on the payload alone");
     let mut in_pieces = Frames::default();
     let pieces = stream.chunks(usize::from(*cut).max(1));
     let found = pieces.map(|piece| in_pieces.follow(piece)).find(Result::is_err);
     assert_eq!(found.unwrap_or(Ok(())), verdict, "the pieces matter");
     assert_eq!(verdict, slowly(&stream), "another verdict than frame by frame");
+}
+
+/// An event with this payload.
+fn sealed(payload: &[u8]) -> Vec<u8> {
+    let headers = [
+        &b"\x0d:message-type\x07\0\x05event"[..],
+        b"\x0b:event-type\x07\0\x15SubscribeToShardEvent",
+        b"\x0d:content-type\x07\0\x1aapplication/x-amz-json-1.1",
+    ]
+    .concat();
+    let length = 16 + headers.len() + payload.len();
+    let lengths = [length, headers.len()].map(|it| u32::try_from(it).expect("inputs are short"));
+    let mut frame = lengths.map(u32::to_be_bytes).concat();
+    frame.extend(checksum(&frame).to_be_bytes());
+    frame.extend(headers);
+    frame.extend(payload);
+    frame.extend(checksum(&frame).to_be_bytes());
+    frame
 }
 
 fn frame(more: u8) -> Vec<u8> {

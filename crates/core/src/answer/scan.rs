@@ -6,7 +6,7 @@ use super::Incomplete;
 const NAME_BYTES_MAX: usize = 64;
 
 /// Follows one answer or event, and keeps nothing of it but the name that it is at. That it is JSON
-/// at all is for whoever reads it to see.
+/// at all is for whoever reads it to see; a number or a word alone may count as several values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     /// The text that has not ended.
@@ -153,6 +153,8 @@ impl Scan {
                 self.at.records &= first == b'[';
                 if self.at.object && self.member == Member::Records {
                     self.has_records = self.at.records;
+                    // Of equal names the last counts, as to the SDK.
+                    self.lacks_data = false;
                 }
             }
             2 => {
