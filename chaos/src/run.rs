@@ -46,8 +46,9 @@ const SHARDS: u16 = 8;
 const FAN_OUT: usize = 1;
 /// The daemon whose children are in Python.
 const PYTHON: usize = 2;
-/// How many of a thousand requests meet a fault.
-const FAULTS_PER_MILLE: u64 = 20;
+/// How many of a thousand requests are drawn for a fault: a run must meet twenty, and in calm parts
+/// of it there are none.
+const FAULTS_PER_MILLE: u64 = 25;
 const TICK: Duration = Duration::from_millis(50);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// How long what is planned may take beyond the time that data flows.
