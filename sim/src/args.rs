@@ -41,12 +41,13 @@ pub(crate) struct Args {
     /// Threads; each run has one of its own.
     #[arg(long, default_value_t = 2)]
     pub(crate) threads: usize,
-    /// Prints everything that happened in the run of the one seed, or of the one point of a sweep.
+    /// Prints everything that happened in the run of the one seed, in the hours of its figures, or
+    /// in the run of the one point of a sweep.
     #[arg(long)]
     pub(crate) log: bool,
     /// Draws the run of the one seed, or of the one point of a sweep, into an SVG file, and tells
     /// it in words.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "figures")]
     pub(crate) timeline: Option<PathBuf>,
     /// Lets a worker die at each point of its calls in turn, in runs of three minutes; or at one,
     /// or at several of one run.
@@ -61,7 +62,8 @@ pub(crate) struct Args {
     /// Runs seeds twice, in two processes, and compares all that happened.
     #[arg(long)]
     pub(crate) twice: bool,
-    /// How long takeovers take and how many records they repeat, when nothing else goes wrong.
+    /// How long takeovers take and how many records they repeat, when nothing else goes wrong: in
+    /// hours of a range of seeds, or of one.
     #[arg(long)]
     pub(crate) figures: bool,
     /// Everything that CI asks for: corpus, sweep, seeds, and some of them twice.
@@ -82,7 +84,8 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn range(&self) -> Range<u64> {
-        self.from..self.from.saturating_add(self.seeds)
+        let (from, seeds) = self.seed.map_or((self.from, self.seeds), |seed| (seed, 1));
+        from..from.saturating_add(seeds)
     }
 
     /// The plan of a seed.
@@ -99,6 +102,8 @@ impl Args {
     pub(crate) fn only(&self, limits: &Limits) -> Result<Option<Plan>, String> {
         let names_point = self.sweep.as_ref().is_some_and(|names| !names.is_empty());
         match self.seed {
+            // There are several hours of a seed.
+            Some(_) if self.figures => Ok(None),
             Some(seed) => Ok(Some(self.plan(seed, limits))),
             None if names_point && !self.first => Ok(self.swept()?.pop()),
             None if self.log || self.timeline.is_some() => {

@@ -145,6 +145,14 @@ pub fn shrink(failed: &Plan) -> Limits {
     shrink_while(failed, |plan| attempt(plan).is_err())
 }
 
+/// The first of a failing run's several crash points that fails alone.
+#[must_use]
+pub fn one_point(failed: &Plan) -> Option<CrashAt> {
+    let alone = |point: &CrashAt| attempt(&Plan::sweep(vec![*point])).is_err();
+    let points = failed.crashes.iter().copied();
+    points.filter(|_| failed.crashes.len() > 1).find(alone)
+}
+
 fn shrink_while(failed: &Plan, fails: impl Fn(&Plan) -> bool) -> Limits {
     let plan = |limits: &Limits| match failed.over_sdk {
         true => Plan::over_sdk(failed.seed, limits),

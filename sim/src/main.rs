@@ -17,7 +17,7 @@ use shardwise_sim::tally::Tally;
 use shardwise_sim::timeline;
 
 use crate::args::Args;
-use crate::report::{Verdicts, tell_one};
+use crate::report::{Hours, Verdicts, tell_one};
 
 /// How many runs of the gate are over the SDK.
 const SDK_SEEDS: u64 = 40;
@@ -73,7 +73,8 @@ fn start(args: &Args) -> Result<bool, String> {
     }
     if args.figures {
         let mut verdicts = Verdicts::new(args.threads);
-        let unmet = verdicts.require_figures(args.seeds);
+        let hours = Hours { seeds: args.range(), threads: args.threads, are_logged: args.log };
+        let unmet = verdicts.require_figures(&hours);
         let is_well = verdicts.close();
         if args.first && !is_well {
             println!("figures: {}", Vec::from_iter(unmet).join(", "));
@@ -104,7 +105,8 @@ fn start(args: &Args) -> Result<bool, String> {
     if args.gate {
         let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, &limits)).collect();
         verdicts.add("seeds over the SDK", &plans);
-        verdicts.require_figures(FIGURES_SEEDS);
+        let seeds = 1..1 + FIGURES_SEEDS;
+        verdicts.require_figures(&Hours { seeds, threads: args.threads, are_logged: false });
         verdicts.require_every_fault();
         verdicts.count("a seed is a run", twice(args, args.seeds.min(20))?);
     }

@@ -1,14 +1,16 @@
 //! What is told of runs.
 
-use std::collections::BTreeSet;
+mod figures;
+
 use std::time::{Duration, Instant};
 
 use shardwise_sim::batch::{self, Failure, Summary};
-use shardwise_sim::figures::{Figures, Repeated, needless_losses};
 use shardwise_sim::plan::{Limits, Plan};
-use shardwise_sim::run::{Outcome, run};
+use shardwise_sim::run::Outcome;
 use shardwise_sim::sometimes;
 use shardwise_sim::tally::Tally;
+
+pub(crate) use self::figures::Hours;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
 const FAULTS: [&str; 85] = [
@@ -98,12 +100,6 @@ const FAULTS: [&str; 85] = [
     "table: throttled",
     "table: write arrives late",
 ];
-/// From when on a fleet that nothing happens to moves no lease.
-const BALANCED_AFTER: Duration = Duration::from_secs(300);
-/// The goals of a takeover and of a planned stop (R11, R12).
-const TAKEOVER_MAX: Duration = Duration::from_secs(40);
-const TAKEOVER_MEAN: Duration = Duration::from_secs(22);
-const HANDOVER_MAX: Duration = Duration::from_secs(2);
 /// Requests, answers and calls in one of the gate's seeds, as seen when this was written.
 const EVENTS_A_RUN: u64 = 68_400;
 /// Allocations in one of them, the simulated world's and the referee's included.
@@ -234,14 +230,6 @@ impl Verdicts {
         }
     }
 
-    /// Counts whether an hour of a kind is clean.
-    fn count_clean(&mut self, of: &str, outcome: &Outcome) {
-        self.count(&format!("hour {} {of} is clean", outcome.plan.seed), outcome.is_clean());
-        if !outcome.is_clean() {
-            tell_one(outcome);
-        }
-    }
-
     /// Every kind of fault that was not left out must have happened, and every condition that only
     /// faults together bring about.
     pub(crate) fn require_every_fault(&mut self) {
@@ -249,70 +237,6 @@ impl Verdicts {
             let has_happened = self.tally.of(what) > 0;
             self.count(&format!("`{what}` never happened"), has_happened);
         }
-    }
-
-    /// Runs hours of kills and stops, and hours of lost requests, and holds what they came to
-    /// against the goals R11 to R14; gives the ids of goals and invariants that were not met.
-    pub(crate) fn require_figures(&mut self, seeds: u64) -> BTreeSet<&'static str> {
-        let mut unmet = BTreeSet::new();
-        let mut figures = Figures::default();
-        for outcome in self.hours(seeds, &Plan::figures) {
-            self.count_clean("of the figures", &outcome);
-            unmet.extend(outcome.broken());
-            figures.merge(Figures::of(&outcome.journals));
-        }
-        println!("\nfigures of {seeds} simulated hours");
-        let takeovers = tell_times("from a kill until another hands a batch", &figures.takeovers);
-        let handovers = tell_times("from a release until then", &figures.handovers);
-        let killed = tell_repeated("a kill", &figures.repeated);
-        let in_order = tell_repeated("a stop", &figures.repeated_in_order);
-        let few_losses = [false, true].map(|in_silence| self.has_few_losses(seeds, in_silence));
-        let is_prompt = takeovers.most <= TAKEOVER_MAX && takeovers.mean <= TAKEOVER_MEAN;
-        let is_handed_on = handovers.most <= HANDOVER_MAX;
-        let are_there = !figures.takeovers.is_empty() && !figures.handovers.is_empty();
-        let only_in_hand = killed.records > 0 && killed.before_the_last_batch == 0;
-        let nothing_again = in_order.records == 0;
-        let goals = [
-            ("R11", "takeovers within 40 s, 22 s in the mean", are_there && is_prompt),
-            ("R12", "a released lease is worked on within 2 s", are_there && is_handed_on),
-            ("R12", "nothing comes again after a stop in order", nothing_again),
-            ("R13", "after a kill only the batch in hand comes again", only_in_hand),
-            ("I15", "no lease is lost of a broken connection", few_losses[0]),
-            ("I15", "in ten hours of silence one lease is lost at most", few_losses[1]),
-        ];
-        for (id, what, is_met) in goals {
-            self.count(&format!("{what} ({id})"), is_met);
-            if !is_met {
-                unmet.insert(id);
-            }
-        }
-        unmet
-    }
-
-    /// What came of an hour of each seed, in the order of the seeds.
-    fn hours(&self, seeds: u64, plan: &dyn Fn(u64) -> Plan) -> Vec<Outcome> {
-        let plans: Vec<Plan> = (1..=seeds).map(plan).collect();
-        let mut outcomes = Vec::new();
-        let work = |plan: &Plan| run(plan.clone(), false);
-        batch::each(&plans, self.threads, work, &mut |_, outcome| outcomes.push(outcome));
-        outcomes.sort_by_key(|outcome| outcome.plan.seed);
-        outcomes
-    }
-
-    /// Runs hours in which requests to the table are lost. A broken connection may cost no lease;
-    /// silence may cost one in ten hours.
-    fn has_few_losses(&mut self, seeds: u64, in_silence: bool) -> bool {
-        let (mut ambiguous, mut lost) = (0, 0);
-        let how = if in_silence { "in silence" } else { "with a broken connection" };
-        for outcome in self.hours(seeds, &|seed| Plan::lossy(seed, in_silence)) {
-            self.count_clean(&format!("of requests lost {how}"), &outcome);
-            ambiguous += outcome.tally.of("table: answer lost");
-            ambiguous += outcome.tally.of("table: request lost");
-            lost += needless_losses(&outcome.journals, BALANCED_AFTER);
-        }
-        println!("leases lost of {ambiguous} requests to the table lost {how}: {lost}");
-        let most = if in_silence { seeds.div_ceil(10) as usize } else { 0 };
-        lost <= most
     }
 
     fn tell(&self, name: &str, summary: &Summary, took: Duration) {
@@ -345,41 +269,14 @@ pub(crate) fn name_of(plan: &Plan) -> String {
     }
 }
 
-struct Times {
-    most: Duration,
-    mean: Duration,
-}
-
-fn tell_times(what: &str, times: &[Duration]) -> Times {
-    let most = times.iter().copied().max().unwrap_or_default();
-    let mean = times.iter().sum::<Duration>() / u32::try_from(times.len().max(1)).unwrap_or(1);
-    println!("{what:<44}{:>6} times, {mean:.2?} in the mean, {most:.2?} at most", times.len());
-    Times { most, mean }
-}
-
-/// Tells of the records that came again, and sums them up.
-fn tell_repeated(what: &str, repeated: &[Repeated]) -> Repeated {
-    let mut all = Repeated::default();
-    for tenure in repeated {
-        all.records += tenure.records;
-        all.before_the_last_batch += tenure.before_the_last_batch;
-    }
-    let most = repeated.iter().map(|tenure| tenure.records).max().unwrap_or_default();
-    println!(
-        "records again after {what}: {most} at most, {} in all of {} tenures, {} of them not in \
-         the batch in hand",
-        all.records,
-        repeated.len(),
-        all.before_the_last_batch
-    );
-    all
-}
-
 fn explain(failure: &Failure) {
     let name = name_of(&failure.plan);
     println!("\n{name}:\n{}", failure.report);
     if let Some(points) = failure.plan.points() {
-        println!("again: cargo xtask sim --sweep {points}");
+        println!("again: cargo xtask sim --sweep {points} --log");
+        if let Some(point) = batch::one_point(&failure.plan) {
+            println!("smallest: cargo xtask sim --sweep {point} --log");
+        }
         return;
     }
     println!("again: {} --log", command_of(&failure.plan, &failure.plan.limits));
