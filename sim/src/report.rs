@@ -13,7 +13,7 @@ use shardwise_sim::tally::Tally;
 pub(crate) use self::figures::Hours;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 85] = [
+const FAULTS: [&str; 90] = [
     "child: answers for another action",
     "child: answers twice",
     "child: asks for a checkpoint between two actions",
@@ -70,12 +70,18 @@ const FAULTS: [&str; 85] = [
     "service: throttles everybody",
     "start: AT_TIMESTAMP",
     "start: LATEST",
+    "stream: answer empty",
+    "stream: answer with two ends",
+    "stream: answer without an end",
     "stream: burst of throttling",
     "stream: cut off",
     "stream: denied",
+    "stream: event with two ends",
+    "stream: event without an end",
     "stream: iterator expires",
-    "stream: malformed answer",
-    "stream: malformed event",
+    "stream: list backwards",
+    "stream: list doubled",
+    "stream: list from before a reshard",
     "stream: no answer",
     "stream: not found",
     "stream: subscription cut",
@@ -83,7 +89,6 @@ const FAULTS: [&str; 85] = [
     "stream: subscription silent",
     "stream: subscription taken over",
     "stream: throttled",
-    "stream: wrong list",
     "table: answer lost",
     "table: brownout at a take",
     "table: brownout of renewals",

@@ -75,6 +75,7 @@ pub(crate) struct AllDice {
     pub(crate) crash: Dice,
     pub(crate) processor: Dice,
     pub(crate) pages: Dice,
+    pub(crate) ends: Dice,
 }
 
 impl World {
@@ -92,6 +93,7 @@ impl World {
             crash: Dice::new(seed, "crash"),
             processor: Dice::new(seed, "processor"),
             pages: Dice::new(seed, "pages of a scan"),
+            ends: Dice::new(seed, "ends of shards"),
         };
         let state = State {
             rows: Rows::default(),

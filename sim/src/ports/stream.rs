@@ -13,6 +13,7 @@ use shardwise_core::time::Timestamp;
 use shardwise_local::stream::{self, ServiceError, ShardFilter, StartingPosition};
 
 use super::no_answer;
+use super::subscription::AT_THE_END;
 use crate::node::Node;
 use crate::order::Fault;
 use crate::point::{Call, Edge};
@@ -114,30 +115,43 @@ impl NodeStream {
     }
 
     fn draw_wrong_answer(&self) -> Option<Wrong> {
-        let rate = self.world.plan.rates.malformed;
-        self.happens(rate, "stream: malformed answer").then(|| {
+        self.is_drawn(self.world.plan.rates.malformed).then(|| {
             let mut state = self.world.state();
             *state.dice.stream.pick(&[Wrong::Empty(9), Wrong::NoEnd, Wrong::TwoEnds])
         })
     }
 
+    /// Hardly any answer is the last of its shard: it is drawn for apart.
+    fn draw_wrong_end(&self, state: &mut State, answer: &Answer) -> Option<Wrong> {
+        let rate = AT_THE_END * self.world.plan.rates.malformed;
+        let is_drawn = answer.next.is_none() && state.is_chaos && state.dice.ends.happens(rate);
+        is_drawn.then_some(Wrong::TwoEnds)
+    }
+
     fn draw_wrong_list(&self) -> Option<WrongList> {
-        self.happens(self.world.plan.rates.list, "stream: wrong list").then(|| {
+        self.is_drawn(self.world.plan.rates.list).then(|| {
             let mut state = self.world.state();
             *state.dice.stream.pick(&[WrongList::Doubled, WrongList::Backwards, WrongList::Old])
         })
     }
 
-    pub(super) fn ordered(&self, call: Call) -> Option<Fault> {
-        self.world.ordered(&self.node, call)
+    /// Whether something is to go wrong; it is marked where it does.
+    pub(super) fn is_drawn(&self, per_million: u32) -> bool {
+        self.world.happens(|dice| &mut dice.stream, per_million)
     }
 
-    pub(super) fn happens(&self, per_million: u32, name: &'static str) -> bool {
-        let happens = self.world.happens(|dice| &mut dice.stream, per_million);
-        if happens {
-            self.world.mark(&self.node.name, name);
-        }
-        happens
+    /// Counts what went wrong, where the services' state is at hand.
+    fn mark(&self, state: &mut State, what: &'static str) {
+        state.mark(self.world.now(), &self.node.name, what);
+    }
+
+    pub(super) fn not_found(&self, state: &mut State, what: &str) -> KinesisError {
+        self.mark(state, "stream: not found");
+        KinesisError::NotFound(what.to_owned())
+    }
+
+    pub(super) fn ordered(&self, call: Call) -> Option<Fault> {
+        self.world.ordered(&self.node, call)
     }
 }
 
@@ -207,15 +221,22 @@ impl Kinesis for NodeStream {
             let listed = listed.map_err(error)?;
             let mut shards = listed.shards.iter().map(shard).collect::<Result<Vec<_>, _>>()?;
             match wrong {
-                None => {}
-                Some(WrongList::Doubled) => shards.extend_from_within(..),
-                Some(WrongList::Backwards) => shards.reverse(),
+                Some(WrongList::Doubled) if !shards.is_empty() => {
+                    shards.extend_from_within(..);
+                    self.mark(state, "stream: list doubled");
+                }
+                Some(WrongList::Backwards) if shards.len() > 1 => {
+                    shards.reverse();
+                    self.mark(state, "stream: list backwards");
+                }
                 Some(WrongList::Old) => {
                     if let (ShardPage::All, Some(old)) = (&page, state.shards_of_old(date)) {
                         let shards = old.iter().map(shard).collect::<Result<_, _>>()?;
+                        self.mark(state, "stream: list from before a reshard");
                         return Ok(ShardList { shards, next: None });
                     }
                 }
+                Some(WrongList::Doubled | WrongList::Backwards) | None => {}
             }
             Ok(ShardList { shards, next: listed.next_token })
         })
@@ -228,11 +249,11 @@ impl Kinesis for NodeStream {
         shard: &ShardId,
         position: &Position,
     ) -> Result<ShardIterator, KinesisError> {
-        let not_found = self.happens(self.world.plan.rates.not_found, "stream: not found");
+        let not_found = self.is_drawn(self.world.plan.rates.not_found);
         self.ask(Call::Iterator, self.ordered(Call::Iterator), |state, date| {
             let id = shard.as_str().parse().map_err(|_| KinesisError::NotFound(shard.to_string()));
             if not_found {
-                return Err(KinesisError::NotFound(shard.to_string()));
+                return Err(self.not_found(state, shard.as_str()));
             }
             let position = starting_position(position)?;
             let text = state.streams.shard_iterator(STREAM, id?, position, date);
@@ -243,22 +264,24 @@ impl Kinesis for NodeStream {
 
     async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError> {
         let rates = &self.world.plan.rates;
-        let expires = self.happens(rates.expired, "stream: iterator expires");
+        let expires = self.is_drawn(rates.expired);
         let ordered = self.ordered(Call::Records);
         let wrong = match ordered {
             Some(Fault::NoEnd) => Some(Wrong::NoEnd),
             Some(Fault::Empty(millis)) => Some(Wrong::Empty(millis)),
             Some(_) | None => self.draw_wrong_answer(),
         };
-        let not_found = self.happens(rates.not_found, "stream: not found");
+        let not_found = self.is_drawn(rates.not_found);
         self.ask(Call::Records, ordered, |state, date| {
             if expires {
+                self.mark(state, "stream: iterator expires");
                 return Err(KinesisError::Expired);
             }
             if not_found {
-                return Err(KinesisError::NotFound("a shard".to_owned()));
+                return Err(self.not_found(state, "a shard"));
             }
             if let Some(Wrong::Empty(millis)) = wrong {
+                self.mark(state, "stream: answer empty");
                 let (records, children) = (Vec::new(), Vec::new());
                 let next = Some(at.clone());
                 return Ok(Answer { records, millis_behind_latest: Some(millis), next, children });
@@ -266,11 +289,16 @@ impl Kinesis for NodeStream {
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let batch = state.streams.records(&at.0, limit, date).map_err(error)?;
             let mut answer = answer(batch)?;
-            match wrong {
-                None | Some(Wrong::Empty(_)) => {}
-                Some(Wrong::NoEnd) => (answer.next, answer.children) = (None, Vec::new()),
-                Some(Wrong::TwoEnds) if answer.next.is_none() => answer.next = Some(at.clone()),
-                Some(Wrong::TwoEnds) => {}
+            match wrong.or_else(|| self.draw_wrong_end(state, &answer)) {
+                Some(Wrong::NoEnd) => {
+                    (answer.next, answer.children) = (None, Vec::new());
+                    self.mark(state, "stream: answer without an end");
+                }
+                Some(Wrong::TwoEnds) if answer.next.is_none() => {
+                    answer.next = Some(at.clone());
+                    self.mark(state, "stream: answer with two ends");
+                }
+                Some(Wrong::TwoEnds | Wrong::Empty(_)) | None => {}
             }
             Ok(answer)
         })

@@ -42,12 +42,12 @@ impl NodeStream {
         shard: &ShardId,
         position: &Position,
     ) -> Result<Events, KinesisError> {
-        let not_found = self.happens(self.world.plan.rates.not_found, "stream: not found");
+        let not_found = self.is_drawn(self.world.plan.rates.not_found);
         let ordered = self.ordered(Call::Subscribe);
         let subscribed = self.ask(Call::Subscribe, ordered, |state, date| {
             let id = shard.as_str().parse().map_err(|_| KinesisError::NotFound(shard.to_string()));
             if not_found {
-                return Err(KinesisError::NotFound(shard.to_string()));
+                return Err(self.not_found(state, shard.as_str()));
             }
             let position = starting_position(position)?;
             state.streams.subscribe(&consumer.0, id?, position, date).map_err(error)
@@ -72,7 +72,10 @@ impl NodeStream {
             (Wrong::InUse, "stream: subscription taken over"),
         ];
         let (wrong, name) = *self.world.state().dice.stream.pick(&all);
-        self.happens(rates.subscription, name).then_some(wrong)
+        self.is_drawn(rates.subscription).then(|| {
+            self.world.mark(&self.node.name, name);
+            wrong
+        })
     }
 }
 
@@ -126,14 +129,19 @@ impl Followed {
         let rate = self.stream.world.plan.rates.malformed;
         let is_end = event.continuation.is_none();
         let rate = if is_end { AT_THE_END * rate } else { rate };
-        if !self.stream.happens(rate, "stream: malformed event") {
+        if !self.stream.is_drawn(rate) {
             self.continuation = event.continuation.or(self.continuation);
             return event;
         }
-        match self.continuation.filter(|_| is_end) {
-            Some(continuation) => SubscriptionEvent { continuation: Some(continuation), ..event },
-            None => without_end(event),
-        }
+        let (event, name) = match self.continuation.filter(|_| is_end) {
+            Some(continuation) => {
+                let event = SubscriptionEvent { continuation: Some(continuation), ..event };
+                (event, "stream: event with two ends")
+            }
+            None => (without_end(event), "stream: event without an end"),
+        };
+        self.stream.world.mark(&self.stream.node.name, name);
+        event
     }
 
     /// An event that brings nothing, where the last one was.
@@ -165,8 +173,8 @@ impl Followed {
     }
 }
 
-/// How much more often a shard's last event is malformed than another: there is one of it.
-const AT_THE_END: u32 = 50;
+/// How much more often a shard's last event, or answer, is malformed than others: there is one.
+pub(super) const AT_THE_END: u32 = 50;
 
 /// A connection over which nothing comes any more: whoever listens has to notice it.
 async fn silence<T>() -> Result<T, KinesisError> {
