@@ -270,6 +270,8 @@ impl Nemesis {
             Happening::MarkRow { pick } => self.mark_row(*pick),
             Happening::RaiseCounter { pick } => self.raise_counter(*pick),
             Happening::RemakeRow { pick } => self.remake_row(*pick),
+            Happening::PeerTakes { pick } => self.take_as_java(*pick),
+            Happening::PeerHandsOff { pick } => self.leave_in_hand_off(*pick),
             Happening::ForeignRows => self.add_foreign_rows(now),
             Happening::Fault { worker, call, fault, times } => {
                 self.world.state().orders.add(*worker, *call, *fault, *times);

@@ -261,6 +261,10 @@ pub enum Happening {
     RaiseCounter { pick: u32 },
     /// Somebody deletes a row, and makes it anew as it was, without its owner.
     RemakeRow { pick: u32 },
+    /// A Java worker takes a lease, and dies.
+    PeerTakes { pick: u32 },
+    /// A Java worker takes a lease, has to hand it to another one, and both die.
+    PeerHandsOff { pick: u32 },
     /// So many of a worker's next calls of a kind go wrong, or all of them from now on.
     Fault { worker: usize, call: Call, fault: Fault, times: Option<u32> },
     /// Records are put to one open shard. Only in scenarios.

@@ -13,7 +13,7 @@ use shardwise_sim::tally::Tally;
 pub(crate) use self::figures::Hours;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 90] = [
+const FAULTS: [&str; 93] = [
     "child: answers for another action",
     "child: answers twice",
     "child: asks for a checkpoint between two actions",
@@ -30,7 +30,10 @@ const FAULTS: [&str; 90] = [
     "child: writes in pieces",
     "child: writes what is no message",
     "hand: counter raised",
+    "hand: lease left in a hand-off",
+    "hand: lease taken by a Java worker",
     "hand: row deleted",
+    "hand: row made anew at counter 0",
     "hand: row made anew",
     "hand: row with an unknown attribute",
     "hand: row without hash keys",

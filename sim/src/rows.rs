@@ -131,9 +131,7 @@ fn judged(item: &Item) -> Option<Row> {
         Some(Value::Ss(ids)) => ids.iter().cloned().collect(),
         _ => Vec::new(),
     };
-    // KCL 3.x counts a shard's bytes there.
-    let is_known = |name: &str| row::ATTRIBUTES.contains(&name) || name == "throughputKBps";
-    let others = item.iter().filter(|(name, _)| !is_known(name.as_str()));
+    let others = item.iter().filter(|(name, _)| !row::ATTRIBUTES.contains(&name.as_str()));
     Some(Row {
         holder: text("checkpointOwner").or_else(|| owner.clone()),
         owner,

@@ -75,11 +75,13 @@ pub enum Family {
     Pages,
     /// The lease table is a while in the making.
     Creation,
+    /// Workers of a Java fleet take leases, and die.
+    Peers,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Kills,
         Self::Crashes,
         Self::Pauses,
@@ -114,6 +116,7 @@ impl Family {
         Self::Edits,
         Self::Pages,
         Self::Creation,
+        Self::Peers,
     ];
 
     /// Whether a run has it is drawn alone: what those before it draw stays as it was.

@@ -24,6 +24,14 @@ fn draw_edit(dice: &mut Dice) -> Happening {
     }
 }
 
+fn draw_peer(dice: &mut Dice) -> Happening {
+    let pick = dice.below(1 << 20) as u32;
+    match dice.happens(500_000) {
+        true => Happening::PeerTakes { pick },
+        false => Happening::PeerHandsOff { pick },
+    }
+}
+
 /// Everything is throttled, or one service, or one kind of call.
 fn draw_burst(dice: &mut Dice) -> Happening {
     let calls = match dice.below(4) {
@@ -107,6 +115,7 @@ impl Plan {
         draw(Family::Bursts, 6, &mut draw_burst);
         draw(Family::Denials, 4, &mut |dice| draw_denial(dice, workers));
         draw(Family::Edits, 6, &mut draw_edit);
+        draw(Family::Peers, 6, &mut draw_peer);
         let latest = self.latest();
         all.extend(self.draw_storm(latest));
         all.extend(self.draw_brownouts(latest));

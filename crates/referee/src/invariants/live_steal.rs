@@ -16,7 +16,8 @@ use crate::verdict::Violation;
 /// A run is seen only by what it sends. In the phase without faults two steals of one worker are
 /// nine tenths of the taker's interval apart at least, less the drift of clocks; elsewhere a run
 /// that had to wait for its scan is followed by the next at once, so there only two steals sent in
-/// the same moment count. Which counter a take was based on is in no journal.
+/// the same moment count. Which counter a take was based on is in no journal. What no worker sent is
+/// no steal.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
@@ -73,6 +74,7 @@ pub(crate) fn steals<'a>(history: &History<'a>, terms: &Terms) -> Vec<Steal<'a>>
         let mut renewed_t = 0;
         for write in &shard.lease.writes {
             if let Some(by) = thief(write)
+                && history.is_own(write.by)
                 && write.t.saturating_sub(renewed_t) + terms.clock_drift < terms.failover
             {
                 steals.push(Steal { shard: id, by, sent_t: write.sent_t });

@@ -191,6 +191,17 @@ fn two_live_leases_stolen_in_one_moment_are_one_too_many() {
 }
 
 #[test]
+fn leases_that_somebody_else_takes_are_no_steals() {
+    let mut story = spread();
+    story.take(WORKERS[2], FIRST);
+    let sent_t = last_write(&mut story)["sentT"].clone();
+    last_write(&mut story)["by"] = Value::Null;
+    story.take(WORKERS[2], SECOND_SHARD);
+    last_write(&mut story)["sentT"] = sent_t;
+    assert_blamed(&story, []);
+}
+
+#[test]
 fn in_the_quiet_phase_two_steals_of_one_worker_are_a_run_apart() {
     for (apart, broken) in [(TAKE_INTERVAL, false), (TAKE_INTERVAL / 2, true)] {
         let mut story = spread();
