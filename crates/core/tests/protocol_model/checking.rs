@@ -25,9 +25,9 @@ where
     checker.discovery(name).is_some()
 }
 
-/// Explores everything: what must always hold does, and every situation is met. Says how many
-/// states there are.
-pub(crate) fn explore<M>(model: M) -> usize
+/// Explores everything: what must always hold does, and every situation is met, in so many states
+/// at the least. Says how many there are.
+pub(crate) fn explore<M>(model: M, states_min: usize) -> usize
 where
     M: Model + Send + Sync + 'static,
     M::State: Hash + Clone + PartialEq + Send + Sync,
@@ -47,7 +47,13 @@ where
             (Expectation::Always, None) | (Expectation::Sometimes, Some(_)) => {}
         }
     }
-    checker.unique_state_count()
+    at_least(checker.unique_state_count(), states_min)
+}
+
+/// A model that lost some of its states would hold for want of them.
+pub(crate) fn at_least(states: usize, states_min: usize) -> usize {
+    assert!(states >= states_min, "{states} states; at least {states_min} are expected");
+    states
 }
 
 /// Steps, one a line.

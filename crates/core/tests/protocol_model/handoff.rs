@@ -25,26 +25,26 @@ fn breaks(mutant: Rules, invariant: Invariant) -> bool {
 
 #[test]
 fn our_rules_keep_every_invariant() {
-    let states = checking::explore(Rules::OURS);
+    let states = checking::explore(Rules::OURS, 2_400_000);
     println!("the hand-off's model has {states} states");
 }
 
 #[test]
 fn javas_conditions_keep_every_invariant() {
-    let states = checking::explore(Rules { faults: 1, ..Rules::JAVAS });
+    let states = checking::explore(Rules { faults: 1, ..Rules::JAVAS }, 150_000);
     println!("the hand-off's model by Java's conditions has {states} states");
 }
 
 #[test]
 #[ignore = "takes minutes and gigabytes: for the night"]
 fn our_rules_keep_every_invariant_whatever_three_things_go_wrong() {
-    let states = checking::explore(Rules { faults: 3, ..Rules::OURS });
+    let states = checking::explore(Rules { faults: 3, ..Rules::OURS }, 2_700_000);
     println!("the hand-off's model with three faults has {states} states");
 }
 
 #[test]
 fn every_hand_off_comes_to_an_end() {
-    let states = recovery::always_recovers(&Rules::OURS_IN_A_SMALL_WORLD);
+    let states = recovery::always_recovers(&Rules::OURS_IN_A_SMALL_WORLD, 150_000);
     println!("in the hand-off's model all of {states} states get well");
 }
 

@@ -17,19 +17,19 @@ const ONE_LEADER: &str = "I26 no two workers lead at once";
 
 #[test]
 fn our_rules_let_one_worker_lead_at_a_time() {
-    let states = checking::explore(Rules::OURS);
+    let states = checking::explore(Rules::OURS, 53_000);
     println!("the leader lock's model has {states} states");
 }
 
 #[test]
 fn our_rules_let_one_of_three_lead_at_a_time() {
-    let states = checking::explore(Rules::OURS_AMONG_THREE);
+    let states = checking::explore(Rules::OURS_AMONG_THREE, 1_500_000);
     println!("the leader lock's model with three workers has {states} states");
 }
 
 #[test]
 fn whatever_happens_somebody_leads_again() {
-    let states = recovery::always_recovers(&Rules::OURS);
+    let states = recovery::always_recovers(&Rules::OURS, 53_000);
     println!("in the leader lock's model all of {states} states get well");
 }
 

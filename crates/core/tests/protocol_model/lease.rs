@@ -24,14 +24,14 @@ fn breaks(rules: Rules, invariant: Invariant) -> bool {
 
 #[test]
 fn our_rules_keep_every_invariant() {
-    let states = checking::explore(Rules::OURS);
+    let states = checking::explore(Rules::OURS, 2_400_000);
     println!("the lease model has {states} states");
 }
 
 #[test]
 #[ignore = "takes minutes and gigabytes: for the night"]
 fn our_rules_keep_every_invariant_in_longer_lives() {
-    let states = checking::explore(Rules { counter_max: 5, ..Rules::OURS });
+    let states = checking::explore(Rules { counter_max: 5, ..Rules::OURS }, 2_700_000);
     println!("the lease model has {states} states");
 }
 
@@ -51,14 +51,14 @@ fn a_write_from_before_the_recreation_can_reach_a_later_tenure_of_the_same_worke
 #[test]
 fn a_take_that_leaps_ahead_keeps_every_invariant_on_a_recreated_row() {
     let rules = Rules { take_counter: TakeCounter::Apart, ..Rules::OURS_ON_A_RECREATED_ROW };
-    let states = checking::explore(rules);
+    let states = checking::explore(rules, 150_000);
     println!("the lease model with takes that leap has {states} states");
 }
 
 #[test]
 fn a_recreated_row_whose_counter_begins_elsewhere_keeps_every_invariant() {
     let rules = Rules { recreated_counter: 100, ..Rules::OURS_ON_A_RECREATED_ROW };
-    let states = checking::explore(rules);
+    let states = checking::explore(rules, 1_200_000);
     println!("the lease model with a recreated row has {states} states");
 }
 

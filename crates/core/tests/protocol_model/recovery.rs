@@ -19,8 +19,8 @@ pub(crate) trait Recovers: Model {
     fn is_well(&self, state: &Self::State) -> bool;
 }
 
-/// Explores everything: every state can get well. Says how many states there are.
-pub(crate) fn always_recovers<M>(model: &M) -> usize
+/// Explores everything: every state can get well, of so many at the least. Says how many there are.
+pub(crate) fn always_recovers<M>(model: &M, states_min: usize) -> usize
 where
     M: Recovers,
     M::State: Hash + std::fmt::Debug,
@@ -32,7 +32,7 @@ where
         panic!("never gets well: {state:#?}\nafter{path}");
     }
     assert!(graph.well.iter().any(|well| *well), "nothing is ever well");
-    graph.states.len()
+    checking::at_least(graph.states.len(), states_min)
 }
 
 /// Whether there is a state that cannot get well.

@@ -25,51 +25,52 @@ fn breaks(mutant: Rules, invariant: Invariant) -> bool {
 
 #[test]
 fn a_split_keeps_every_invariant() {
-    let states = checking::explore(Rules::OURS);
+    let states = checking::explore(Rules::OURS, 1_300_000);
     println!("the model of a split has {states} states");
 }
 
 #[test]
 fn a_merge_keeps_every_invariant() {
-    let states = checking::explore(Rules::OURS_FOR_A_MERGE);
+    let states = checking::explore(Rules::OURS_FOR_A_MERGE, 240_000);
     println!("the model of a merge has {states} states");
 }
 
 #[test]
 fn a_split_and_a_merge_of_its_children_keep_every_invariant() {
-    let states = checking::explore(Rules::OURS_FOR_A_DIAMOND);
+    let states = checking::explore(Rules::OURS_FOR_A_DIAMOND, 1_800_000);
     println!("the model of a split and a merge of its children has {states} states");
 }
 
 #[test]
 #[ignore = "takes minutes and gigabytes: for the night"]
 fn a_merge_keeps_every_invariant_whatever_two_things_go_wrong() {
-    let states = checking::explore(Rules { faults: 2, ..Rules::OURS_FOR_A_MERGE });
+    let states = checking::explore(Rules { faults: 2, ..Rules::OURS_FOR_A_MERGE }, 270_000);
     println!("the model of a merge with two faults has {states} states");
 }
 
 #[test]
 fn every_split_comes_to_an_end() {
-    let states = recovery::always_recovers(&Rules { faults: 1, ..Rules::OURS });
+    let states = recovery::always_recovers(&Rules { faults: 1, ..Rules::OURS }, 37_000);
     println!("in the model of a split all of {states} states get well");
 }
 
 #[test]
 fn every_merge_comes_to_an_end() {
-    let states = recovery::always_recovers(&Rules::OURS_FOR_A_MERGE);
+    let states = recovery::always_recovers(&Rules::OURS_FOR_A_MERGE, 240_000);
     println!("in the model of a merge all of {states} states get well");
 }
 
 #[test]
 #[ignore = "takes minutes and gigabytes: for the night"]
 fn every_split_and_merge_comes_to_an_end_whatever_goes_wrong() {
-    let states = recovery::always_recovers(&Rules::OURS_FOR_A_DIAMOND);
+    let states = recovery::always_recovers(&Rules::OURS_FOR_A_DIAMOND, 1_800_000);
     println!("in the model of a split and a merge all of {states} states get well");
 }
 
 #[test]
 fn nobody_waits_for_ever_if_nothing_goes_wrong() {
-    let states = recovery::always_recovers(&Rules { faults: 0, ..Rules::OURS_FOR_A_DIAMOND });
+    let states =
+        recovery::always_recovers(&Rules { faults: 0, ..Rules::OURS_FOR_A_DIAMOND }, 9_400);
     println!("in the model of a split and a merge all of {states} states get well without faults");
 }
 
