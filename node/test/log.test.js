@@ -11,12 +11,14 @@ test('a line for the daemon is one flat object behind a prefix', () => {
   const line = lineOf('warn', 'late', { order: 42, of: 'x y', ok: true, none: null }, true);
   assert.ok(line.startsWith('@shardwise {'), line);
   const said = JSON.parse(line.slice('@shardwise '.length));
-  assert.deepEqual(said, { order: 42, of: 'x y', ok: true, none: null, level: 'warn', message: 'late' });
+  const fields = { order: 42, of: 'x y', ok: true, none: null };
+  assert.deepEqual(said, { ...fields, level: 'warn', message: 'late' });
 });
 
 test('values with values inside, big integers and errors become text', () => {
   const fields = { nested: { a: 1 }, big: 12n, error: new Error('no'), gone: undefined, not: NaN };
-  const said = JSON.parse(lineOf('info', new Error('why'), fields, true).slice('@shardwise '.length));
+  const line = lineOf('info', new Error('why'), fields, true);
+  const said = JSON.parse(line.slice('@shardwise '.length));
   assert.equal(said.nested, '{ a: 1 }');
   assert.equal(said.big, '12n');
   assert.equal(said.not, 'NaN');
