@@ -1,6 +1,10 @@
 /**
  * Joins a record processor to the daemon that started this process, over stdin and stdout.
  *
+ * With a function that makes record processors, one process serves several shards where
+ * `shardwise.shardsPerChild` allows that; each shard has a processor of its own, and they fail
+ * together.
+ *
  * Throws if the processor lacks `initialize`, `processRecords`, or its ends: `leaseLost` and
  * `shardEnded`, or the older `shutdown`.
  *
@@ -9,7 +13,7 @@
  * @param errorFile where warnings go; stderr by default
  */
 declare function kcl(
-  recordProcessor: kcl.RecordProcessor | kcl.RecordProcessorV1,
+  recordProcessor: kcl.RecordProcessor | kcl.RecordProcessorV1 | kcl.RecordProcessorFactory,
   inputFile?: kcl.InputFile,
   outputFile?: kcl.OutputFile,
   errorFile?: kcl.OutputFile,
@@ -63,6 +67,9 @@ declare namespace kcl {
     /** Called when the worker is about to stop: the last chance to checkpoint. */
     shutdownRequested?(input: ShutdownRequestedInput, completeCallback: Callback): Completion;
   }
+
+  /** Makes the record processor of one shard. */
+  type RecordProcessorFactory = () => RecordProcessor | RecordProcessorV1;
 
   /** Which shard, and where in it processing starts. */
   interface InitializeInput {

@@ -7,13 +7,16 @@ mod hearing;
 mod script;
 mod words;
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use shardwise::{ShardId, Stopper};
 use shardwise_core::properties::settings::{ChildEnvironment, ChildSettings, OnChildFailure};
-use shardwise_multilang::{Ended, Ending, Hurry, Launch, Launched, Patience, Running, Shared};
+use shardwise_multilang::{
+    Children, Ended, Ending, Hurry, Launch, Launched, Patience, Running, Shared,
+};
 use tokio::io::duplex;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -43,9 +46,10 @@ pub(crate) fn shared(world: &Arc<World>, node: &Arc<Node>, stopper: Stopper) -> 
         process_records_timeout: None,
         on_failure: OnChildFailure::Restart,
         environment: ChildEnvironment::Inherit,
+        shards_per_child: None,
     };
     Arc::new(Shared {
-        launcher: Box::new(launcher),
+        children: Children::new(Box::new(launcher), NonZeroUsize::MIN),
         settings,
         permits: world.plan.child_habits.at_once.map(Semaphore::new),
         stopper,

@@ -11,11 +11,15 @@ mod lines;
 mod log;
 mod turn;
 
-pub use decode::{CheckpointRequest, Line, Stray, decode};
-pub use encode::{RecordFields, checkpoint_answer, ending, initialize, process_records};
+pub use decode::{CheckpointRequest, Line, Stray, decode, decode_tagged};
+pub use encode::{RecordFields, checkpoint_answer, ending, initialize, process_records, tag};
 pub use lines::LineBuffer;
 pub use log::{LOG_OFFER, LOG_VARIABLE, LogLevel, LogLine};
 pub use turn::{Step, Turn};
+
+/// The variable by which children are told how many shards they may serve, where they may serve
+/// several. One that will names its shard in its first status, and in each message from then on.
+pub const SEVERAL_VARIABLE: &str = "SHARDWISE_SHARDS_PER_CHILD";
 
 /// What a child is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod spawner;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,8 +14,8 @@ use std::process::{Command, Stdio};
 use async_trait::async_trait;
 use rustix::process::Pid;
 use shardwise::ShardId;
-use shardwise_core::multilang::{LOG_OFFER, LOG_VARIABLE};
-use shardwise_core::properties::settings::ChildEnvironment;
+use shardwise_core::multilang::{LOG_OFFER, LOG_VARIABLE, SEVERAL_VARIABLE};
+use shardwise_core::properties::settings::ChildSettings;
 use shardwise_multilang::{Launch, Launched};
 use tokio::sync::mpsc;
 use tracing::info;
@@ -33,6 +34,8 @@ pub(crate) struct Launcher {
     /// The program as the settings name it, and its arguments.
     command: Vec<String>,
     environment: Option<BTreeMap<OsString, OsString>>,
+    /// How many shards a child is offered.
+    per_child: NonZeroUsize,
     spawner: Spawner,
     guard: Guard,
     /// Each child holds one; when all are gone, so are the children.
@@ -40,11 +43,11 @@ pub(crate) struct Launcher {
 }
 
 /// Tells when the last child is gone.
-pub(crate) struct Children {
+pub(crate) struct Alive {
     alive: mpsc::Receiver<()>,
 }
 
-impl Children {
+impl Alive {
     /// Waits until every launcher and every child is gone.
     pub(crate) async fn gone(mut self) {
         while self.alive.recv().await.is_some() {}
@@ -56,14 +59,15 @@ impl Launcher {
     pub(crate) fn new(
         program: PathBuf,
         command: Vec<String>,
-        environment: &ChildEnvironment,
+        settings: &ChildSettings,
         guard: Guard,
-    ) -> std::io::Result<(Self, Children)> {
+    ) -> std::io::Result<(Self, Alive)> {
         let (alive, gone) = mpsc::channel(1);
         let spawner = Spawner::start()?;
-        let environment = environment::chosen(environment, std::env::vars_os());
-        let launcher = Self { program, command, environment, spawner, guard, alive };
-        Ok((launcher, Children { alive: gone }))
+        let environment = environment::chosen(&settings.environment, std::env::vars_os());
+        let per_child = settings.per_child();
+        let launcher = Self { program, command, environment, per_child, spawner, guard, alive };
+        Ok((launcher, Alive { alive: gone }))
     }
 }
 
@@ -79,6 +83,10 @@ impl Launch for Launcher {
             command.env_clear().envs(environment);
         }
         command.env_remove(supervisor::SOCKET).env(LOG_VARIABLE, LOG_OFFER);
+        command.env_remove(SEVERAL_VARIABLE);
+        if self.per_child.get() > 1 {
+            command.env(SEVERAL_VARIABLE, self.per_child.to_string());
+        }
         let mut process = self.spawner.spawn(command).await?;
         let gone = || std::io::Error::other("the child was gone at once");
         let group = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));

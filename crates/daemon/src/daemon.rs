@@ -13,14 +13,14 @@ use shardwise::{
     Budget, Clock, Stopped, Stopper, SystemClock, Worker, WorkerError, WorkerId, with_causes,
 };
 use shardwise_core::properties::settings::{DaemonSettings, Level, Warning};
-use shardwise_multilang::{ChildProcessor, Outcome, Shared};
+use shardwise_multilang::{ChildProcessor, Children, Outcome, Shared};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{error, info, warn};
 
 use crate::args::DaemonArguments;
-use crate::child::{Children, Launcher};
+use crate::child::{Alive, Launcher};
 use crate::executable::{self, Writable};
 use crate::exit::{Error, Exit};
 use crate::guard::Guard;
@@ -142,12 +142,12 @@ async fn serve(
         }
         started = started => started?,
     };
-    let Started { worker, shared, children, endpoints, grace } = started;
+    let Started { worker, shared, alive, endpoints, grace } = started;
     tokio::spawn(supervisor::inform(worker.board(), grace));
     let (stopper, outcome) = (shared.stopper.clone(), Arc::clone(&shared.outcome));
     let run = worker.run(move |shard| Box::new(ChildProcessor::new(shard, &shared)));
     let stopped = until_stopped(run, &stopper, &mut signals).await;
-    if tokio::time::timeout(LAST_CHILDREN, children.gone()).await.is_err() {
+    if tokio::time::timeout(LAST_CHILDREN, alive.gone()).await.is_err() {
         warn!("children are still there: the guard process ends them");
         outcome.forced.store(true, Ordering::Release);
     }
@@ -161,7 +161,7 @@ async fn serve(
 struct Started {
     worker: Worker,
     shared: Arc<Shared>,
-    children: Children,
+    alive: Alive,
     endpoints: Option<LocalEndpoints>,
     /// How long a stop may take.
     grace: Duration,
@@ -203,18 +203,17 @@ async fn start(
     }
     let guard = Guard::start().map_err(failed)?;
     let command = std::mem::take(&mut settings.executable);
-    let environment = &settings.child.environment;
-    let (launcher, children) =
-        Launcher::new(program, command, environment, guard).map_err(failed)?;
+    let (launcher, alive) =
+        Launcher::new(program, command, &settings.child, guard).map_err(failed)?;
     let shared = Arc::new(Shared {
-        launcher: Box::new(launcher),
+        children: Children::new(Box::new(launcher), settings.child.per_child()),
         settings: settings.child.clone(),
         permits: settings.max_calls.map(|calls| Semaphore::new(calls.get())),
         stopper: worker.stopper(),
         outcome: Arc::default(),
     });
     let grace = settings.config.coordinator.shutdown_grace;
-    Ok(Started { worker, shared, children, endpoints, grace })
+    Ok(Started { worker, shared, alive, endpoints, grace })
 }
 
 /// Has a port tell of a worker.

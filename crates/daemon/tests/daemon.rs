@@ -34,6 +34,8 @@ mod page;
 mod protocol;
 #[path = "daemon/refusals.rs"]
 mod refusals;
+#[path = "daemon/several.rs"]
+mod several;
 #[path = "daemon/start.rs"]
 mod start;
 #[path = "daemon/stopping.rs"]

@@ -6,8 +6,9 @@ use shardwise::{Checkpointer, ShardId};
 use shardwise_core::multilang::Action;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::connection::Connection;
 use crate::failure::{Broken, ChildFailure};
-use crate::launch::{Ending, Launched};
+use crate::launch::Ending;
 use crate::talk::Talk;
 
 /// A handle on a child. Dropping it ends the child at once.
@@ -57,9 +58,9 @@ impl Act {
 
 impl Child {
     /// Begins to talk with a child that was started.
-    pub(crate) fn of(shard: &ShardId, launched: Launched) -> Self {
+    pub(crate) fn of(shard: &ShardId, connection: Connection) -> Self {
         let (calls, received) = mpsc::channel(1);
-        tokio::spawn(Talk::new(shard.clone(), launched).run(received));
+        tokio::spawn(Talk::new(shard.clone(), connection).run(received));
         Self { calls }
     }
 
@@ -107,7 +108,7 @@ mod tests {
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, duplex};
 
     use super::*;
-    use crate::launch::{Ended, Hurry, Patience, Running};
+    use crate::launch::{Ended, Hurry, Launched, Patience, Running};
 
     struct Lives;
 
@@ -129,7 +130,8 @@ mod tests {
         tells.write_all(asked.as_bytes()).await.unwrap();
         let (stdin, stdout, stderr) = (Box::new(stdin), Box::new(stdout), Box::new(stderr));
         let shard = ShardId::new("shardId-000000000000").unwrap();
-        let child = Child::of(&shard, Launched { stdin, stdout, stderr, running: Box::new(Lives) });
+        let launched = Launched { stdin, stdout, stderr, running: Box::new(Lives) };
+        let child = Child::of(&shard, Connection::alone(&shard, launched));
         let mut told = BufReader::new(told).lines();
         assert!(told.next_line().await.unwrap().unwrap().contains("checkpoint"));
         let _acts = tokio::spawn(async move {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use shardwise::ShardId;
-use shardwise_core::multilang::{self, Line, LogLevel, LogLine};
+use shardwise_core::multilang::{self, Line, LogLevel, LogLine, Stray};
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use tracing::{debug, error, info, trace, warn};
 use crate::lines::Lines;
 
 /// The longest line that a child may write to stdout; a message has less than a thousandth of it.
-const LINE_BYTES_MAX: usize = 1 << 20;
+pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
 /// How much of a line is logged.
 const LOGGED_BYTES_MAX: usize = 8 << 10;
 /// How many lines of one pipe are logged in a second.
@@ -120,13 +120,7 @@ pub(crate) async fn read_stdout(
         }
         match multilang::decode(line.kept) {
             Line::Blank => {}
-            Line::Stray(why) => {
-                if rate.allows(&shard, "stdout") {
-                    let kept = &line.kept[..line.kept.len().min(LOGGED_BYTES_MAX)];
-                    let text = String::from_utf8_lossy(kept);
-                    info!(%shard, stdout = &*text, bytes = line.length, %why, "child");
-                }
-            }
+            Line::Stray(why) => stray(&mut rate, &shard, line.kept, line.length, why),
             message @ (Line::Status { .. } | Line::Checkpoint(_)) => {
                 // A checkpoint is about what the child knew when it began to ask for it.
                 let is_status = matches!(message, Line::Status { .. });
@@ -140,6 +134,14 @@ pub(crate) async fn read_stdout(
     rate.report(&shard, "stdout");
     if too_long > 1 {
         warn!(%shard, lines = too_long, "lines of the child's stdout passed over: too long");
+    }
+}
+
+/// Logs a line of stdout that does not count.
+pub(crate) fn stray(rate: &mut Rate, shard: &ShardId, kept: &[u8], length: usize, why: Stray) {
+    if rate.allows(shard, "stdout") {
+        let text = String::from_utf8_lossy(&kept[..kept.len().min(LOGGED_BYTES_MAX)]);
+        info!(%shard, stdout = &*text, bytes = length, %why, "child");
     }
 }
 

@@ -16,16 +16,17 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
 use crate::child::{Child, Undone};
+use crate::children::Children;
 use crate::failure::Broken;
-use crate::launch::{Ending, Launch};
+use crate::launch::Ending;
 
 /// How long a child may take for a message when the settings do not say.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What all processors of a daemon share.
 pub struct Shared {
-    /// Starts their children.
-    pub launcher: Box<dyn Launch>,
+    /// Where their children come from.
+    pub children: Children,
     /// How long children may take, and what their failure does.
     pub settings: ChildSettings,
     /// A permit for each child that may work on records at the same time.
@@ -129,9 +130,9 @@ impl ChildProcessor {
 #[async_trait]
 impl RecordProcessor for ChildProcessor {
     async fn initialize(&mut self, input: &Initialize) -> Result<(), ProcessorError> {
-        let launched = self.shared.launcher.launch(&input.shard).await;
-        let launched = launched.map_err(|error| self.failed(error))?;
-        self.child = Some(Child::of(&input.shard, launched));
+        let connection = self.shared.children.connect(&input.shard).await;
+        let connection = connection.map_err(|error| self.failed(error))?;
+        self.child = Some(Child::of(&input.shard, connection));
         let mut line = Vec::new();
         multilang::initialize(&mut line, &input.shard, &input.checkpoint);
         let shared = Arc::clone(&self.shared);

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use shardwise::{Checkpoint, Checkpointer, ShardId};
 use shardwise_core::multilang::{self, Action, CheckpointRequest, Step, Turn};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -15,16 +14,16 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::child::{Act, Call, Undone};
+use crate::connection::{Connection, MESSAGES_MAX};
 use crate::failure::{Broken, ChildFailure};
-use crate::launch::{Ended, Ending, Hurry, Launched, Patience, Running};
-use crate::output::{self, Heard, Rate, Tail};
+use crate::input::Input;
+use crate::launch::{Ended, Ending, Hurry, Patience, Running};
+use crate::output::{Heard, Rate, Tail};
 
 /// How long what a child has left in its pipes is read after its end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a child may take to read an answer that it asked for between two actions.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many messages may wait: all that a child writes at once, when it writes as it should.
-const MESSAGES_MAX: usize = 16;
 /// How much of a child's own words is shown.
 const SHOWN_CHARS_MAX: usize = 80;
 
@@ -39,7 +38,7 @@ enum Next {
 pub(crate) struct Talk {
     shard: ShardId,
     running: Box<dyn Running>,
-    writer: Writer,
+    input: Input,
     messages: mpsc::Receiver<Heard>,
     turn: Turn,
     /// The turn's number of actions, for the reader of stdout.
@@ -57,21 +56,16 @@ pub(crate) struct Talk {
     /// How many messages were heard since a call was looked for.
     heard: usize,
     tail: Tail,
-    readers: [JoinHandle<()>; 2],
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Talk {
-    pub(crate) fn new(shard: ShardId, launched: Launched) -> Self {
-        let Launched { stdin, stdout, stderr, running } = launched;
-        let (sender, messages) = mpsc::channel(MESSAGES_MAX);
-        let (tail, begun) = (Tail::default(), Arc::default());
-        let stdout = output::read_stdout(stdout, shard.clone(), Arc::clone(&begun), sender);
-        let stdout = tokio::spawn(stdout);
-        let stderr = tokio::spawn(output::read_stderr(stderr, shard.clone(), tail.clone()));
+    pub(crate) fn new(shard: ShardId, connection: Connection) -> Self {
+        let Connection { input, messages, begun, tail, running, readers } = connection;
         Self {
             shard,
             running,
-            writer: Writer::start(stdin),
+            input,
             messages,
             turn: Turn::default(),
             begun,
@@ -82,7 +76,7 @@ impl Talk {
             end_told: None,
             heard: 0,
             tail,
-            readers: [stdout, stderr],
+            readers,
         }
     }
 
@@ -178,7 +172,7 @@ impl Talk {
         }
         self.checkpointer = checkpointer.or_else(|| self.checkpointer.take());
         self.had = self.done.take();
-        let mut write = self.writer.write(line);
+        let mut write = self.input.write(line);
         let mut written = false;
         while !(written && self.turn.out().is_none()) {
             let step = async {
@@ -298,7 +292,7 @@ impl Talk {
     ) -> Result<(), Broken> {
         let mut line = Vec::new();
         multilang::checkpoint_answer(&mut line, request, error);
-        let write = self.writer.write(line);
+        let write = self.input.write(line);
         let written = match limit {
             Some(limit) => timeout(limit, write).await.map_err(|_| Broken::Timeout(limit))?,
             None => write.await,
@@ -321,9 +315,9 @@ impl Talk {
 
     /// Closes stdin, ends the process, and reads what is left in its pipes for a while.
     async fn end(self, patience: Patience, hurry: Hurry<'_>) -> Ended {
-        let Self { shard, running, writer, messages, readers, warnings, .. } = self;
+        let Self { shard, running, input, messages, readers, warnings, .. } = self;
         warnings.report(&shard, "warnings");
-        drop(writer);
+        drop(input);
         // What still comes is not the protocol's any more, and must not hold the reader up.
         drop(messages);
         let ended = running.end(patience, hurry).await;
@@ -389,44 +383,4 @@ fn closed() -> std::io::Error {
 
 fn shortened(text: String) -> String {
     text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_default).collect()
-}
-
-/// The task that writes to a child, so that a child may write before it has read everything.
-struct Writer {
-    lines: mpsc::UnboundedSender<(Vec<u8>, oneshot::Sender<std::io::Result<()>>)>,
-    task: JoinHandle<()>,
-}
-
-impl Writer {
-    fn start(mut stdin: Box<dyn AsyncWrite + Send + Unpin>) -> Self {
-        let (lines, mut received) = mpsc::unbounded_channel();
-        let task = tokio::spawn(async move {
-            while let Some((line, answer)) = received.recv().await {
-                let line: Vec<u8> = line;
-                let answer: oneshot::Sender<std::io::Result<()>> = answer;
-                let written = stdin.write_all(&line).await;
-                let failed = written.is_err();
-                drop(answer.send(written));
-                if failed {
-                    return;
-                }
-            }
-        });
-        Self { lines, task }
-    }
-
-    /// Writes a line; never more than an action and a checkpoint's answer are on their way.
-    fn write(&self, line: Vec<u8>) -> oneshot::Receiver<std::io::Result<()>> {
-        let (answer, answered) = oneshot::channel();
-        // With the task gone the answer is dropped, which is one.
-        drop(self.lines.send((line, answer)));
-        answered
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // It may be in the middle of a line that the child does not read.
-        self.task.abort();
-    }
 }

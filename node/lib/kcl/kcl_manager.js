@@ -3,8 +3,8 @@
 const { inspect } = require('node:util');
 
 const ActionHandler = require('./action_handler');
-const Checkpointer = require('./checkpointer');
 const IOHandler = require('./io_handler');
+const { Session, VERSION1, VERSION2 } = require('./session');
 const Turn = require('./turn');
 
 /** How long the process may live on after the daemon has closed its input, or after a failure. */
@@ -13,20 +13,31 @@ const LINGER_MS = 3_000;
 const INVALID_STATE =
   'Kinesis Client Library is in an invalid state. Cannot proceed further.';
 
-const VERSION1 = Symbol('version1');
-const VERSION2 = Symbol('version2');
-
 /** Action -> the method it calls, and what the input has beside the message's own fields. */
 const CALLS = new Map([
   ['initialize', { method: 'initialize', checkpointer: false }],
   ['processRecords', { method: 'processRecords', checkpointer: true }],
-  ['leaseLost', { method: 'leaseLost', checkpointer: false, version1Reason: 'ZOMBIE' }],
-  ['shardEnded', { method: 'shardEnded', checkpointer: true, version1Reason: 'TERMINATE' }],
+  [
+    'leaseLost',
+    { method: 'leaseLost', checkpointer: false, version1Reason: 'ZOMBIE', isLast: true },
+  ],
+  [
+    'shardEnded',
+    { method: 'shardEnded', checkpointer: true, version1Reason: 'TERMINATE', isLast: true },
+  ],
   ['shutdownRequested', { method: 'shutdownRequested', checkpointer: true, optional: true }],
 ]);
 
+/** How many shards the daemon offers to have served by one process. */
+function offered(environment = process.env) {
+  return Number.parseInt(environment.SHARDWISE_SHARDS_PER_CHILD ?? '', 10) || 1;
+}
+
 /**
  * The child's side of the protocol: calls the record processor, one action at a time, and answers.
+ *
+ * With a function that makes record processors in place of one, the process serves several shards
+ * where the daemon offers that: each has a processor and turns of its own.
  */
 class KCLManager {
   static VERSION1 = VERSION1;
@@ -35,17 +46,24 @@ class KCLManager {
   #running = false;
   #inputEnded = false;
   #beforeRun = [];
-  #shardId = null;
   #lingering = null;
+  /** Makes a record processor for each shard, if the program brings more than one. */
+  #make = null;
+  /** The one shard of a process that serves one; null before there is any. */
+  #only = null;
+  /** The shards by their ids, once the process has agreed to serve several. */
+  #several = null;
 
-  constructor({ recordProcessor, version = VERSION2 }, inputFile, outputFile, errorFile) {
-    this._recordProcessor = recordProcessor;
-    this._version = version;
+  constructor({ recordProcessor, version = VERSION2, make }, inputFile, outputFile, errorFile) {
+    if (make) {
+      this.#make = make;
+    } else {
+      this.#only = new Session(recordProcessor, (message) => this._send(message), version);
+    }
     // On streams of someone else's the process is not ours to end.
     this._ownsProcess = inputFile === process.stdin;
     this._ioHandler = new IOHandler(inputFile, outputFile, errorFile);
     this._actionHandler = new ActionHandler(this._ioHandler);
-    this._checkpointer = new Checkpointer(this);
     this._listeners = {
       action: (action) => this.#whenRunning(() => this._onAction(action)),
       end: () => this.#whenRunning(() => this._onEnd()),
@@ -67,44 +85,66 @@ class KCLManager {
     }
   }
 
-  /** Asks the daemon for a checkpoint; `undefined` leaves a field out. */
-  checkpoint(sequenceNumber, subSequenceNumber) {
-    this._send({ action: 'checkpoint', sequenceNumber, subSequenceNumber });
-  }
-
   /** Lets go of the streams. */
   _cleanup() {
     clearTimeout(this.#lingering);
     for (const [event, listener] of Object.entries(this._listeners)) {
       this._actionHandler.removeListener(event, listener);
     }
-    this._checkpointer.destroy();
+    for (const session of this.#several?.values() ?? [this.#only]) {
+      session?.checkpointer.destroy();
+    }
     this._actionHandler.destroy();
     this._ioHandler.destroy();
   }
 
   _onAction(action) {
     const call = CALLS.get(action.action);
-    if (call) {
-      this._call(action, call);
-    } else if (action.action === 'checkpoint') {
-      this._onCheckpointAnswer(action);
-    } else {
+    if (!call && action.action !== 'checkpoint') {
       // From a newer daemon perhaps; what it needs to know is said by not answering.
       this._warn(`unknown action ${inspect(action.action)} ignored`);
+      return;
+    }
+    const session = this.#sessionOf(action);
+    if (!session) {
+      this._warn(`${action.action} of a shard that is not here ignored: ${action.shardId}`);
+    } else if (call) {
+      this._call(session, action, call);
+    } else {
+      this._onCheckpointAnswer(session, action);
     }
   }
 
-  _call(action, call) {
+  /** Whom a message is about; the first one about a shard makes its record processor. */
+  #sessionOf(action) {
+    const present = this.#several ? this.#several.get(action.shardId) : this.#only;
+    if (present || action.action !== 'initialize') {
+      return present;
+    }
+    const session = new Session(this.#make(), (message) => this._send(message));
+    if (this.#several) {
+      session.isNamed = true;
+      this.#several.set(action.shardId, session);
+    } else {
+      this.#only = session;
+    }
+    return session;
+  }
+
+  _call(session, action, call) {
     const { action: name, ...input } = action;
     if (name === 'initialize') {
-      this.#shardId = input.shardId;
+      session.shardId = input.shardId;
+      this.#mayAgree(session);
+    } else if (this.#several) {
+      // It is the daemon's way to say whom it means, and no part of the input.
+      delete input.shardId;
     }
-    const { method, reason } = this._methodFor(call);
+    const { method, reason } = session.methodFor(call);
     const turn = new Turn(name, {
-      done: () => this._send({ action: 'status', responseFor: name }),
-      failed: (error) => this.#fail(name, error),
-      warn: (text) => this._warn(text),
+      done: () => this.#done(session, name, call),
+      failed: (error) => this.#fail(name, error, session.shardId),
+      warn: (text) => this._warn(text, session.shardId),
     });
     if (typeof method !== 'function' && call.optional) {
       turn.skip();
@@ -114,21 +154,32 @@ class KCLManager {
       input.reason = reason;
     }
     if (call.checkpointer) {
-      input.checkpointer = this._checkpointer;
+      input.checkpointer = session.checkpointer;
     }
-    turn.call(this._recordProcessor, method, input);
+    turn.call(session.processor, method, input);
   }
 
-  _methodFor({ method, version1Reason }) {
-    if (version1Reason && this._version === VERSION1) {
-      return { method: this._recordProcessor.shutdown, reason: version1Reason };
+  /** Serves several shards from now on, if the program can and the daemon wants that. */
+  #mayAgree(session) {
+    if (this.#several || !this.#make || offered() < 2) {
+      return;
     }
-    return { method: this._recordProcessor[method] };
+    session.isNamed = true;
+    this.#several = new Map([[session.shardId, session]]);
+    this.#only = null;
   }
 
-  _onCheckpointAnswer({ error, sequenceNumber }) {
-    if (!this._checkpointer.onCheckpointerResponse(error, sequenceNumber)) {
-      this._warn('answer to a checkpoint that was not asked for ignored');
+  #done(session, name, call) {
+    if (call.isLast) {
+      session.checkpointer.destroy();
+      this.#several?.delete(session.shardId);
+    }
+    session.send({ action: 'status', responseFor: name });
+  }
+
+  _onCheckpointAnswer(session, { error, sequenceNumber }) {
+    if (!session.checkpointer.onCheckpointerResponse(error, sequenceNumber)) {
+      this._warn('answer to a checkpoint that was not asked for ignored', session.shardId);
     }
   }
 
@@ -149,8 +200,8 @@ class KCLManager {
     });
   }
 
-  _warn(text) {
-    const shard = this.#shardId ? ` ${this.#shardId}:` : '';
+  _warn(text, shardId = this.#only?.shardId) {
+    const shard = shardId ? ` ${shardId}:` : '';
     this._ioHandler.writeError(`shardwise:${shard} ${text}`);
   }
 
@@ -167,9 +218,9 @@ class KCLManager {
    * Ends the process with 1 by an uncaught exception, so that the daemon restarts the shard from
    * its checkpoint. A program that catches those gets a moment to write its logs, no more.
    */
-  #fail(what, reason) {
+  #fail(what, reason, shardId) {
     this._cleanup();
-    this._warn(`${what} failed; exiting, to be restarted from the last checkpoint`);
+    this._warn(`${what} failed; exiting, to be restarted from the last checkpoint`, shardId);
     if (this._ownsProcess) {
       process.exitCode = 1;
       this.#linger();

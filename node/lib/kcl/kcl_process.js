@@ -1,13 +1,12 @@
 'use strict';
 
 const KCLManager = require('./kcl_manager');
+const { versionOf } = require('./session');
 const stdoutGuard = require('./stdout_guard');
 
-const INVALID_PROCESSOR =
-  'Record processor must implement initialize, processRecords, and shutdown functions.';
-
 /**
- * Joins a record processor to the daemon that started this process.
+ * Joins a record processor to the daemon that started this process; or a function that makes one,
+ * which may be called for several shards.
  *
  * Once `run()` has been called on the real stdout, that is the protocol's alone: what the program
  * writes there, `console.log` included, goes to stderr.
@@ -18,10 +17,11 @@ function kcl(
   outputFile = process.stdout,
   errorFile = process.stderr,
 ) {
-  const version = versionOf(recordProcessor);
-  const kclManager = new KCLManager(
-    { recordProcessor, version }, inputFile, outputFile, errorFile,
-  );
+  const isFactory = typeof recordProcessor === 'function' && !recordProcessor.initialize;
+  const served = isFactory
+    ? { make: recordProcessor }
+    : { recordProcessor, version: versionOf(recordProcessor) };
+  const kclManager = new KCLManager(served, inputFile, outputFile, errorFile);
   let guarded = false;
 
   return {
@@ -46,16 +46,6 @@ function kcl(
       }
     },
   };
-}
-
-/** Which of the two interfaces the processor has; `shutdown` decides if it has both. */
-function versionOf(recordProcessor) {
-  const has = (name) => typeof recordProcessor?.[name] === 'function';
-  const ends = has('shutdown') || (has('leaseLost') && has('shardEnded'));
-  if (!has('initialize') || !has('processRecords') || !ends) {
-    throw new Error(INVALID_PROCESSOR);
-  }
-  return has('shutdown') ? KCLManager.VERSION1 : KCLManager.VERSION2;
 }
 
 module.exports = kcl;

@@ -3,6 +3,9 @@
 use super::json::{self, Scalar, Unreadable};
 use crate::sequence::{Checkpoint, NotASequenceNumber};
 
+/// The field by which a child that serves several shards says whom it means.
+const SHARD: &str = "shardId";
+
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
@@ -69,18 +72,39 @@ impl CheckpointRequest {
 /// Understands one line, without its end. Bytes that are not UTF-8 are replaced, as Java does.
 #[must_use]
 pub fn decode(line: &[u8]) -> Line {
+    read(line).map_or_else(|nothing| nothing, |fields| understood(&fields))
+}
+
+/// The same of a child that may serve several shards: whom a message is of, if it says so.
+#[must_use]
+pub fn decode_tagged(line: &[u8]) -> (Option<String>, Line) {
+    let mut fields = match read(line) {
+        Ok(fields) => fields,
+        Err(nothing) => return (None, nothing),
+    };
+    let shard = text(last(&fields, SHARD));
+    fields.retain(|(name, _)| name != SHARD);
+    (shard, understood(&fields))
+}
+
+fn understood(fields: &[(String, Scalar)]) -> Line {
+    message(fields).unwrap_or_else(Line::Stray)
+}
+
+/// The fields of a line; or what it is without any.
+fn read(line: &[u8]) -> Result<Vec<(String, Scalar)>, Line> {
     let line = String::from_utf8_lossy(line);
     if line.trim_end_matches(['\r', '\n']).is_empty() {
-        return Line::Blank;
+        return Err(Line::Blank);
     }
-    let fields = match json::read_flat_object(&line) {
-        Ok(fields) => fields,
-        Err(Unreadable::Null) => return Line::Stray(Stray::Null),
-        Err(Unreadable::NoObject) => return Line::Stray(Stray::NoObject),
-        Err(Unreadable::Nested) => return Line::Stray(Stray::WrongKind),
-        Err(Unreadable::TooManyFields) => return Line::Stray(Stray::UnknownField),
-    };
-    message(&fields).unwrap_or_else(Line::Stray)
+    json::read_flat_object(&line).map_err(|why| {
+        Line::Stray(match why {
+            Unreadable::Null => Stray::Null,
+            Unreadable::NoObject => Stray::NoObject,
+            Unreadable::Nested => Stray::WrongKind,
+            Unreadable::TooManyFields => Stray::UnknownField,
+        })
+    })
 }
 
 fn message(fields: &[(String, Scalar)]) -> Result<Line, Stray> {
@@ -158,6 +182,21 @@ mod tests {
     fn checkpoint(sequence: Option<&str>, sub_sequence: Option<i64>) -> Line {
         let sequence = sequence.map(ToOwned::to_owned);
         Line::Checkpoint(CheckpointRequest { sequence, sub_sequence })
+    }
+
+    #[test]
+    fn a_child_of_several_shards_says_whom_it_means() {
+        let status = |shard: Option<&str>| {
+            let line = Line::Status { response_for: Some("initialize".to_owned()) };
+            (shard.map(str::to_owned), line)
+        };
+        let tagged = br#"{"action":"status","responseFor":"initialize","shardId":"shardId-1"}"#;
+        assert_eq!(decode_tagged(tagged), status(Some("shardId-1")));
+        assert_eq!(decode(tagged), Line::Stray(Stray::UnknownField), "only where it was offered");
+        let plain = br#"{"action":"status","responseFor":"initialize"}"#;
+        assert_eq!(decode_tagged(plain), status(None));
+        assert_eq!(decode_tagged(b"\n"), (None, Line::Blank));
+        assert_eq!(decode_tagged(b"print").1, Line::Stray(Stray::NoObject));
     }
 
     #[test]

@@ -37,6 +37,16 @@ pub fn initialize(out: &mut Vec<u8>, shard: &ShardId, checkpoint: &Checkpoint) {
     raw(out, "}\n");
 }
 
+/// Adds to a line which shard it is about, for a child that serves several.
+pub fn tag(line: &mut Vec<u8>, shard: &ShardId) {
+    let end = line.len().saturating_sub(b"}\n".len());
+    debug_assert_eq!(&line[end..], b"}\n", "a line is one object");
+    line.truncate(end);
+    raw(line, r#","shardId":"#);
+    json::write_string(line, shard.as_str());
+    raw(line, "}\n");
+}
+
 /// Hands a batch to a child.
 pub fn process_records<'a>(
     out: &mut Vec<u8>,

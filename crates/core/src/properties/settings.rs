@@ -87,6 +87,16 @@ pub struct ChildSettings {
     pub on_failure: OnChildFailure,
     /// Which environment variables children get.
     pub environment: ChildEnvironment,
+    /// How many shards a child may serve, if several are offered.
+    pub shards_per_child: Option<NonZeroUsize>,
+}
+
+impl ChildSettings {
+    /// How many shards a child may serve.
+    #[must_use]
+    pub fn per_child(&self) -> NonZeroUsize {
+        self.shards_per_child.unwrap_or(NonZeroUsize::MIN)
+    }
 }
 
 /// What a failed child ends.

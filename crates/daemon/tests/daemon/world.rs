@@ -139,9 +139,14 @@ impl World {
         create.send().await.unwrap();
     }
 
-    /// Splits the first shard in two.
+    /// Splits the first shard in two, where it is the only one.
     pub(crate) async fn split(&self) {
-        let half = (u128::MAX / 2).to_string();
+        self.split_at(u128::MAX / 2).await;
+    }
+
+    /// Splits the first shard at a hash key.
+    pub(crate) async fn split_at(&self, key: u128) {
+        let half = key.to_string();
         let split = self.kinesis.split_shard().stream_name(STREAM);
         let split = split.shard_to_split("shardId-000000000000").new_starting_hash_key(half);
         split.send().await.unwrap();

@@ -16,8 +16,8 @@ use crate::verdict::Violation;
 /// A run is seen only by what it sends. In the phase without faults two steals of one worker are
 /// nine tenths of the taker's interval apart at least, less the drift of clocks; elsewhere a run
 /// that had to wait for its scan is followed by the next at once, so there only two steals sent in
-/// the same moment count. Which counter a take was based on is in no journal. What no worker sent is
-/// no steal.
+/// the same moment count. Which counter a take was based on is in no journal. What no worker sent
+/// is no steal.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {

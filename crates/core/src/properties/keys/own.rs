@@ -1,6 +1,8 @@
 //! Our own keys. All begin with `shardwise.`, which Java ignores, so that one file starts both.
 
-use super::{Key, Takes, Word, honoured, not_built, to_usize};
+use std::num::NonZeroUsize;
+
+use super::{Key, Takes, Word, honoured, to_usize};
 use crate::config::CreateTable;
 use crate::properties::settings::{LogFormat, LogTo, OnChildFailure};
 
@@ -149,7 +151,17 @@ pub(super) static KEYS: &[Key] = &[
         "Bytes of records that may be in memory, of all shards together. Each shard may have 1 MiB \
          of them, or one record that is larger, and borrow up to a quarter.",
     ),
-    not_built("shardwise.shardsPerChild", "number", "Each shard has a child of its own."),
+    honoured(
+        "shardwise.shardsPerChild",
+        "number",
+        "1",
+        Takes::Count(|draft, shards| {
+            draft.child.shards_per_child = NonZeroUsize::new(to_usize(shards))
+        }),
+        "How many shards one child may serve, if it wants to: a program on the npm package that gives \
+         `kcl` a function which makes record processors. Its shards fail together. Other programs \
+         have a child for each shard all the same.",
+    ),
     honoured(
         "shardwise.httpPort",
         "1 to 65535",

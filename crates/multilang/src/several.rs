@@ -1,0 +1,499 @@
+//! A child that serves several shards, because it wants to: each shard talks with it as with a
+//! child of its own, in turns of its own, over lines that say whom they are about.
+//!
+//! They live and die together: one shard that gives the child up ends it for all, and each begins
+//! again at its checkpoint.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::pending;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use shardwise::ShardId;
+use shardwise_core::multilang::{self, Line};
+use tokio::io::AsyncRead;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::connection::{Connection, MESSAGES_MAX};
+use crate::input::Input;
+use crate::launch::{Ended, Ending, Hurry, Launched, Patience, Running};
+use crate::lines::Lines;
+use crate::output::{self, Heard, LINE_BYTES_MAX, Rate, Tail, stray};
+
+/// Whether a child serves more than the shard that it was started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Agreed {
+    /// It has not said yet.
+    Pending,
+    Yes,
+    No,
+    /// It has ended.
+    Gone,
+}
+
+/// A child that was offered several shards.
+pub(crate) struct Several {
+    state: Arc<State>,
+    tail: Tail,
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+/// What its tasks share.
+struct State {
+    routes: Mutex<BTreeMap<ShardId, Route>>,
+    /// None once nobody may come any more.
+    input: Mutex<Option<Input>>,
+    agreed: watch::Sender<Agreed>,
+}
+
+/// Where the messages of one shard go.
+#[derive(Clone)]
+struct Route {
+    begun: Arc<AtomicU64>,
+    messages: mpsc::Sender<Heard>,
+}
+
+/// What a shard asks of the task that has the child.
+enum Order {
+    /// It needs the child no more, or gives it up.
+    Leave { shard: ShardId, patience: Patience, answer: oneshot::Sender<Ended> },
+    /// Nobody waits for its end.
+    Drop(ShardId),
+}
+
+impl Several {
+    /// Begins with a child that was started for its first shard.
+    pub(crate) fn start(shard: &ShardId, launched: Launched) -> (Self, Connection) {
+        let Launched { stdin, stdout, stderr, running } = launched;
+        let state = Arc::new(State {
+            routes: Mutex::default(),
+            input: Mutex::new(Some(Input::start(stdin))),
+            agreed: watch::Sender::new(Agreed::Pending),
+        });
+        let tail = Tail::default();
+        let readers = [
+            tokio::spawn(read(stdout, shard.clone(), Arc::clone(&state))),
+            tokio::spawn(output::read_stderr(stderr, shard.clone(), tail.clone())),
+        ];
+        let (orders, received) = mpsc::unbounded_channel();
+        tokio::spawn(keep(running, Arc::clone(&state), received, readers));
+        let several = Self { state, tail, orders };
+        let first = several.connection(shard);
+        (several, first)
+    }
+
+    pub(crate) fn agreed(&self) -> watch::Receiver<Agreed> {
+        self.state.agreed.subscribe()
+    }
+
+    /// How many shards it serves.
+    pub(crate) fn shards(&self) -> usize {
+        self.state.routes().len()
+    }
+
+    /// One more shard's way to it, unless it has ended or been told to.
+    pub(crate) fn join(&self, shard: &ShardId) -> Option<Connection> {
+        let is_open = *self.state.agreed.borrow() == Agreed::Yes && self.state.input().is_some();
+        // A shard that is told of twice would hear itself.
+        let is_new = !self.state.routes().contains_key(shard);
+        (is_open && is_new).then(|| self.connection(shard))
+    }
+
+    fn connection(&self, shard: &ShardId) -> Connection {
+        let (sender, messages) = mpsc::channel(MESSAGES_MAX);
+        let begun = Arc::<AtomicU64>::default();
+        let route = Route { begun: Arc::clone(&begun), messages: sender };
+        self.state.routes().insert(shard.clone(), route);
+        let running = Member {
+            shard: shard.clone(),
+            orders: self.orders.clone(),
+            agreed: self.agreed(),
+            has_left: false,
+        };
+        let input = self.state.input().as_ref().map(|input| input.tagged(shard));
+        let input = input.unwrap_or_else(|| Input::start(Box::new(tokio::io::sink())));
+        let tail = self.tail.clone();
+        Connection { input, messages, begun, tail, running: Box::new(running), readers: Vec::new() }
+    }
+}
+
+impl State {
+    fn routes(&self) -> MutexGuard<'_, BTreeMap<ShardId, Route>> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn input(&self) -> MutexGuard<'_, Option<Input>> {
+        self.input.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many actions of each shard have begun.
+    fn begun(&self) -> BTreeMap<ShardId, u64> {
+        let routes = self.routes();
+        let begun = |route: &Route| route.begun.load(Ordering::Acquire);
+        routes.iter().map(|(shard, route)| (shard.clone(), begun(route))).collect()
+    }
+
+    /// The child has said whether it will serve more than its first shard.
+    fn agree(&self, agrees: bool, first: &ShardId) {
+        if !agrees {
+            info!(shard = %first, "child serves one shard only, though it may serve several");
+        }
+        self.agreed.send_replace(if agrees { Agreed::Yes } else { Agreed::No });
+    }
+
+    /// Nobody may come any more, and those who are there hear nothing any more.
+    fn close(&self) {
+        *self.input() = None;
+        self.routes().clear();
+        self.agreed.send_replace(Agreed::Gone);
+    }
+}
+
+/// A shard's hold on the child.
+struct Member {
+    shard: ShardId,
+    orders: mpsc::UnboundedSender<Order>,
+    agreed: watch::Receiver<Agreed>,
+    has_left: bool,
+}
+
+#[async_trait]
+impl Running for Member {
+    async fn wait(&mut self) {
+        // With its task gone the child is gone.
+        let _ = self.agreed.wait_for(|agreed| *agreed == Agreed::Gone).await;
+    }
+
+    async fn end(mut self: Box<Self>, patience: Patience, hurry: Hurry<'_>) -> Ended {
+        self.has_left = true;
+        let ended = self.leave(patience);
+        let ended = tokio::select! {
+            biased;
+            ended = ended => ended,
+            () = hurry => self.leave(Patience::None).await,
+        };
+        ended.unwrap_or(Ended { ending: Ending::Forced, status: None })
+    }
+}
+
+impl Member {
+    fn leave(&self, patience: Patience) -> oneshot::Receiver<Ended> {
+        let (answer, answered) = oneshot::channel();
+        let shard = self.shard.clone();
+        // With the task gone the answer is dropped, which is one.
+        drop(self.orders.send(Order::Leave { shard, patience, answer }));
+        answered
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if !self.has_left {
+            drop(self.orders.send(Order::Drop(self.shard.clone())));
+        }
+    }
+}
+
+/// Has the child until its last shard has left, or one gives it up, or it ends by itself.
+async fn keep(
+    mut running: Box<dyn Running>,
+    state: Arc<State>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    readers: [JoinHandle<()>; 2],
+) {
+    let (patience, mut answers) = loop {
+        let order = tokio::select! {
+            biased;
+            () = running.wait() => break (Patience::Ending, Vec::new()),
+            order = orders.recv() => order,
+        };
+        match order {
+            Some(Order::Leave { shard, patience: Patience::Told, answer }) => {
+                state.routes().remove(&shard);
+                if state.routes().is_empty() {
+                    break (Patience::Told, vec![answer]);
+                }
+                drop(answer.send(Ended { ending: Ending::InOrder, status: None }));
+            }
+            Some(Order::Leave { patience, answer, .. }) => break (patience, vec![answer]),
+            Some(Order::Drop(shard)) => {
+                state.routes().remove(&shard);
+                if state.routes().is_empty() {
+                    break (Patience::None, Vec::new());
+                }
+            }
+            None => break (Patience::None, Vec::new()),
+        }
+    };
+    state.close();
+    let hurried = async {
+        loop {
+            match orders.recv().await {
+                Some(Order::Leave { patience, answer, .. }) => {
+                    answers.push(answer);
+                    if patience == Patience::None {
+                        return;
+                    }
+                }
+                Some(Order::Drop(_)) => {}
+                None => pending().await,
+            }
+        }
+    };
+    let ended = running.end(patience, Box::pin(hurried)).await;
+    readers.iter().for_each(JoinHandle::abort);
+    for answer in answers {
+        drop(answer.send(ended.clone()));
+    }
+    while let Some(order) = orders.recv().await {
+        if let Order::Leave { answer, .. } = order {
+            drop(answer.send(ended.clone()));
+        }
+    }
+}
+
+/// How many actions of each shard had begun, at the moments at which something was read.
+#[derive(Default)]
+struct Moments {
+    /// The number of the first one that is kept.
+    first: u64,
+    kept: VecDeque<BTreeMap<ShardId, u64>>,
+}
+
+impl Moments {
+    /// Notes a moment; gives its number, which is that of the one before if nothing has changed.
+    fn note(&mut self, now: BTreeMap<ShardId, u64>) -> u64 {
+        if self.kept.back() != Some(&now) {
+            self.kept.push_back(now);
+        }
+        self.first + self.kept.len() as u64 - 1
+    }
+
+    /// How many actions of a shard had begun then; none that it did not have.
+    fn of(&self, moment: u64, shard: &ShardId) -> u64 {
+        let at = usize::try_from(moment.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.kept.get(at).and_then(|begun| begun.get(shard)).copied().unwrap_or_default()
+    }
+
+    fn forget_before(&mut self, moment: u64) {
+        while self.first < moment && self.kept.len() > 1 {
+            self.kept.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
+/// Reads stdout until it ends, and hands each message to its shard.
+async fn read(pipe: Box<dyn AsyncRead + Send + Unpin>, first: ShardId, state: Arc<State>) {
+    let moments = Mutex::new(Moments::default());
+    let lock = || moments.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut lines = Lines::new(pipe, LINE_BYTES_MAX, || lock().note(state.begun()));
+    let mut rate = Rate::new();
+    while let Some(line) = lines.next().await {
+        lock().forget_before(line.began);
+        if !line.is_whole() {
+            warn!(shard = %first, bytes = line.length, "line of the child's stdout passed over: \
+                  too long");
+            continue;
+        }
+        let (named, message) = multilang::decode_tagged(line.kept);
+        // A checkpoint is about what the child knew when it began to ask for it.
+        let (is_status, moment) = match message {
+            Line::Blank => continue,
+            Line::Stray(why) => {
+                stray(&mut rate, &first, line.kept, line.length, why);
+                continue;
+            }
+            Line::Status { .. } => (true, line.ended),
+            Line::Checkpoint(_) => (false, line.began),
+        };
+        if is_status && *state.agreed.borrow() == Agreed::Pending {
+            state.agree(named.is_some(), &first);
+        }
+        let shard = named.and_then(|name| ShardId::new(name).ok());
+        let shard = shard.unwrap_or_else(|| first.clone());
+        let route = state.routes().get(&shard).cloned();
+        let Some(Route { messages, .. }) = route else {
+            if rate.allows(&first, "stdout") {
+                warn!(%first, %shard, "child sends a message of a shard that it does not have");
+            }
+            continue;
+        };
+        let begun = lock().of(moment, &shard);
+        // A shard that leaves takes nothing more; the others do.
+        drop(messages.send(Heard { line: message, begun }).await);
+    }
+    rate.report(&first, "stdout");
+    // Whoever waits for a message hears that none will come.
+    state.routes().clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, duplex};
+
+    use super::*;
+
+    /// Ends when it is told to, and tells how.
+    struct Script {
+        ended: mpsc::UnboundedSender<Patience>,
+        dies: Option<oneshot::Receiver<()>>,
+    }
+
+    #[async_trait]
+    impl Running for Script {
+        async fn wait(&mut self) {
+            match &mut self.dies {
+                Some(dies) => drop(dies.await),
+                None => pending().await,
+            }
+        }
+
+        async fn end(self: Box<Self>, patience: Patience, _: Hurry<'_>) -> Ended {
+            // Whoever wants to know may be gone.
+            let _ = self.ended.send(patience);
+            Ended { ending: Ending::InOrder, status: Some("ended".to_owned()) }
+        }
+    }
+
+    struct Child {
+        told: BufReader<DuplexStream>,
+        tells: DuplexStream,
+        ended: mpsc::UnboundedReceiver<Patience>,
+        _stderr: DuplexStream,
+    }
+
+    impl Child {
+        async fn says(&mut self, line: &str) {
+            self.tells.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+        }
+
+        async fn hears(&mut self) -> String {
+            let mut line = String::new();
+            self.told.read_line(&mut line).await.unwrap();
+            line
+        }
+    }
+
+    fn shard(number: u32) -> ShardId {
+        ShardId::new(format!("shardId-{number}")).unwrap()
+    }
+
+    fn begin(dies: Option<oneshot::Receiver<()>>) -> (Several, Connection, Child) {
+        let [(stdin, told), (stdout, tells), (stderr, other)] = [(); 3].map(|()| duplex(1 << 16));
+        let (ended, receiver) = mpsc::unbounded_channel();
+        let launched = Launched {
+            stdin: Box::new(stdin),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            running: Box::new(Script { ended, dies }),
+        };
+        let (several, first) = Several::start(&shard(0), launched);
+        let told = BufReader::new(told);
+        (several, first, Child { told, tells, ended: receiver, _stderr: other })
+    }
+
+    fn status(of: u32, action: &str) -> String {
+        format!(r#"{{"action":"status","responseFor":"{action}","shardId":"shardId-{of}"}}"#)
+    }
+
+    async fn agreed(several: &Several) -> Agreed {
+        *several.agreed().wait_for(|agreed| *agreed != Agreed::Pending).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_shard_hears_its_own_messages_and_is_named_in_what_it_writes() {
+        let (several, mut first, mut child) = begin(None);
+        assert!(several.join(&shard(1)).is_none(), "it has not agreed yet");
+        child.says(&status(0, "initialize")).await;
+        assert_eq!(agreed(&several).await, Agreed::Yes);
+        let mut second = several.join(&shard(1)).unwrap();
+        assert!(several.join(&shard(1)).is_none(), "it is there already");
+        second.begun.store(7, Ordering::Release);
+        child.says("a print").await;
+        child.says(&status(9, "initialize")).await;
+        child.says(&status(1, "initialize")).await;
+        let line = Line::Status { response_for: Some("initialize".to_owned()) };
+        assert_eq!(first.messages.recv().await, Some(Heard { line: line.clone(), begun: 0 }));
+        assert_eq!(second.messages.recv().await, Some(Heard { line, begun: 7 }));
+        assert!(first.messages.try_recv().is_err());
+        let written = second.input.write(b"{\"action\":\"leaseLost\"}\n".to_vec());
+        assert_eq!(child.hears().await, "{\"action\":\"leaseLost\",\"shardId\":\"shardId-1\"}\n");
+        written.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_child_that_names_no_shard_serves_the_first_one_as_ever() {
+        let (several, mut first, mut child) = begin(None);
+        child.says(r#"{"action":"status","responseFor":"initialize"}"#).await;
+        assert_eq!(agreed(&several).await, Agreed::No);
+        assert!(several.join(&shard(1)).is_none());
+        assert!(first.messages.recv().await.is_some());
+        child.says(r#"{"action":"checkpoint"}"#).await;
+        let heard = first.messages.recv().await.unwrap();
+        assert!(matches!(heard.line, Line::Checkpoint(_)), "{heard:?}");
+    }
+
+    #[tokio::test]
+    async fn the_last_shard_that_leaves_has_the_child_end_in_order() {
+        let (several, first, mut child) = begin(None);
+        child.says(&status(0, "initialize")).await;
+        agreed(&several).await;
+        let second = several.join(&shard(1)).unwrap();
+        let leave = async |connection: Connection| {
+            drop(connection.input);
+            connection.running.end(Patience::Told, Box::pin(pending())).await
+        };
+        assert_eq!(leave(first).await.status, None, "it lives on");
+        assert!(child.ended.try_recv().is_err());
+        assert_eq!(leave(second).await.status.as_deref(), Some("ended"));
+        assert_eq!(child.ended.recv().await, Some(Patience::Told));
+        assert_eq!(child.hears().await, "", "its stdin is closed");
+        assert!(several.join(&shard(2)).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_shard_that_gives_the_child_up_ends_it_for_all() {
+        let (several, first, mut child) = begin(None);
+        child.says(&status(0, "initialize")).await;
+        agreed(&several).await;
+        let mut second = several.join(&shard(1)).unwrap();
+        let ended = first.running.end(Patience::None, Box::pin(pending())).await;
+        assert_eq!(ended.status.as_deref(), Some("ended"));
+        assert_eq!(second.messages.recv().await, None);
+        second.running.wait().await;
+        let ended = second.running.end(Patience::Ending, Box::pin(pending())).await;
+        assert_eq!(ended.status.as_deref(), Some("ended"), "the same end is told to each");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_dies_is_gone_for_all_and_a_shard_that_is_dropped_for_itself() {
+        let (dies, death) = oneshot::channel();
+        let (several, mut first, mut child) = begin(Some(death));
+        child.says(&status(0, "initialize")).await;
+        agreed(&several).await;
+        drop(several.join(&shard(1)).unwrap());
+        first.messages.recv().await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(child.ended.try_recv().is_err(), "the first one still has it");
+        dies.send(()).unwrap();
+        first.running.wait().await;
+        assert_eq!(first.messages.recv().await, None);
+        assert_eq!(agreed(&several).await, Agreed::Gone);
+    }
+
+    #[test]
+    fn a_moment_tells_how_many_actions_had_begun_then() {
+        let mut moments = Moments::default();
+        let at = |begun: u64| BTreeMap::from([(shard(0), begun)]);
+        let [early, same, late] = [at(3), at(3), at(4)].map(|now| moments.note(now));
+        assert_eq!((early, same), (0, 0), "nothing has changed");
+        assert_eq!([early, late].map(|moment| moments.of(moment, &shard(0))), [3, 4]);
+        assert_eq!(moments.of(late, &shard(1)), 0);
+        moments.forget_before(late);
+        assert_eq!((moments.of(late, &shard(0)), moments.kept.len()), (4, 1));
+    }
+}

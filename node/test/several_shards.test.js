@@ -1,0 +1,110 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const readline = require('node:readline');
+const { test } = require('node:test');
+
+const PROGRAM = `
+const kcl = require('./lib');
+class Processor {
+  async initialize({ shardId }) { this.shard = shardId; }
+  async processRecords({ records, checkpointer, shardId }) {
+    if (shardId !== undefined) throw new Error('the input has the shard');
+    if (records[0].data === 'bad') throw new Error('bad record');
+    await checkpointer.checkpoint(this.shard + '-' + records[0].data);
+  }
+  async leaseLost() {}
+  async shardEnded({ checkpointer }) { await checkpointer.checkpoint(); }
+}
+kcl(() => new Processor()).run();
+`;
+
+class Daemon {
+  constructor(offer) {
+    const env = { ...process.env };
+    delete env.SHARDWISE_SHARDS_PER_CHILD;
+    if (offer) {
+      env.SHARDWISE_SHARDS_PER_CHILD = offer;
+    }
+    const options = { cwd: `${__dirname}/..`, env, stdio: ['pipe', 'pipe', 'pipe'] };
+    this.child = spawn(process.execPath, ['-e', PROGRAM], options);
+    this.child.stderr.resume();
+    this.lines = readline.createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+  }
+
+  tell(message) {
+    this.child.stdin.write(`${JSON.stringify(message)}\n`);
+  }
+
+  async hear() {
+    for (;;) {
+      const { value, done } = await this.lines.next();
+      if (done || value !== '') {
+        return done ? null : JSON.parse(value);
+      }
+    }
+  }
+
+  async ends() {
+    this.child.stdin.end();
+    const [code] = await once(this.child, 'exit');
+    return code;
+  }
+}
+
+const initialize = (shardId) => ({ action: 'initialize', shardId, sequenceNumber: 'LATEST' });
+const records = (data, shardId) => ({ action: 'processRecords', records: [{ data }], shardId });
+
+test('with an offer the first status names the shard, and each has its own turns', async () => {
+  const daemon = new Daemon('2');
+  daemon.tell(initialize('a'));
+  assert.deepEqual(await daemon.hear(), {
+    action: 'status', responseFor: 'initialize', shardId: 'a',
+  });
+  daemon.tell(initialize('b'));
+  assert.equal((await daemon.hear()).shardId, 'b');
+  daemon.tell(records('1', 'a'));
+  daemon.tell(records('2', 'b'));
+  const asked = [await daemon.hear(), await daemon.hear()];
+  assert.deepEqual(asked.map(({ sequenceNumber, shardId }) => [sequenceNumber, shardId]), [
+    ['a-1', 'a'],
+    ['b-2', 'b'],
+  ]);
+  daemon.tell({ action: 'checkpoint', sequenceNumber: 'b-2', error: null, shardId: 'b' });
+  assert.deepEqual(await daemon.hear(), {
+    action: 'status', responseFor: 'processRecords', shardId: 'b',
+  });
+  daemon.tell({ action: 'checkpoint', sequenceNumber: 'a-1', error: null, shardId: 'a' });
+  assert.equal((await daemon.hear()).shardId, 'a');
+  daemon.tell({ action: 'leaseLost', shardId: 'a' });
+  assert.deepEqual(await daemon.hear(), {
+    action: 'status', responseFor: 'leaseLost', shardId: 'a',
+  });
+  daemon.tell(initialize('a'));
+  assert.equal((await daemon.hear()).shardId, 'a', 'it may come again');
+  assert.equal(await daemon.ends(), 0);
+});
+
+test('without an offer a function makes the one processor, and nothing is named', async () => {
+  const daemon = new Daemon();
+  daemon.tell(initialize('a'));
+  assert.deepEqual(await daemon.hear(), { action: 'status', responseFor: 'initialize' });
+  daemon.tell({ action: 'processRecords', records: [{ data: '1' }] });
+  assert.deepEqual(await daemon.hear(), { action: 'checkpoint', sequenceNumber: 'a-1' });
+  daemon.tell({ action: 'checkpoint', sequenceNumber: 'a-1', error: null });
+  assert.deepEqual(await daemon.hear(), { action: 'status', responseFor: 'processRecords' });
+  assert.equal(await daemon.ends(), 0);
+});
+
+test('a processor that throws ends the process, and its neighbours with it', async () => {
+  const daemon = new Daemon('2');
+  for (const shard of ['a', 'b']) {
+    daemon.tell(initialize(shard));
+    await daemon.hear();
+  }
+  daemon.tell(records('bad', 'b'));
+  const [code] = await once(daemon.child, 'exit');
+  assert.equal(code, 1);
+});
