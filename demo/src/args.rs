@@ -92,6 +92,8 @@ pub enum Suite {
     Latency,
     /// Of busy shards whose children are slow.
     Memory,
+    /// Of a child for each shard, and of one for all of them.
+    Children,
 }
 
 /// What a child does.

@@ -1,5 +1,6 @@
 //! The figures: throughput, latency and memory of a daemon, and time to the first record.
 
+mod children;
 mod first;
 mod latency;
 mod memory;
@@ -34,6 +35,9 @@ pub async fn bench(arguments: &BenchArguments) -> Result<Report, Error> {
                 throughput::throughput(arguments, &shardwise, &parent, &mut report).await?;
             }
             Suite::Latency => latency::latency(&shardwise, &parent, &mut report).await?,
+            Suite::Children => {
+                children::children(arguments, &shardwise, &parent, &mut report).await?;
+            }
             Suite::Memory => memory::memory(arguments, &shardwise, &parent, &mut report).await?,
         }
     }

@@ -23,7 +23,7 @@ const RECORD_BYTES: u16 = 200;
 /// What Kinesis lets one shard's readers have, and the daemon keeps to.
 const READ_BYTES_PER_SECOND: f64 = 2e6;
 const SHARDS: u16 = 4;
-const ALL_WITHIN: Duration = Duration::from_secs(600);
+pub(super) const ALL_WITHIN: Duration = Duration::from_secs(600);
 
 /// All records through one daemon and the sample consumer, which logs nothing.
 pub(super) async fn throughput(
@@ -97,7 +97,7 @@ fn sample() -> PathBuf {
 }
 
 /// Puts records with keys spread over all shards.
-async fn fill(stream: &Stream, records: usize) -> Result<Acknowledged, Error> {
+pub(super) async fn fill(stream: &Stream, records: usize) -> Result<Acknowledged, Error> {
     let mut rng = Rng::new(0);
     let mut acknowledged = Acknowledged::default();
     while acknowledged.records < records {
