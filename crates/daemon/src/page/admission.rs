@@ -110,7 +110,12 @@ impl Admission {
         let Ok(authority) = host.parse::<Uri>() else { return false };
         let Some(authority) = authority.authority() else { return false };
         let name = authority.host().to_lowercase();
-        let is_bare = !authority.as_str().contains('@');
+        // Nothing but a name and a port.
+        let port = authority.as_str().strip_prefix(authority.host());
+        let is_bare = port.is_some_and(|port| {
+            port.is_empty()
+                || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+        });
         is_bare && (OWN_HOSTS.contains(&&*name) || self.hosts.contains(&name))
     }
 }
