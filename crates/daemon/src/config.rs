@@ -6,6 +6,7 @@ use std::path::Path;
 
 use shardwise::WorkerId;
 use shardwise_core::permissions;
+use shardwise_core::properties::is_in_clear;
 use shardwise_core::properties::settings::{DaemonSettings, Effective, Level, Origin, Warning};
 
 use crate::args::{CheckArguments, ConfigMode};
@@ -21,8 +22,48 @@ const ENVIRONMENT: [(&str, &[&str]); 5] = [
     ("cloudWatchClient.endpointOverride", &["AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL"]),
     ("shardwise.otlpEndpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"]),
 ];
+/// The endpoints among them, and the other spelling of each.
+const ENDPOINTS: [(&str, &str); 3] = [
+    ("kinesisEndpoint", "kinesisClient.endpointOverride"),
+    ("dynamoDBEndpoint", "dynamoDbClient.endpointOverride"),
+    ("cloudWatchClient.endpointOverride", "cloudWatchClient.endpointOverride"),
+];
 /// The one key that the environment outweighs.
 const LOG_LEVEL: (&str, &str) = ("shardwise.logLevel", "RUST_LOG");
+
+/// Holds the environment to what the file is held to: requests in clear are for this machine alone,
+/// unless the file says otherwise. Gives the variables that lead elsewhere all the same.
+pub(crate) fn in_clear_by_environment(
+    settings: &DaemonSettings,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<&'static str>, Error> {
+    let mut found = Vec::new();
+    for (key, other) in ENDPOINTS {
+        if settings.sets(key) || settings.sets(other) {
+            continue;
+        }
+        let names = ENVIRONMENT.iter().find(|(name, _)| *name == key).map(|(_, names)| names);
+        let set = names.into_iter().flat_map(|names| names.iter());
+        let Some((name, url)) = set.filter_map(|name| Some((*name, variable(name)?))).next() else {
+            continue;
+        };
+        if is_in_clear(&url) {
+            if !settings.metrics.allow_insecure_endpoint {
+                return Err(Error::configuration(format!(
+                    "the environment variable {name} is `{url}`: http:// is for this machine only; \
+                     use https://, or set shardwise.allowInsecureEndpoint = true"
+                )));
+            }
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+/// What a variable of the environment says; an empty one says nothing.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
 
 /// Does what is asked of a properties file.
 pub(crate) fn run(mode: &ConfigMode) -> Result<Exit, Error> {
@@ -35,7 +76,7 @@ fn check(arguments: &CheckArguments) -> Result<Exit, Error> {
     let file = &arguments.file;
     let (bytes, _) = daemon::read(file)?;
     let mut settings = daemon::understand(file, &bytes, &WorkerId::from_random(0))?;
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    in_clear_by_environment(&settings, &variable)?;
     for region in [&mut settings.kinesis_region, &mut settings.dynamodb_region] {
         *region = region.take().or_else(|| REGION.iter().find_map(|name| variable(name)));
     }
@@ -146,6 +187,36 @@ mod tests {
             shown("tableName", Origin::Key("applicationName"), &region).1,
             "as applicationName"
         );
+    }
+
+    #[test]
+    fn an_endpoint_in_clear_is_for_this_machine_whoever_names_it() {
+        let file = "executableName = a\napplicationName = billing\nstreamName = orders\n\
+                    AwsCredentialsProvider = DefaultCredentialsProvider\nretrievalMode = POLLING\n";
+        let held = |more: &str, name: &'static str, url: &str| {
+            let text = format!("{file}{more}");
+            let worker = WorkerId::from_random(0);
+            let now = shardwise::Timestamp::from_millis(0);
+            let settings = DaemonSettings::from_bytes(text.as_bytes(), &worker, now).unwrap();
+            let variable = |asked: &str| (asked == name).then(|| url.to_owned());
+            in_clear_by_environment(&settings, &variable).map_err(|error| error.to_string())
+        };
+        let far = "http://10.0.0.1:4566";
+        let error = held("", "AWS_ENDPOINT_URL_DYNAMODB", far).unwrap_err();
+        assert!(error.contains("AWS_ENDPOINT_URL_DYNAMODB is `http://10.0.0.1:4566`"), "{error}");
+        assert!(held("", "AWS_ENDPOINT_URL", far).is_err());
+        for (name, url) in [
+            ("AWS_ENDPOINT_URL_KINESIS", "http://127.0.0.1:4567"),
+            ("AWS_ENDPOINT_URL", "https://10.0.0.1"),
+            ("AWS_ENDPOINT_URL_S3", far),
+        ] {
+            assert_eq!(held("", name, url), Ok(vec![]), "{name}");
+        }
+        let own = "kinesisEndpoint = https://kinesis\n";
+        assert_eq!(held(own, "AWS_ENDPOINT_URL_KINESIS", far), Ok(vec![]), "the file wins");
+        let allowed = "shardwise.allowInsecureEndpoint = true\n";
+        let found = held(allowed, "AWS_ENDPOINT_URL_KINESIS", far);
+        assert_eq!(found, Ok(vec!["AWS_ENDPOINT_URL_KINESIS"]));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::exit::{Error, Exit};
 use crate::guard::Guard;
 use crate::local::LocalEndpoints;
 use crate::page::{Port, Subject};
-use crate::{logging, metrics, page, supervisor};
+use crate::{config, logging, metrics, page, supervisor};
 
 /// The longest properties file: anything longer is another kind of file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -47,6 +47,9 @@ pub(crate) fn run(arguments: &DaemonArguments) -> Result<Exit, Error> {
         warn!(file = %other.display(), "passed over: -p names another properties file");
     }
     report(file, &settings.warnings);
+    for name in config::in_clear_by_environment(&settings, &config::variable)? {
+        warn!(variable = name, "requests cross the network in clear");
+    }
     let search = std::env::var_os("PATH").unwrap_or_default();
     let program = executable::find(&settings.executable[0], &search);
     let program = program
