@@ -11,7 +11,7 @@ mod lines;
 mod log;
 mod turn;
 
-pub use decode::{CheckpointRequest, Line, Stray, decode, decode_tagged};
+pub use decode::{CheckpointRequest, Line, NoMessage, Stray, decode, decode_tagged};
 pub use encode::{RecordFields, checkpoint_answer, ending, initialize, process_records, tag};
 pub use lines::LineBuffer;
 pub use log::{LOG_OFFER, LOG_VARIABLE, LogLevel, LogLine};

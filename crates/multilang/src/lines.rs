@@ -46,8 +46,9 @@ impl<R: AsyncRead + Unpin, N: Fn() -> u64> Lines<R, N> {
         Self { pipe, note, noted: 0, began: None, chunk: Vec::new(), at: 0, line }
     }
 
-    /// The next line; nothing once the pipe has ended or failed.
-    pub(crate) async fn next(&mut self) -> Option<Line<'_>> {
+    /// The next line; nothing once the pipe has ended or failed. `grows` is told how long the line
+    /// is by now, since it may never end.
+    pub(crate) async fn next(&mut self, mut grows: impl FnMut(usize)) -> Option<Line<'_>> {
         self.line.clear();
         self.began = None;
         loop {
@@ -60,6 +61,7 @@ impl<R: AsyncRead + Unpin, N: Fn() -> u64> Lines<R, N> {
             if is_whole {
                 return Some(self.line());
             }
+            grows(self.line.length());
             self.at = 0;
             self.chunk.clear();
             self.chunk.reserve(CHUNK_BYTES);
@@ -112,7 +114,7 @@ mod tests {
         let pieces = Pieces { bytes: text.into(), at: 0, size };
         let mut lines = Lines::new(pieces, bytes_max, || 0);
         let mut all = Vec::new();
-        while let Some(line) = lines.next().await {
+        while let Some(line) = lines.next(|_| {}).await {
             all.push((String::from_utf8(line.kept.to_vec()).unwrap(), line.length));
         }
         all
@@ -136,6 +138,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_line_that_does_not_end_is_told_of_while_it_grows() {
+        let pieces = Pieces { bytes: "ab\ncdefgh".into(), at: 0, size: 3 };
+        let mut lines = Lines::new(pieces, 4, || 0);
+        let mut grown = Vec::new();
+        while lines.next(|length| grown.push(length)).await.is_some() {}
+        assert_eq!(grown, [0, 0, 3, 6, 0]);
+    }
+
+    #[tokio::test]
     async fn lines_that_came_together_can_be_told_from_others() {
         let pieces = Pieces { bytes: "ab\nc\nd\ne".into(), at: 0, size: 5 };
         let reads = Cell::new(0);
@@ -145,7 +156,7 @@ mod tests {
         };
         let mut lines = Lines::new(pieces, 100, count);
         let mut all = Vec::new();
-        while let Some(line) = lines.next().await {
+        while let Some(line) = lines.next(|_| {}).await {
             all.push((line.began, line.ended));
         }
         assert_eq!(all, [(1, 1), (1, 1), (2, 2), (2, 3)], "the end of the pipe is a read too");
@@ -156,8 +167,8 @@ mod tests {
         let text = "x".repeat(10 << 20);
         let pieces = Pieces { bytes: text.into(), at: 0, size: 1 << 20 };
         let mut reader = Lines::new(pieces, 1_000, || 0);
-        assert_eq!(reader.next().await.map(|line| line.length), Some(10 << 20));
+        assert_eq!(reader.next(|_| {}).await.map(|line| line.length), Some(10 << 20));
         assert!(reader.chunk.capacity() <= 2 * CHUNK_BYTES);
-        assert_eq!(reader.next().await, None);
+        assert_eq!(reader.next(|_| {}).await, None);
     }
 }

@@ -1,18 +1,19 @@
 //! What a child writes that is not the protocol: logged with its shard, at a bounded rate.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use shardwise::ShardId;
-use shardwise_core::multilang::{self, Line, LogLevel, LogLine, Stray};
+use shardwise_core::multilang::{self, Line, LogLevel, LogLine};
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, error, info, trace, warn};
 
-use crate::lines::Lines;
+use crate::lines::{self, Lines};
 
 /// The longest line that a child may write to stdout; a message has less than a thousandth of it.
 pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
@@ -51,7 +52,8 @@ impl Tail {
 pub(crate) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, tail: Tail) {
     let mut lines = Lines::new(pipe, LOGGED_BYTES_MAX, || 0);
     let mut rate = Rate::new();
-    while let Some(line) = lines.next().await {
+    let mut endless = Endless::new(&shard, "stderr");
+    while let Some(line) = lines.next(|length| endless.grows(length)).await {
         if line.length == 0 {
             continue;
         }
@@ -109,18 +111,17 @@ pub(crate) async fn read_stdout(
     let mut lines = Lines::new(pipe, LINE_BYTES_MAX, || begun.load(Ordering::Acquire));
     let mut rate = Rate::new();
     let mut too_long = 0_u64;
-    while let Some(line) = lines.next().await {
+    let mut endless = Endless::new(&shard, "stdout");
+    while let Some(line) = lines.next(|length| endless.grows(length)).await {
         if !line.is_whole() {
             too_long += 1;
-            if too_long == 1 {
-                warn!(%shard, bytes = line.length, "line of the child's stdout passed over: too \
-                      long");
-            }
             continue;
         }
         match multilang::decode(line.kept) {
             Line::Blank => {}
-            Line::Stray(why) => stray(&mut rate, &shard, line.kept, line.length, why),
+            said @ (Line::Stray(_) | Line::NoMessage(_)) => {
+                pass_over(&mut rate, &shard, &line, &said);
+            }
             message @ (Line::Status { .. } | Line::Checkpoint(_)) => {
                 // A checkpoint is about what the child knew when it began to ask for it.
                 let is_status = matches!(message, Line::Status { .. });
@@ -137,12 +138,45 @@ pub(crate) async fn read_stdout(
     }
 }
 
-/// Logs a line of stdout that does not count.
-pub(crate) fn stray(rate: &mut Rate, shard: &ShardId, kept: &[u8], length: usize, why: Stray) {
-    if rate.allows(shard, "stdout") {
-        let text = String::from_utf8_lossy(&kept[..kept.len().min(LOGGED_BYTES_MAX)]);
-        info!(%shard, stdout = &*text, bytes = length, %why, "child");
+/// Logs a line of stdout that does not count, and why.
+pub(crate) fn pass_over(rate: &mut Rate, shard: &ShardId, line: &lines::Line<'_>, said: &Line) {
+    if !rate.allows(shard, "stdout") {
+        return;
     }
+    let (text, bytes) = (logged(line), line.length);
+    match said {
+        Line::Stray(why) => info!(%shard, stdout = &*text, bytes, %why, "child"),
+        Line::NoMessage(why) => {
+            warn!(%shard, stdout = &*text, bytes, %why, "child's message passed over");
+        }
+        Line::Blank | Line::Status { .. } | Line::Checkpoint(_) => {}
+    }
+}
+
+/// Tells once of a line that goes on and on: it may never end, and its child never be heard again.
+pub(crate) struct Endless<'a> {
+    shard: &'a ShardId,
+    pipe: &'static str,
+    is_told: bool,
+}
+
+impl<'a> Endless<'a> {
+    pub(crate) fn new(shard: &'a ShardId, pipe: &'static str) -> Self {
+        Self { shard, pipe, is_told: false }
+    }
+
+    pub(crate) fn grows(&mut self, bytes: usize) {
+        if bytes > LINE_BYTES_MAX && !self.is_told {
+            self.is_told = true;
+            let Self { shard, pipe, .. } = self;
+            warn!(%shard, pipe, bytes, "child writes a line that is too long: its rest is passed \
+                  over");
+        }
+    }
+}
+
+fn logged<'a>(line: &lines::Line<'a>) -> Cow<'a, str> {
+    String::from_utf8_lossy(&line.kept[..line.kept.len().min(LOGGED_BYTES_MAX)])
 }
 
 /// Lets so many lines through in a second, and counts the others.

@@ -21,7 +21,7 @@ use crate::connection::{Connection, MESSAGES_MAX};
 use crate::input::Input;
 use crate::launch::{Ended, Ending, Hurry, Launched, Patience, Running};
 use crate::lines::Lines;
-use crate::output::{self, Heard, LINE_BYTES_MAX, Rate, Tail, stray};
+use crate::output::{self, Endless, Heard, LINE_BYTES_MAX, Rate, Tail};
 
 /// Whether a child serves more than the shard that it was started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,19 +292,18 @@ async fn read(pipe: Box<dyn AsyncRead + Send + Unpin>, first: ShardId, state: Ar
     let lock = || moments.lock().unwrap_or_else(PoisonError::into_inner);
     let mut lines = Lines::new(pipe, LINE_BYTES_MAX, || lock().note(state.begun()));
     let mut rate = Rate::new();
-    while let Some(line) = lines.next().await {
+    let mut endless = Endless::new(&first, "stdout");
+    while let Some(line) = lines.next(|length| endless.grows(length)).await {
         lock().forget_before(line.began);
         if !line.is_whole() {
-            warn!(shard = %first, bytes = line.length, "line of the child's stdout passed over: \
-                  too long");
             continue;
         }
         let (named, message) = multilang::decode_tagged(line.kept);
         // A checkpoint is about what the child knew when it began to ask for it.
         let (is_status, moment) = match message {
             Line::Blank => continue,
-            Line::Stray(why) => {
-                stray(&mut rate, &first, line.kept, line.length, why);
+            Line::Stray(_) | Line::NoMessage(_) => {
+                output::pass_over(&mut rate, &first, &line, &message);
                 continue;
             }
             Line::Status { .. } => (true, line.ended),

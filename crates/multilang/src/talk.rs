@@ -41,6 +41,8 @@ pub(crate) struct Talk {
     input: Input,
     messages: mpsc::Receiver<Heard>,
     turn: Turn,
+    /// What the child has answered last.
+    answered: Option<Action>,
     /// The turn's number of actions, for the reader of stdout.
     begun: Arc<AtomicU64>,
     warnings: Rate,
@@ -68,6 +70,7 @@ impl Talk {
             input,
             messages,
             turn: Turn::default(),
+            answered: None,
             begun,
             warnings: Rate::new(),
             checkpointer: None,
@@ -207,7 +210,11 @@ impl Talk {
             self.done = self.checkpointer.as_ref().map(Checkpointer::delivered);
         }
         match step {
-            Step::Nothing | Step::Finished(_) => Ok(()),
+            Step::Nothing => Ok(()),
+            Step::Finished(action) => {
+                self.answered = Some(action);
+                Ok(())
+            }
             // As in Java: the lease goes all the same, and what the child missed comes again.
             Step::WrongStatus { asked: Action::ShutdownRequested, response_for } => {
                 let (shard, response_for) = (&self.shard, response_for.map(shortened));
@@ -225,8 +232,14 @@ impl Talk {
             Step::Refuse(request, error) => self.answer(&request, Some(error), limit).await,
             Step::Unasked { response_for } => {
                 if self.may_warn() {
+                    let answered = self.answered.map(Action::name);
+                    let what = if answered.is_some() && answered == response_for.as_deref() {
+                        "child answers a second time"
+                    } else {
+                        "child answers what was not asked"
+                    };
                     let response_for = response_for.map(shortened);
-                    warn!(shard = %self.shard, response_for, "child answers what was not asked");
+                    warn!(shard = %self.shard, response_for, "{what}");
                 }
                 Ok(())
             }

@@ -69,7 +69,7 @@ fn check_line(line: &[u8]) {
 fn is_message(line: &Line) -> bool {
     match line {
         Line::Status { .. } | Line::Checkpoint(_) => true,
-        Line::Blank | Line::Stray(_) => false,
+        Line::Blank | Line::Stray(_) | Line::NoMessage(_) => false,
     }
 }
 

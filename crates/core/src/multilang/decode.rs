@@ -1,10 +1,18 @@
 //! Lines from a child: which ones count, and what they say.
 
+use std::fmt;
+
 use super::json::{self, Scalar, Unreadable};
 use crate::sequence::{Checkpoint, NotASequenceNumber};
 
 /// The field by which a child that serves several shards says whom it means.
 const SHARD: &str = "shardId";
+const STATUS: &str = "status";
+const CHECKPOINT: &str = "checkpoint";
+/// What children send.
+const FROM_CHILDREN: [&str; 2] = [STATUS, CHECKPOINT];
+/// How much of a name that a child has chosen is shown.
+const NAME_CHARS_MAX: usize = 80;
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +28,19 @@ pub enum Line {
     Blank,
     /// Nothing that counts.
     Stray(Stray),
+    /// Nothing that counts either, though it looks as if it were meant to.
+    NoMessage(NoMessage),
+}
+
+/// A JSON object with an action that is no message of children.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoMessage {
+    /// Its action.
+    pub action: String,
+    /// The field that is at fault, if it is one.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub why: Stray,
 }
 
 /// Why a line does not count.
@@ -54,6 +75,41 @@ pub struct CheckpointRequest {
     pub sub_sequence: Option<i64>,
 }
 
+impl NoMessage {
+    /// The message that was meant, if one can be told by its letters.
+    fn meant(&self) -> Option<&'static str> {
+        let action = self.action.trim();
+        FROM_CHILDREN.into_iter().find(|known| action.eq_ignore_ascii_case(known))
+    }
+
+    /// What becomes of a child that waits for what such a message leads to.
+    fn outcome(&self) -> &'static str {
+        match (self.meant(), self.why) {
+            (Some(CHECKPOINT), _) => "; the child waits for an answer that will not come",
+            (Some(_), _) => "; the action that it answers is still open",
+            (None, _) => "",
+        }
+    }
+}
+
+impl fmt::Display for NoMessage {
+    /// Of what the child has chosen no more than a name, and that with its odd characters escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |text: &str| text.chars().take(NAME_CHARS_MAX).collect::<String>();
+        write!(f, "{}", self.why)?;
+        if let Some(field) = &self.field {
+            write!(f, " {:?}", name(field))?;
+        }
+        write!(f, " in action {:?}", name(&self.action))?;
+        match (self.meant(), self.field.as_deref()) {
+            (Some(meant), _) if meant != self.action => write!(f, ", which is spelled `{meant}`")?,
+            (Some(CHECKPOINT), Some(CHECKPOINT)) => f.write_str(", which is `sequenceNumber`")?,
+            _ => {}
+        }
+        f.write_str(self.outcome())
+    }
+}
+
 impl CheckpointRequest {
     /// The place it names; nothing if it means everything delivered.
     ///
@@ -72,59 +128,86 @@ impl CheckpointRequest {
 /// Understands one line, without its end. Bytes that are not UTF-8 are replaced, as Java does.
 #[must_use]
 pub fn decode(line: &[u8]) -> Line {
-    read(line).map_or_else(|nothing| nothing, |fields| understood(&fields))
+    understood(line, |_| None).1
 }
 
 /// The same of a child that may serve several shards: whom a message is of, if it says so.
 #[must_use]
 pub fn decode_tagged(line: &[u8]) -> (Option<String>, Line) {
-    let mut fields = match read(line) {
-        Ok(fields) => fields,
-        Err(nothing) => return (None, nothing),
-    };
-    let shard = text(last(&fields, SHARD));
-    fields.retain(|(name, _)| name != SHARD);
-    (shard, understood(&fields))
-}
-
-fn understood(fields: &[(String, Scalar)]) -> Line {
-    message(fields).unwrap_or_else(Line::Stray)
-}
-
-/// The fields of a line; or what it is without any.
-fn read(line: &[u8]) -> Result<Vec<(String, Scalar)>, Line> {
-    let line = String::from_utf8_lossy(line);
-    if line.trim_end_matches(['\r', '\n']).is_empty() {
-        return Err(Line::Blank);
-    }
-    json::read_flat_object(&line).map_err(|why| {
-        Line::Stray(match why {
-            Unreadable::Null => Stray::Null,
-            Unreadable::NoObject => Stray::NoObject,
-            Unreadable::Nested => Stray::WrongKind,
-            Unreadable::TooManyFields => Stray::UnknownField,
-        })
+    understood(line, |fields| {
+        let shard = text(last(fields, SHARD));
+        fields.retain(|(name, _)| name != SHARD);
+        shard
     })
 }
 
-fn message(fields: &[(String, Scalar)]) -> Result<Line, Stray> {
+/// What a line says, once what `take` wants has been taken out of its fields.
+fn understood(
+    line: &[u8],
+    take: impl FnOnce(&mut Vec<(String, Scalar)>) -> Option<String>,
+) -> (Option<String>, Line) {
+    let line = String::from_utf8_lossy(line);
+    if line.trim_end_matches(['\r', '\n']).is_empty() {
+        return (None, Line::Blank);
+    }
+    let mut fields = Vec::new();
+    let read = json::read_flat_object(&line, &mut fields);
+    let taken = take(&mut fields);
+    let wrong = match read {
+        Ok(()) => match message(&fields) {
+            Ok(message) => return (taken, message),
+            Err(wrong) => wrong,
+        },
+        Err(Unreadable::Null) => Wrong::of(Stray::Null),
+        Err(Unreadable::NoObject) => Wrong::of(Stray::NoObject),
+        Err(Unreadable::Nested(field)) => Wrong { why: Stray::WrongKind, field: Some(field) },
+        Err(Unreadable::TooManyFields) => Wrong::of(Stray::UnknownField),
+    };
+    let line = match (last(&fields, "action"), wrong) {
+        (_, Wrong { why: why @ (Stray::Null | Stray::NoObject), .. }) => Line::Stray(why),
+        (Some(Scalar::Text(action)), Wrong { why, field }) => {
+            Line::NoMessage(NoMessage { action: action.clone(), field, why })
+        }
+        (_, Wrong { why, .. }) => Line::Stray(why),
+    };
+    (taken, line)
+}
+
+/// Why an object is no message, and which of its fields makes it none.
+struct Wrong {
+    why: Stray,
+    field: Option<String>,
+}
+
+impl Wrong {
+    fn of(why: Stray) -> Self {
+        Self { why, field: None }
+    }
+
+    fn kind(field: &str) -> Self {
+        Self { why: Stray::WrongKind, field: Some(field.to_owned()) }
+    }
+}
+
+fn message(fields: &[(String, Scalar)]) -> Result<Line, Wrong> {
     let Some(Scalar::Text(action)) = last(fields, "action") else {
-        return Err(Stray::UnknownAction);
+        return Err(Wrong::of(Stray::UnknownAction));
     };
     match action.as_str() {
-        "status" => {
+        STATUS => {
             only(fields, &["responseFor"])?;
             Ok(Line::Status { response_for: text(last(fields, "responseFor")) })
         }
-        "checkpoint" => {
+        CHECKPOINT => {
             only(fields, &["sequenceNumber", "subSequenceNumber", "error"])?;
             let sequence = text(last(fields, "sequenceNumber"));
-            let sub_sequence = number(last(fields, "subSequenceNumber"))?;
+            let sub_sequence = number(last(fields, "subSequenceNumber"))
+                .ok_or_else(|| Wrong::kind("subSequenceNumber"))?;
             Ok(Line::Checkpoint(CheckpointRequest { sequence, sub_sequence }))
         }
         "initialize" | "processRecords" | "record" | "leaseLost" | "shardEnded"
-        | "shutdownRequested" | "shutdown" => Err(Stray::NotFromChildren),
-        _ => Err(Stray::UnknownAction),
+        | "shutdownRequested" | "shutdown" => Err(Wrong::of(Stray::NotFromChildren)),
+        _ => Err(Wrong::of(Stray::UnknownAction)),
     }
 }
 
@@ -133,9 +216,12 @@ fn last<'a>(fields: &'a [(String, Scalar)], name: &str) -> Option<&'a Scalar> {
     fields.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value)
 }
 
-fn only(fields: &[(String, Scalar)], known: &[&str]) -> Result<(), Stray> {
+fn only(fields: &[(String, Scalar)], known: &[&str]) -> Result<(), Wrong> {
     let is_known = |name: &str| name == "action" || known.contains(&name);
-    if fields.iter().all(|(name, _)| is_known(name)) { Ok(()) } else { Err(Stray::UnknownField) }
+    match fields.iter().find(|(name, _)| !is_known(name)) {
+        None => Ok(()),
+        Some((name, _)) => Err(Wrong { why: Stray::UnknownField, field: Some(name.clone()) }),
+    }
 }
 
 /// A value where Java wants text: numbers and booleans become theirs.
@@ -147,19 +233,17 @@ fn text(value: Option<&Scalar>) -> Option<String> {
     }
 }
 
-/// A value where Java wants a whole number: fractions are cut off, empty text is none.
-fn number(value: Option<&Scalar>) -> Result<Option<i64>, Stray> {
+/// A value where Java wants a whole number: fractions are cut off, empty text is no value. Nothing
+/// if it is of another kind.
+fn number(value: Option<&Scalar>) -> Option<Option<i64>> {
     match value {
-        None | Some(Scalar::Null) => Ok(None),
-        Some(Scalar::Bool(_)) => Err(Stray::WrongKind),
+        None | Some(Scalar::Null) => Some(None),
+        Some(Scalar::Bool(_)) => None,
         Some(Scalar::Text(text)) => match text.trim() {
-            "" | "null" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| Stray::WrongKind),
+            "" | "null" => Some(None),
+            text => text.parse().ok().map(Some),
         },
-        Some(Scalar::Number(text)) => {
-            let whole = || truncated(text);
-            text.parse().ok().or_else(whole).map(Some).ok_or(Stray::WrongKind)
-        }
+        Some(Scalar::Number(text)) => text.parse().ok().or_else(|| truncated(text)).map(Some),
     }
 }
 
@@ -245,14 +329,8 @@ mod tests {
             ("\"\"", Stray::NoObject),
             ("   ", Stray::NoObject),
             ("{}", Stray::UnknownAction),
-            (r#"{"action":"Status"}"#, Stray::UnknownAction),
             (r#"{"action":null}"#, Stray::UnknownAction),
-            (r#"{"action":"status","responseFor":"x","extra":1}"#, Stray::UnknownField),
-            (r#"{"action":"checkpoint","checkpoint":"123"}"#, Stray::UnknownField),
-            (r#"{"action":"checkpoint","sequenceNumber":["1"]}"#, Stray::WrongKind),
-            (r#"{"action":"checkpoint","subSequenceNumber":"a"}"#, Stray::WrongKind),
-            (r#"{"action":"checkpoint","subSequenceNumber":1e30}"#, Stray::WrongKind),
-            (r#"{"action":"leaseLost"}"#, Stray::NotFromChildren),
+            (r#"{"responseFor":["status"]}"#, Stray::WrongKind),
             ("null", Stray::Null),
             (" null ", Stray::Null),
         ] {
@@ -264,13 +342,63 @@ mod tests {
     }
 
     #[test]
+    fn an_object_with_an_action_that_is_no_message_says_what_is_wrong_with_it() {
+        let (unanswered, open) = (
+            "; the child waits for an answer that will not come",
+            "; the action that it answers is still open",
+        );
+        for (line, what, outcome) in [
+            (
+                r#"{"action":"status","responseFor":"x","extra":1}"#,
+                r#"unknown field "extra" in action "status""#,
+                open,
+            ),
+            (
+                r#"{"action":"checkpoint","checkpoint":"123"}"#,
+                r#"unknown field "checkpoint" in action "checkpoint", which is `sequenceNumber`"#,
+                unanswered,
+            ),
+            (
+                r#"{"action":"Status","responseFor":"x"}"#,
+                r#"unknown action in action "Status", which is spelled `status`"#,
+                open,
+            ),
+            (
+                r#"{"action":"checkpoint","sequenceNumber":["1"]}"#,
+                r#"value of the wrong kind "sequenceNumber" in action "checkpoint""#,
+                unanswered,
+            ),
+            (
+                r#"{"action":"checkpoint","subSequenceNumber":1e30}"#,
+                r#"value of the wrong kind "subSequenceNumber" in action "checkpoint""#,
+                unanswered,
+            ),
+            (
+                r#"{"action":"CHECKPOINT"}"#,
+                r#"unknown action in action "CHECKPOINT", which is spelled `checkpoint`"#,
+                unanswered,
+            ),
+            (
+                r#"{"action":"leaseLost"}"#,
+                r#"a message that children do not send in action "leaseLost""#,
+                "",
+            ),
+            (r#"{"action":"a\u001b[31m"}"#, r#"unknown action in action "a\u{1b}[31m""#, ""),
+        ] {
+            let Line::NoMessage(found) = decode(line.as_bytes()) else { panic!("{line}") };
+            assert_eq!(found.to_string(), format!("{what}{outcome}"), "{line}");
+        }
+    }
+
+    #[test]
     fn depth_costs_nothing() {
         let deep = "[".repeat(1 << 20);
         assert_eq!(decode(deep.as_bytes()), Line::Stray(Stray::NoObject));
         let deep = format!("{{\"action\":{deep}");
         assert_eq!(decode(deep.as_bytes()), Line::Stray(Stray::WrongKind));
         let wide = format!("{{{}}}", vec![r#""action":"status""#; 100_000].join(","));
-        assert_eq!(decode(wide.as_bytes()), Line::Stray(Stray::UnknownField));
+        let Line::NoMessage(wide) = decode(wide.as_bytes()) else { panic!("a message") };
+        assert_eq!(wide.why, Stray::UnknownField);
     }
 
     #[test]

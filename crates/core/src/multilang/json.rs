@@ -43,14 +43,14 @@ pub(super) enum Scalar {
 }
 
 /// Why a line is not one flat object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
     /// The line says `null`.
     Null,
     /// It does not begin with an object, or the object is broken.
     NoObject,
-    /// A value is an array or an object.
-    Nested,
+    /// The value of this field is an array or an object.
+    Nested(String),
     /// There are more fields than any message has.
     TooManyFields,
 }
@@ -58,20 +58,23 @@ pub(super) enum Unreadable {
 /// The longest message has four; some of them may come twice.
 const FIELDS_MAX: usize = 64;
 
-/// Reads the object that a line begins with; what follows it is not looked at.
+/// Reads the object that a line begins with; what follows it is not looked at. If it cannot be
+/// read, the fields before what is wrong have been.
 ///
 /// It neither descends nor recurses, so a line costs no more than its own length.
-pub(super) fn read_flat_object(line: &str) -> Result<Vec<(String, Scalar)>, Unreadable> {
+pub(super) fn read_flat_object(
+    line: &str,
+    fields: &mut Vec<(String, Scalar)>,
+) -> Result<(), Unreadable> {
     let mut reader = Reader { rest: line };
     reader.blank();
     if reader.rest.trim_end() == "null" {
         return Err(Unreadable::Null);
     }
     reader.expect('{')?;
-    let mut fields = Vec::new();
     reader.blank();
     if reader.take('}') {
-        return Ok(fields);
+        return Ok(());
     }
     loop {
         reader.blank();
@@ -79,14 +82,14 @@ pub(super) fn read_flat_object(line: &str) -> Result<Vec<(String, Scalar)>, Unre
         reader.blank();
         reader.expect(':')?;
         reader.blank();
-        let value = reader.scalar()?;
+        let Some(value) = reader.scalar()? else { return Err(Unreadable::Nested(name)) };
         fields.push((name, value));
         if fields.len() > FIELDS_MAX {
             return Err(Unreadable::TooManyFields);
         }
         reader.blank();
         if reader.take('}') {
-            return Ok(fields);
+            return Ok(());
         }
         reader.expect(',')?;
     }
@@ -111,19 +114,20 @@ impl Reader<'_> {
         if self.take(c) { Ok(()) } else { Err(Unreadable::NoObject) }
     }
 
-    fn scalar(&mut self) -> Result<Scalar, Unreadable> {
+    /// A value; nothing if there are values inside.
+    fn scalar(&mut self) -> Result<Option<Scalar>, Unreadable> {
         match self.rest.as_bytes().first() {
-            Some(b'"') => self.string().map(Scalar::Text),
-            Some(b'{' | b'[') => Err(Unreadable::Nested),
-            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'"') => self.string().map(|text| Some(Scalar::Text(text))),
+            Some(b'{' | b'[') => Ok(None),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Some),
             _ => {
                 let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric());
                 let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
                 self.rest = rest;
                 match word {
-                    "null" => Ok(Scalar::Null),
-                    "true" => Ok(Scalar::Bool(true)),
-                    "false" => Ok(Scalar::Bool(false)),
+                    "null" => Ok(Some(Scalar::Null)),
+                    "true" => Ok(Some(Scalar::Bool(true))),
+                    "false" => Ok(Some(Scalar::Bool(false))),
                     _ => Err(Unreadable::NoObject),
                 }
             }
@@ -265,6 +269,11 @@ mod tests {
         for broken in [r"\x", r"\u12", r"\u12é4", "\u{1}"] {
             assert_eq!(value(broken), Err(Unreadable::NoObject), "{broken}");
         }
+    }
+
+    fn read_flat_object(line: &str) -> Result<Vec<(String, Scalar)>, Unreadable> {
+        let mut fields = Vec::new();
+        super::read_flat_object(line, &mut fields).map(|()| fields)
     }
 
     proptest! {

@@ -47,7 +47,9 @@ impl LogLine {
         }
         let object = String::from_utf8_lossy(&line[PREFIX.len() - 1..]);
         let (mut level, mut message, mut fields) = (LogLevel::Info, None, Vec::new());
-        for (name, value) in json::read_flat_object(&object).ok()? {
+        let mut read = Vec::new();
+        json::read_flat_object(&object, &mut read).ok()?;
+        for (name, value) in read {
             match (&*name, value) {
                 ("level", Scalar::Text(text)) => level = level_of(&text)?,
                 ("message", Scalar::Text(text)) => message = Some(text),

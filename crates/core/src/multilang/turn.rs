@@ -1,6 +1,6 @@
 //! Whose turn it is: at most one action is out, and a status ends it.
 
-use super::decode::{CheckpointRequest, Line, Stray};
+use super::decode::{CheckpointRequest, Line, NoMessage, Stray};
 use super::{Action, NO_CHECKPOINTER};
 
 /// Whose turn it is between the daemon and one child.
@@ -78,7 +78,7 @@ impl Turn {
         let is_late = heard < self.begun;
         match line {
             Line::Blank => Step::Nothing,
-            Line::Stray(why) => Step::Stray(why),
+            Line::Stray(why) | Line::NoMessage(NoMessage { why, .. }) => Step::Stray(why),
             Line::Checkpoint(request)
                 if self.may_checkpoint && !(is_late && request.sequence.is_none()) =>
             {
