@@ -88,7 +88,7 @@ def noise():
             sys.stderr.write("x" * 200 + "\n")
         journal("flooded stderr")
     if mode("long-line"):
-        for _ in range(100):
+        for _ in range(1 << 10):
             say(b"x" * (1 << 20))
         say("\n")
         journal("wrote a long line")
@@ -97,6 +97,10 @@ def noise():
     if mode("garbage"):
         say('{"action":"status"\nnull\n[]\n{"action":"status","extra":1}\n\r\n\x1b[31mred\n')
         say('{"action":"checkpoint","checkpoint":"1"}\n{"action":"launch"}\n')
+    if mode("stray"):
+        say('{"action":"Status","responseFor":"initialize"}\n')
+        say('{"action":"status","responseFor":"initialize","took":7}\n')
+        say('{"action":"shutdown","reason":"ZOMBIE"}\n{"action":"user \\u001b[31m logged in"}\n')
     if mode("deep"):
         say("[" * 100000 + "\n" + '{"action":' + '{"a":' * 100000 + "\n")
     if mode("stderr"):
@@ -136,6 +140,20 @@ def fail(action):
         journal("closes stdin", action=action)
         os.close(0)
         hang()
+    if mode(f"old-checkpoint:{action}"):
+        journal("asks for a checkpoint as before 1.7.2", action=action)
+        say('{"action":"checkpoint","checkpoint":"1"}\n')
+        read()
+    write_for_ever(action)
+
+
+def write_for_ever(action):
+    """Writes to stdout and never answers: one line that does not end, or lines without end."""
+    for name, piece in [("endless-line", b"x" * (1 << 16)), ("endless-lines", b"x" * 199 + b"\n")]:
+        if mode(f"{name}:{action}"):
+            journal("writes for ever", action=action)
+            while True:
+                say(piece * 8)
 
 
 def drip(text):
@@ -157,6 +175,27 @@ def begin():
     if mode("escape"):
         process = subprocess.Popen(["sleep", "30"], start_new_session=True)
         journal("grandchild", grandchild=process.pid)
+
+
+def leave_zombies():
+    """A process that has ended and that nobody waits for: one of this child's own, and one of a
+    process that has left the child's group, which outlives the child."""
+    if mode("zombie"):
+        process = subprocess.Popen(["true"])
+        journal("zombie", grandchild=process.pid)
+    if mode("zombie-of-another"):
+        parent = os.fork()
+        if parent == 0:
+            zombie = os.fork()
+            if zombie == 0:
+                os._exit(0)
+            journal("zombie", grandchild=zombie)
+            os.setsid()
+            journal("keeper", grandchild=os.getpid())
+            for descriptor in range(3):
+                os.close(descriptor)
+            time.sleep(30)
+            os._exit(0)
 
 
 def inside(records):
@@ -211,6 +250,7 @@ def main():
                     sub=message["subSequenceNumber"],
                     environment=sorted(os.environ), files=sorted(os.listdir("/proc/self/fd")))
             begin()
+            leave_zombies()
             noise()
         else:
             journal(action)
@@ -242,6 +282,10 @@ def main():
         if mode(f"exit-after:{action}"):
             journal("exits after its answer", action=action)
             os._exit(4)
+        if mode(f"close-stdin-after:{action}"):
+            journal("closes stdin", action=action)
+            os.close(0)
+            hang()
         if mode(f"deaf-after:{action}"):
             journal("hangs", action=action)
             hang()

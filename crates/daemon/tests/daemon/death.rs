@@ -95,3 +95,27 @@ async fn no_zombie_is_left_while_children_come_and_go() {
     .await;
     assert_eq!(daemon.stop().await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zombie_that_a_child_has_made_is_not_waited_for() {
+    for (mode, keepers) in [("zombie", 0), ("zombie-of-another", 1)] {
+        let world = World::new(1).await;
+        let daemon = world.daemon(&format!("{mode} exit:processRecords"), "");
+        let records = world.put("a", 2).await;
+        // The next child begins only once the first one's group is dealt with.
+        let journal = world.until_processed(&daemon, &records).await;
+        assert_eq!(journal.iter().filter(|event| event.is("zombie")).count(), 1, "{mode}");
+        let kept = journal.iter().filter(|event| event.is("keeper"));
+        let kept: Vec<_> = kept.map(|event| event.number("grandchild")).collect();
+        assert_eq!(kept.len(), keepers, "{mode}");
+        // One that the system's init has inherited may be gone before it is looked for.
+        if keepers > 0 {
+            daemon.until_log("child has left processes behind: they are ended").await;
+        }
+        assert_eq!(daemon.stop().await, 0, "{mode}");
+        for keeper in kept {
+            // It has left the group, so it is not ours any more.
+            kill_process(Pid::from_raw(keeper).unwrap(), Signal::KILL).unwrap();
+        }
+    }
+}

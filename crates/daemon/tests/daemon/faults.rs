@@ -80,6 +80,35 @@ async fn a_child_that_closes_its_stdin_and_hangs_is_replaced_after_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_closes_its_stdin_after_its_answer_is_replaced_with_the_next_batch() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("close-stdin-after:processRecords", "");
+    let first = world.put("a", 1).await;
+    world.until_processed(&daemon, &first).await;
+    let closed = |journal: &[Event]| journal.iter().any(|event| event.is("closes stdin"));
+    world.until_journal(&daemon, "closed", closed).await;
+    let second = world.put("b", 1).await;
+    world.until_processed(&daemon, &second).await;
+    daemon.until_log("child cannot be written to: ").await;
+    assert_eq!(daemon.stop().await, 0);
+    assert_eq!(data(&world.journal()).len(), 2, "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_writes_without_end_has_no_more_time_than_one_that_is_silent() {
+    for mode in ["endless-line", "endless-lines"] {
+        let modes = format!("{mode}:processRecords");
+        survives(&modes, "timeoutInSeconds = 1", "has not answered for 1 s").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_of_the_protocol_before_1_7_2_is_told_of_and_its_child_replaced() {
+    let told = "which is `sequenceNumber`; the child waits for an answer that will not come";
+    survives("old-checkpoint:processRecords", "timeoutInSeconds = 1", told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_ignores_sigterm_is_replaced_all_the_same() {
     let modes = "ignore-term hang:processRecords";
     survives(modes, "timeoutInSeconds = 1", "SIGKILL").await;
@@ -153,7 +182,7 @@ async fn a_second_answer_answers_nothing_even_if_the_next_batch_waits() {
     let records = world.put("a", 9).await;
     let daemon = world.daemon("always twice:processRecords", "maxRecords = 1");
     world.until_processed(&daemon, &records).await;
-    daemon.until_log("child answers what was not asked").await;
+    daemon.until_log("child answers a second time").await;
     assert_eq!(daemon.stop().await, 0);
     let journal = world.journal();
     assert_eq!(data(&journal).len(), 9, "each once");
