@@ -40,5 +40,7 @@ mod several;
 mod start;
 #[path = "daemon/stopping.rs"]
 mod stopping;
+#[path = "daemon/transcripts.rs"]
+mod transcripts;
 #[path = "daemon/world.rs"]
 mod world;

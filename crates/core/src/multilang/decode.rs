@@ -276,7 +276,7 @@ mod tests {
         };
         let tagged = br#"{"action":"status","responseFor":"initialize","shardId":"shardId-1"}"#;
         assert_eq!(decode_tagged(tagged), status(Some("shardId-1")));
-        assert_eq!(decode(tagged), Line::Stray(Stray::UnknownField), "only where it was offered");
+        assert!(matches!(decode(tagged), Line::NoMessage(_)), "only where it was offered");
         let plain = br#"{"action":"status","responseFor":"initialize"}"#;
         assert_eq!(decode_tagged(plain), status(None));
         assert_eq!(decode_tagged(b"\n"), (None, Line::Blank));

@@ -139,17 +139,28 @@ impl World {
         create.send().await.unwrap();
     }
 
-    /// Splits the first shard in two, where it is the only one.
+    /// Splits the first shard in two.
     pub(crate) async fn split(&self) {
-        self.split_at(u128::MAX / 2).await;
+        self.split_in_the_middle("shardId-000000000000").await;
     }
 
-    /// Splits the first shard at a hash key.
-    pub(crate) async fn split_at(&self, key: u128) {
-        let half = key.to_string();
-        let split = self.kinesis.split_shard().stream_name(STREAM);
-        let split = split.shard_to_split("shardId-000000000000").new_starting_hash_key(half);
-        split.send().await.unwrap();
+    /// Splits a shard in two.
+    pub(crate) async fn split_in_the_middle(&self, shard: &str) {
+        let shards = self.kinesis.list_shards().stream_name(STREAM).send().await.unwrap();
+        let shards = shards.shards.unwrap();
+        let range = shards.iter().find(|it| it.shard_id == shard).unwrap().hash_key_range.clone();
+        let range = range.unwrap();
+        let [first, last] = [range.starting_hash_key, range.ending_hash_key]
+            .map(|key| key.parse::<u128>().unwrap());
+        let middle = (first + (last - first) / 2).to_string();
+        let split = self.kinesis.split_shard().stream_name(STREAM).shard_to_split(shard);
+        split.new_starting_hash_key(middle).send().await.unwrap();
+    }
+
+    /// Makes one shard of two neighbours.
+    pub(crate) async fn merge(&self, lower: &str, upper: &str) {
+        let merge = self.kinesis.merge_shards().stream_name(STREAM).shard_to_merge(lower);
+        merge.adjacent_shard_to_merge(upper).send().await.unwrap();
     }
 
     /// A properties file that suits tests; `more` comes last.
@@ -258,6 +269,17 @@ impl World {
             .collect();
         rows.sort_by(|left, right| left.key.cmp(&right.key));
         rows
+    }
+
+    /// Makes another worker the owner of a lease, as if it had taken it.
+    pub(crate) async fn take_lease_away(&self, key: &str) {
+        let update = self.dynamodb.update_item().table_name(APPLICATION);
+        let update = update
+            .key("leaseKey", AttributeValue::S(key.to_owned()))
+            .update_expression("SET leaseOwner = :other ADD leaseCounter :much")
+            .expression_attribute_values(":other", AttributeValue::S("worker-X".to_owned()))
+            .expression_attribute_values(":much", AttributeValue::N("100".to_owned()));
+        update.send().await.unwrap();
     }
 
     /// Deletes a lease's row.

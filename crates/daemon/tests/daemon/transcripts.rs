@@ -1,0 +1,386 @@
+//! The built daemon beside recordings of Java's: children say what they said to Java's daemon, and
+//! every line that they are told has to be the recorded one, byte for byte.
+//!
+//! Only sequence numbers and arrival times are others, and the child puts the recorded ones in
+//! their places (`children/replay.py`). Where we differ on purpose, the case says so and why.
+//!
+//! Not here: `01b-posix-locale`, since we write UTF-8 whatever the locale; `02b`, whose faults are
+//! those of a proxy (the simulation and `error.rs` have them); `04`, whose order is a race between
+//! two daemons; `06f`, in which no child is started (`stopping.rs`).
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::world::{Daemon, STREAM, World, child, until};
+
+const SHARDS: [&str; 5] = [
+    "shardId-000000000000",
+    "shardId-000000000001",
+    "shardId-000000000002",
+    "shardId-000000000003",
+    "shardId-000000000004",
+];
+
+/// What our daemon says when it is stopped, and Java's by default does not: its deadline for that
+/// is 0 where ours is 25 s, and so that the leases are free at once (ADR 5).
+const STOPPED: [&str; 2] = [r#"{"action":"shutdownRequested"}"#, r#"{"action":"leaseLost"}"#];
+
+/// A recording, and a world in which it is done again.
+struct Replay {
+    world: World,
+    path: String,
+    /// By how much the numbers of today's shards are higher.
+    shift: usize,
+    /// What each child was told, by shard, in the order of its children.
+    recorded: BTreeMap<String, Vec<Vec<String>>>,
+}
+
+impl Replay {
+    async fn new(name: &str, shards: i32) -> Self {
+        let directory = format!("{}/../core/src/multilang/transcripts", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{directory}/{name}.jsonl");
+        let mut recorded: BTreeMap<String, Vec<(u64, Vec<String>)>> = BTreeMap::new();
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let entry: Value = serde_json::from_str(line).unwrap();
+            let number = entry["child"].as_u64().unwrap();
+            let children = recorded.entry(entry["shard"].as_str().unwrap().to_owned()).or_default();
+            if children.iter().all(|(other, _)| *other != number) {
+                children.push((number, Vec::new()));
+            }
+            if entry["dir"] == "to_child" {
+                let child = children.iter_mut().find(|(other, _)| *other == number).unwrap();
+                child.1.push(entry["line"].as_str().unwrap().to_owned());
+            }
+        }
+        let lines = |children: Vec<(u64, Vec<String>)>| children.into_iter().map(|it| it.1);
+        let recorded = recorded.into_iter().map(|(id, it)| (id, lines(it).collect())).collect();
+        Self { world: World::new(shards).await, path, shift: 0, recorded }
+    }
+
+    fn daemon(&self, more: &str) -> Daemon {
+        let directory = self.world.path();
+        let (program, path, shift) = (child("replay.py"), &self.path, self.shift);
+        let executable = format!("python3 {program} {} {path} {shift}", directory.display());
+        Daemon::start(&self.world.properties(&executable, more), directory)
+    }
+
+    /// Puts the records of the n-th batch of a shard's child, all at once.
+    async fn put(&self, shard: usize, child: usize, batch: usize) {
+        let id = SHARDS[shard];
+        let shards = self.world.kinesis.list_shards().stream_name(STREAM).send().await.unwrap();
+        let shards = shards.shards.unwrap();
+        let range = shards.iter().find(|it| it.shard_id == id).unwrap().hash_key_range.clone();
+        let hash_key = range.unwrap().starting_hash_key;
+        let batches =
+            self.recorded[id][child].iter().map(|line| serde_json::from_str(line).unwrap());
+        let mut batches = batches.filter(|message: &Value| message["action"] == "processRecords");
+        let message = batches.nth(batch).unwrap();
+        let entries = message["records"].as_array().unwrap().iter().map(|record| {
+            let data = STANDARD.decode(record["data"].as_str().unwrap()).unwrap();
+            PutRecordsRequestEntry::builder()
+                .data(data.into())
+                .partition_key(record["partitionKey"].as_str().unwrap())
+                .explicit_hash_key(&hash_key)
+                .build()
+                .unwrap()
+        });
+        let put = self.world.kinesis.put_records().stream_name(STREAM);
+        put.set_records(Some(entries.collect())).send().await.unwrap();
+    }
+
+    /// Puts the records of the file beside the recording.
+    async fn put_file(&self) {
+        let text = fs::read_to_string(self.path.replace(".jsonl", ".records.json")).unwrap();
+        let records: Vec<Value> = serde_json::from_str(&text).unwrap();
+        for record in records {
+            let data = STANDARD.decode(record["dataBase64"].as_str().unwrap()).unwrap();
+            let put = self.world.kinesis.put_record().stream_name(STREAM).data(data.into());
+            let put = put.partition_key(record["partitionKey"].as_str().unwrap());
+            let hash_key = record["explicitHashKey"].as_str().map(ToOwned::to_owned);
+            put.set_explicit_hash_key(hash_key).send().await.unwrap();
+        }
+    }
+
+    /// What a child was told this time.
+    fn told(&self, shard: usize, child: usize) -> Vec<String> {
+        let path = self.world.path().join(format!("told-{}-{child}", SHARDS[shard + self.shift]));
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.split_terminator('\n').map(ToOwned::to_owned).collect()
+    }
+
+    /// What it was told when it was recorded, but that we escape what some readers of lines take
+    /// for the end of one.
+    fn recorded(&self, shard: usize, child: usize) -> Vec<String> {
+        let name = |shard: usize| format!(r#""shardId":"{}""#, SHARDS[shard]);
+        let (then, today) = (name(shard), name(shard + self.shift));
+        let lines = self.recorded[SHARDS[shard]][child].iter();
+        lines.map(|line| line.replace('\u{2028}', "\\u2028").replace(&then, &today)).collect()
+    }
+
+    /// Waits until a child was told so many of its batches and everything that they led to.
+    async fn until_batch(&self, daemon: &Daemon, shard: usize, child: usize, batches: usize) {
+        let recorded = self.recorded(shard, child);
+        let is_batch = |line: &String| line.contains(r#""action":"processRecords""#);
+        let mut begins: Vec<_> =
+            (0..recorded.len()).filter(|at| is_batch(&recorded[*at])).collect();
+        begins.push(recorded.len());
+        let is_checkpoint = |line: &&String| line.contains(r#"{"action":"checkpoint""#);
+        let last = begins[batches - 1];
+        let answers = recorded[last + 1..].iter().take_while(is_checkpoint).count();
+        self.until_lines(daemon, shard, child, last + 1 + answers).await;
+    }
+
+    async fn until_lines(&self, daemon: &Daemon, shard: usize, child: usize, lines: usize) {
+        until(&format!("{lines} lines to child {child} of shard {shard}"), async || {
+            let told = self.told(shard, child);
+            let is_so = told.len() >= lines;
+            if is_so { Ok(()) } else { Err(format!("{}\n{}", told.join("\n"), daemon.log())) }
+        })
+        .await;
+    }
+
+    /// Waits until a child was told all that was recorded.
+    async fn until_all(&self, daemon: &Daemon, shard: usize, child: usize) {
+        self.until_lines(daemon, shard, child, self.recorded(shard, child).len()).await;
+    }
+
+    /// A child was told what was recorded, then these lines, and nothing else.
+    #[track_caller]
+    fn is_as_recorded(&self, shard: usize, child: usize, then: &[&str]) {
+        let mut expected = self.recorded(shard, child);
+        expected.extend(then.iter().map(|line| (*line).to_owned()));
+        let (told, expected) = (self.told(shard, child).join("\n"), expected.join("\n"));
+        assert!(told == expected, "shard {shard}, child {child}:\n{told}\nand not\n{expected}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_application_is_told_what_java_tells() {
+    let replay = Replay::new("01-new-application", 2).await;
+    for shard in 0..2 {
+        replay.put(shard, 0, 0).await;
+    }
+    let daemon = replay.daemon("");
+    for (shard, batch) in [(0, 1), (1, 1), (1, 2)] {
+        replay.until_batch(&daemon, shard, 0, batch).await;
+        replay.put(shard, 0, batch).await;
+    }
+    replay.until_all(&daemon, 0, 0).await;
+    replay.until_all(&daemon, 1, 0).await;
+    assert_eq!(daemon.stop().await, 0);
+    replay.is_as_recorded(0, 0, &STOPPED);
+    replay.is_as_recorded(1, 0, &STOPPED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_with_numbers_are_answered_as_java_answers_and_hold_for_the_next_daemon() {
+    let replay = Replay::new("02-checkpoint-with-number", 1).await;
+    replay.put(0, 0, 0).await;
+    let first = replay.daemon("");
+    for batch in 1..3 {
+        replay.until_batch(&first, 0, 0, batch).await;
+        replay.put(0, 0, batch).await;
+    }
+    replay.until_all(&first, 0, 0).await;
+    assert_eq!(first.stop().await, 0);
+    replay.is_as_recorded(0, 0, &STOPPED);
+
+    // No renewal comes between: the checkpoint is the first to find that the lease is another's.
+    let second = replay.daemon("failoverTimeMillis = 60000");
+    replay.put(0, 1, 0).await;
+    replay.until_batch(&second, 0, 1, 1).await;
+    replay.world.take_lease_away(SHARDS[0]).await;
+    replay.put(0, 1, 1).await;
+    replay.until_all(&second, 0, 1).await;
+    assert_eq!(second.stop().await, 0);
+    replay.is_as_recorded(0, 1, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_split_and_a_merge_are_told_as_java_tells_them() {
+    let replay = Replay::new("03-split-and-merge", 2).await;
+    replay.put(0, 0, 0).await;
+    replay.put(1, 0, 0).await;
+    let daemon = replay.daemon("");
+    replay.until_batch(&daemon, 0, 0, 1).await;
+    replay.until_batch(&daemon, 1, 0, 1).await;
+    replay.world.split_in_the_middle(SHARDS[0]).await;
+    for shard in 1..4 {
+        replay.put(shard, 0, usize::from(shard == 1)).await;
+    }
+    replay.until_batch(&daemon, 1, 0, 2).await;
+    replay.until_batch(&daemon, 2, 0, 1).await;
+    replay.until_batch(&daemon, 3, 0, 1).await;
+    replay.world.merge(SHARDS[3], SHARDS[1]).await;
+    replay.put(2, 0, 1).await;
+    replay.put(4, 0, 0).await;
+    for (shard, batches) in [(2, 2), (4, 1)] {
+        replay.until_batch(&daemon, shard, 0, batches).await;
+        replay.put(shard, 0, batches).await;
+        replay.until_all(&daemon, shard, 0).await;
+    }
+    assert_eq!(daemon.stop().await, 0);
+    for shard in [0, 1, 3] {
+        replay.is_as_recorded(shard, 0, &[]);
+    }
+    replay.is_as_recorded(2, 0, &STOPPED);
+    replay.is_as_recorded(4, 0, &STOPPED);
+}
+
+/// The exchange is Java's. What becomes of it is not: the shard whose child repeats a number that
+/// was checkpointed before ends here too, so its children start (ADR 8).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_ends_by_each_of_three_checkpoints_and_all_are_answered_as_java_answers() {
+    let replay = Replay::new("03b-shard-end-variants", 3).await;
+    for shard in 0..3 {
+        replay.put(shard, 0, 0).await;
+    }
+    let daemon = replay.daemon("");
+    for shard in 0..3 {
+        replay.until_batch(&daemon, shard, 0, 1).await;
+    }
+    for shard in &SHARDS[..3] {
+        replay.world.split_in_the_middle(shard).await;
+    }
+    for shard in 0..3 {
+        replay.until_all(&daemon, shard, 0).await;
+    }
+    until("six children started", async || {
+        let rows = replay.world.lease_rows().await;
+        let ended = rows.iter().filter(|row| row.checkpoint == "SHARD_END").count();
+        let told = |shard| fs::exists(replay.world.path().join(format!("told-{shard}-0")));
+        let started = (3..9).filter(|it| told(format!("shardId-00000000000{it}")).unwrap()).count();
+        if (ended, started) == (3, 6) { Ok(()) } else { Err(format!("{rows:?} {started}")) }
+    })
+    .await;
+    assert_eq!(daemon.stop().await, 0);
+    for shard in 0..3 {
+        replay.is_as_recorded(shard, 0, &[]);
+    }
+}
+
+async fn stops_as(name: &str) {
+    let replay = Replay::new(name, 2).await;
+    let batches = |shard: usize| {
+        let recorded = replay.recorded(shard, 0);
+        recorded.iter().filter(|line| line.contains(r#""action":"processRecords""#)).count()
+    };
+    for shard in 0..2 {
+        replay.put(shard, 0, 0).await;
+    }
+    let daemon = replay.daemon("shutdownGraceMillis = 30000");
+    for shard in 0..2 {
+        for batch in 1..batches(shard) {
+            replay.until_batch(&daemon, shard, 0, batch).await;
+            replay.put(shard, 0, batch).await;
+        }
+        replay.until_batch(&daemon, shard, 0, batches(shard)).await;
+    }
+    assert_eq!(daemon.stop().await, 0, "{name}");
+    for shard in 0..2 {
+        replay.is_as_recorded(shard, 0, &[]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_with_a_grace_is_told_as_java_tells_it() {
+    stops_as("05-sigterm-grace-5000").await;
+    stops_as("05b-sigterm-unsaved-work").await;
+    stops_as("05c-sigterm-default-failover").await;
+}
+
+/// What Java's daemon ends of with status 1 is a new child of the shard here (ADR 4); what the
+/// child was told before is the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn children_that_fail_were_told_what_java_told_them() {
+    for (name, shards, failing, told) in [
+        ("06a-child-exits", 2, vec![0, 1], "child closed its stdout during `processRecords`"),
+        ("06d-status-for-another-action", 1, vec![0], "child answered for `initialize`"),
+        ("06e-child-hangs-timeoutInSeconds", 2, vec![0], "child has not answered for 3 s"),
+    ] {
+        let replay = Replay::new(name, shards).await;
+        for shard in &failing {
+            replay.put(*shard, 0, 0).await;
+        }
+        let daemon = replay.daemon("timeoutInSeconds = 3");
+        for shard in &failing {
+            replay.until_lines(&daemon, *shard, 1, 1).await;
+        }
+        daemon.until_log(told).await;
+        assert_eq!(daemon.stop().await, 0, "{name}");
+        for shard in 0..usize::try_from(shards).unwrap() {
+            let then: &[&str] = if failing.contains(&shard) { &[] } else { &STOPPED };
+            replay.is_as_recorded(shard, 0, then);
+        }
+    }
+}
+
+/// The line `null`, which ends Java's daemon, is passed over (`shardwise_core::multilang`).
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_leads_to_the_same_answers_as_in_java() {
+    let replay = Replay::new("06b-garbage-on-stdout", 1).await;
+    replay.put(0, 0, 0).await;
+    let daemon = replay.daemon("");
+    replay.until_batch(&daemon, 0, 0, 1).await;
+    replay.put(0, 0, 1).await;
+    replay.until_all(&daemon, 0, 0).await;
+    assert_eq!(daemon.stop().await, 0);
+    replay.is_as_recorded(0, 0, &STOPPED);
+}
+
+/// Java's daemon tells the second child only after its own restart; ours starts it by itself
+/// (ADR 8).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_checkpoint_at_the_shards_end_is_mended_by_what_java_tells_after_a_restart() {
+    let replay = Replay::new("06c-forgotten-shard-end-checkpoint", 1).await;
+    replay.put(0, 0, 0).await;
+    let daemon = replay.daemon("");
+    replay.until_batch(&daemon, 0, 0, 1).await;
+    replay.world.split_in_the_middle(SHARDS[0]).await;
+    replay.put(2, 0, 0).await;
+    replay.until_all(&daemon, 0, 1).await;
+    replay.until_all(&daemon, 1, 0).await;
+    replay.until_all(&daemon, 2, 0).await;
+    assert_eq!(daemon.stop().await, 0);
+    replay.is_as_recorded(0, 0, &[]);
+    replay.is_as_recorded(0, 1, &[]);
+    replay.is_as_recorded(1, 0, &STOPPED);
+    replay.is_as_recorded(2, 0, &STOPPED);
+}
+
+/// What is damaged comes as it is, in Java too, as far as these recordings go (ADR 12).
+#[tokio::test(flavor = "multi_thread")]
+async fn aggregates_come_apart_as_in_java_and_checkpoints_inside_them_hold() {
+    for (name, children) in [("07-kpl-aggregated", 1), ("07b-kpl-resume-inside", 3)] {
+        let replay = Replay::new(name, 1).await;
+        replay.put_file().await;
+        for child in 0..children {
+            let daemon = replay.daemon("");
+            replay.until_all(&daemon, 0, child).await;
+            assert_eq!(daemon.stop().await, 0, "{name}");
+            replay.is_as_recorded(0, child, &STOPPED);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aggregates_with_a_record_outside_the_shard_are_dropped_as_in_java() {
+    let mut replay = Replay::new("07c-kpl-outside-hash-range", 1).await;
+    // The recorded shards met at the key where a split in the middle has ours meet.
+    replay.world.split_in_the_middle(SHARDS[0]).await;
+    replay.shift = 1;
+    replay.put_file().await;
+    let daemon = replay.daemon("");
+    for shard in 0..2 {
+        replay.until_all(&daemon, shard, 0).await;
+    }
+    assert_eq!(daemon.stop().await, 0);
+    for shard in 0..2 {
+        replay.is_as_recorded(shard, 0, &STOPPED);
+    }
+}
