@@ -157,7 +157,8 @@ fn batch_size(rows: usize, over: Duration) -> usize {
 }
 
 /// The digest that the children write down too: the first half of MD5.
-fn digest(data: &[u8]) -> String {
+#[must_use]
+pub fn digest(data: &[u8]) -> String {
     Md5::digest(data)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

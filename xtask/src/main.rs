@@ -33,7 +33,8 @@ cargo xtask COMMAND
   conformance   the conformance suite, and the page of its results
   demo [...]    the main job on the local endpoints; checks its own result (demo --help);
                  --sample click-stream: the npm package's sample that writes to S3
-  chaos [...]   real daemons and children under faults, judged (chaos --help)
+  chaos [...]   real daemons and children under faults, judged (chaos --help); `chaos soak`: 64
+                 shards whose children are killed, beside a time in which they are not
   bench [...]   the figures: first record, throughput, latency, memory (which: `bench latency`)
   sim [...]     simulated workers under seeded faults (sim --help)
   fuzz [...]    what reads bytes from outside, under inputs by chance (fuzz --help)
