@@ -4,9 +4,20 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+/// What a report of a fault has to name.
+const BUILD: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit: ",
+    env!("SHARDWISE_COMMIT"),
+    "\ntarget: ",
+    env!("SHARDWISE_TARGET"),
+    "\nprofile: ",
+    env!("SHARDWISE_PROFILE"),
+);
+
 /// A Kinesis Client Library without Java.
 #[derive(Debug, Parser)]
-#[command(name = "shardwise", version)]
+#[command(name = "shardwise", version, long_version = BUILD)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) mode: Mode,

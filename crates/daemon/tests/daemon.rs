@@ -42,5 +42,7 @@ mod start;
 mod stopping;
 #[path = "daemon/transcripts.rs"]
 mod transcripts;
+#[path = "daemon/version.rs"]
+mod version;
 #[path = "daemon/world.rs"]
 mod world;

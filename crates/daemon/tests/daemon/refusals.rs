@@ -136,14 +136,6 @@ fn an_unreadable_log_configuration_is_named() {
 }
 
 #[test]
-fn the_version_is_told() {
-    let output = run(&["--version"]);
-    assert_eq!(output.status.code(), Some(0));
-    let expected = format!("shardwise {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
-}
-
-#[test]
 fn missing_credentials_and_a_missing_region_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let without = "SystemPropertyCredentialsProvider,ContainerCredentialsProvider";
