@@ -7,6 +7,8 @@ const os = require('node:os');
 const path = require('node:path');
 const { after, test } = require('node:test');
 
+const { advice, platformPackages } = require('../lib/bootstrap/binary');
+
 const PACKAGE = path.join(__dirname, '..');
 const FAKE = path.join(__dirname, 'children', 'fake_shardwise.js');
 const NODE_DIR = path.dirname(process.execPath);
@@ -159,6 +161,22 @@ test('a missing binary is one error that names the three places', async () => {
   }
 });
 
+test('a libc has packages of its own; the static one is the last resort of glibc', () => {
+  const linux = { platform: 'linux', arch: 'x64' };
+  const [gnu, musl] = ['@shardwise/linux-x64-gnu', '@shardwise/linux-x64-musl'];
+  assert.deepEqual(platformPackages({ ...linux, isGlibc: true }), [gnu, musl]);
+  assert.deepEqual(platformPackages({ ...linux, isGlibc: false }), [musl]);
+  const mac = { platform: 'darwin', arch: 'arm64', isGlibc: false };
+  assert.deepEqual(platformPackages(mac), ['@shardwise/darwin-arm64']);
+});
+
+test('what to install is named where there is a package, and what to do where there is none', () => {
+  const linux = { platform: 'linux', arch: 'x64', isGlibc: false };
+  assert.match(advice(linux), /^Install @shardwise\/linux-x64-musl /);
+  const mac = { platform: 'darwin', arch: 'arm64', isGlibc: false };
+  assert.match(advice(mac), /no package for darwin-arm64 yet.* cargo and set SHARDWISE_BIN/);
+});
+
 test('SHARDWISE_BIN that is no executable file is an error, whatever else there is', async () => {
   const env = { SHARDWISE_BIN: properties, PATH: `${inPathDirectory()}:${process.env.PATH}` };
   const { code, stderr } = await run(['-p', properties], env);
@@ -179,7 +197,7 @@ function inPathDirectory() {
 /** This package as installed, beside a package with the binary for this platform. */
 function installed() {
   const modules = path.join(directory, 'node_modules');
-  const platform = path.join(modules, '@shardwise', `${process.platform}-${process.arch}`);
+  const platform = path.join(modules, '@shardwise', 'linux-x64-musl');
   const own = path.join(modules, 'shardwise');
   for (const part of ['bin', 'lib', 'package.json']) {
     fs.cpSync(path.join(PACKAGE, part), path.join(own, part), { recursive: true });

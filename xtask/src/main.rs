@@ -11,6 +11,7 @@ mod endpoints;
 mod fuzz;
 mod mutants;
 mod npm;
+mod package;
 mod python;
 mod record_java;
 mod sim;
@@ -40,6 +41,7 @@ cargo xtask COMMAND
   fuzz [...]    what reads bytes from outside, under inputs by chance (fuzz --help)
   mutants [...] the code with one rule broken, in many ways: the simulation must notice each;
                  NAME..., or --three as CI does, or --list
+  package [...] the npm packages with the daemon's binary, and what is in them (package --help)
   coverage      which lines tests and simulation never reach; installs cargo-tarpaulin
   tidy          what no lint knows: imports, links, licences, long files
   fix           formats, and applies what clippy suggests
@@ -76,6 +78,7 @@ fn run(command: &str, rest: &[String]) -> Result<ExitCode, String> {
         ("conformance", []) => conformance::write(&tree),
         ("demo", rest) => demo::demo(&tree, rest),
         ("chaos", rest) => chaos::chaos(&tree, rest),
+        ("package", rest) => package::package(&tree, rest),
         ("bench", rest) => demo::bench(&tree, rest),
         ("sim", rest) => sim::sim(&tree, rest),
         ("fuzz", rest) => fuzz::fuzz(&tree, rest),

@@ -38,10 +38,8 @@ pub(crate) fn install_alias(tree: &Tree, programs: &[&str]) -> Result<PathBuf, S
         copy_files(&tree.root.join(from), &to)?;
     }
     let node = tree.root.join("node");
-    let mut pack = tree.command("npm");
-    pack.args(["pack", "--loglevel=error", "--pack-destination"]).arg(&to).current_dir(&node);
-    succeed(&mut pack)?;
-    let version = tree_version(&node.join("package.json"))?;
+    pack(tree, &node, &to)?;
+    let version = version(&node.join("package.json"))?;
     let package = format!(
         "{{\"name\":\"alias\",\"private\":true,\"dependencies\":\
          {{\"aws-kcl\":\"file:./shardwise-{version}.tgz\"}}}}\n"
@@ -67,7 +65,15 @@ pub(crate) fn install_package(tree: &Tree) -> Result<(), String> {
     fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
 }
 
-fn tree_version(package: &Path) -> Result<String, String> {
+/// Packs the package in a directory into a file in another.
+pub(crate) fn pack(tree: &Tree, package: &Path, to: &Path) -> Result<(), String> {
+    let mut pack = tree.command("npm");
+    pack.args(["pack", "--loglevel=error", "--pack-destination"]).arg(to).current_dir(package);
+    succeed(&mut pack)
+}
+
+/// The version that a package.json names.
+pub(crate) fn version(package: &Path) -> Result<String, String> {
     let json: serde_json::Value = serde_json::from_str(&read(package)?)
         .map_err(|error| format!("{}: {error}", package.display()))?;
     let version = json["version"].as_str().map(str::to_owned);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::package::SHARED_FEATURES;
 use crate::step::succeed;
 use crate::tree::Tree;
 
@@ -50,14 +51,11 @@ pub(crate) fn wheel(tree: &Tree, python: &Path) -> Result<PathBuf, String> {
         std::fs::remove_dir_all(&wheels)
             .map_err(|error| format!("{}: {error}", wheels.display()))?;
     }
-    // What the rest of the workspace asks of our crates, since cargo would build them once more
-    // for the daemon alone.
-    let features = "shardwise/default,shardwise/prometheus,shardwise-local/default";
     let mut maturin = tree.command(python);
     maturin
         .current_dir(tree.root.join("python"))
         .args(["-m", "maturin", "build", "--quiet", "--locked", "--profile", "dev"])
-        .args(["--features", features, "--target-dir"])
+        .args(["--features", SHARED_FEATURES, "--target-dir"])
         .arg(&tree.target)
         .arg("--out")
         .arg(&wheels);

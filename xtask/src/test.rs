@@ -10,6 +10,7 @@ use crate::demo;
 use crate::endpoints::Endpoints;
 use crate::fuzz;
 use crate::npm;
+use crate::package;
 use crate::python;
 use crate::sim;
 use crate::step::{self, Failure, Steps, run_tests, succeed};
@@ -70,7 +71,14 @@ fn rust(tree: &Tree) -> Result<Counts, Failure> {
 fn npm_package(tree: &Tree) -> Result<Counts, Failure> {
     npm::install_package(tree)?;
     let node = tree.root.join("node");
-    run_tests(tree.command("npm").args(["--loglevel=error", "test"]).current_dir(node))
+    let mut sources = tree.command("npm");
+    let sources = run_tests(sources.args(["--loglevel=error", "test"]).current_dir(&node));
+    let mut packed = tree.command("node");
+    packed.current_dir(node).args(["--test", "test/packed/"]);
+    let packed = package::for_tests(tree)
+        .map_err(Failure::from)
+        .and_then(|packages| run_tests(packed.env("SHARDWISE_PACKAGES", packages)));
+    step::both(sources, packed)
 }
 
 fn python_package(tree: &Tree) -> Result<Counts, Failure> {

@@ -4,6 +4,8 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const NAME = 'shardwise';
+/** What there are packages for: `npm/` has their manifests. */
+const BUILT = ['linux-x64'];
 
 /** No binary of the daemon where one may be. */
 class BinaryNotFound extends Error {}
@@ -23,21 +25,46 @@ function findBinary(env) {
     // Going on to another binary than the one asked for would hide the mistake.
     throw new BinaryNotFound(notFound(`SHARDWISE_BIN is ${named}: not an executable file`));
   }
-  const found = inPlatformPackage() ?? inPath(env.PATH ?? '');
+  const found = inPackages(platformPackages(thisMachine())) ?? inPath(env.PATH ?? '');
   if (!found) {
     throw new BinaryNotFound(notFound('SHARDWISE_BIN is not set'));
   }
   return found;
 }
 
-function platformPackage() {
-  return `@shardwise/${process.platform}-${process.arch}`;
+/**
+ * The npm packages with a binary for such a machine; what fits best is first.
+ *
+ * @param {{platform: string, arch: string, isGlibc: boolean}} machine
+ */
+function platformPackages({ platform, arch, isGlibc }) {
+  const name = `@shardwise/${platform}-${arch}`;
+  if (platform !== 'linux') {
+    return [name];
+  }
+  // The one for musl is linked statically, so that glibc does not keep it from running.
+  return isGlibc ? [`${name}-gnu`, `${name}-musl`] : [`${name}-musl`];
 }
 
-function inPlatformPackage() {
+function thisMachine() {
+  const { platform, arch } = process;
+  return { platform, arch, isGlibc: platform === 'linux' && hasGlibc() };
+}
+
+function hasGlibc() {
+  // Otherwise the report looks up names of peers, which may take seconds.
+  process.report.excludeNetwork = true;
+  return process.report.getReport().header.glibcVersionRuntime !== undefined;
+}
+
+function inPackages(names) {
+  return names.map(inPackage).find((binary) => binary !== undefined);
+}
+
+function inPackage(name) {
   let manifest;
   try {
-    manifest = require.resolve(`${platformPackage()}/package.json`);
+    manifest = require.resolve(`${name}/package.json`);
   } catch {
     return undefined;
   }
@@ -63,10 +90,25 @@ function isExecutable(file) {
 }
 
 function notFound(variable) {
+  const machine = thisMachine();
+  const packages = platformPackages(machine);
   return (
     `no shardwise binary found. Searched: 1. the environment variable (${variable}); ` +
-    `2. the npm package ${platformPackage()}; 3. ${NAME} in PATH.`
+    `2. the npm package ${packages.join(' or ')}; 3. ${NAME} in PATH. ${advice(machine)}`
   );
 }
 
-module.exports = { BinaryNotFound, findBinary };
+/** What to install, or to do where there is nothing to install. */
+function advice(machine) {
+  const name = `${machine.platform}-${machine.arch}`;
+  if (!BUILT.includes(name)) {
+    return `There is no package for ${name} yet: build ${NAME} with cargo and set SHARDWISE_BIN.`;
+  }
+  const [wanted] = platformPackages(machine);
+  return (
+    `Install ${wanted} in the version of this package; \`npm install\` does, unless optional ` +
+    'dependencies are omitted.'
+  );
+}
+
+module.exports = { BinaryNotFound, advice, findBinary, platformPackages };

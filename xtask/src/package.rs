@@ -1,0 +1,285 @@
+//! What is handed out: npm packages with the daemon's binary, a static binary for images, and a
+//! list of what is in them.
+
+mod empty_root;
+mod sbom;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use serde_json::{Map, Value, json};
+
+use crate::npm;
+use crate::step::succeed;
+use crate::tools::{self, CC, NPM};
+use crate::tree::{self, Tree};
+
+const USAGE: &str = "\
+cargo xtask package [OPTIONS]
+
+Builds the daemon, and writes to target/package the npm package, the npm package of this platform
+with the binary, and a CycloneDX list of the crates that are in it.
+
+  --profile dev|release  how the binary is built (release)
+  --glibc VERSION        against that glibc, by cargo-zigbuild: it then runs with any newer one
+  --static               without need of any C library
+  --check                with --static: runs it in a directory that has nothing else (as root)
+";
+
+/// The one machine that packages are built for so far, as rustc names it.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Where the manifests of the platforms' packages are, below the root of the tree.
+const MANIFESTS: &str = "node/npm";
+/// What the rest of the workspace asks of our crates: cargo would build them once more for the
+/// daemon alone.
+pub(crate) const SHARED_FEATURES: &str =
+    "shardwise/default,shardwise/prometheus,shardwise-local/default";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Profile {
+    Dev,
+    Release,
+}
+
+/// Which C library the binary needs.
+enum Libc {
+    OfThisMachine,
+    Glibc(String),
+    Static,
+}
+
+/// What is asked for.
+struct Plan {
+    profile: Profile,
+    libc: Libc,
+    is_checked: bool,
+}
+
+pub(crate) fn package(tree: &Tree, arguments: &[String]) -> Result<ExitCode, String> {
+    if arguments.iter().any(|argument| argument == "--help") {
+        print!("{USAGE}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let plan = Plan::of(arguments)?;
+    tools::need(&[CC, NPM])?;
+    let binary = write(tree, &plan)?;
+    if plan.is_checked {
+        return empty_root::check(tree, &binary);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The packages with the binary that the other tests use: the directory they are in.
+pub(crate) fn for_tests(tree: &Tree) -> Result<PathBuf, String> {
+    let plan = Plan { profile: Profile::Dev, libc: Libc::OfThisMachine, is_checked: false };
+    write(tree, &plan)?;
+    Ok(directory(tree))
+}
+
+fn directory(tree: &Tree) -> PathBuf {
+    tree.target.join("package")
+}
+
+/// Builds and packs; the binary as it was packed.
+fn write(tree: &Tree, plan: &Plan) -> Result<PathBuf, String> {
+    let host = tree::host()?;
+    if host != TARGET {
+        return Err(format!("packages are built on {TARGET} so far, and this is {host}"));
+    }
+    let built = build(tree, plan)?;
+    let out = directory(tree);
+    let version = npm::version(&tree.root.join("node/package.json"))?;
+    let name = plan.libc.package();
+
+    let main = out.join("shardwise");
+    stage_main(tree, &main, &version)?;
+    npm::pack(tree, &main, &out)?;
+
+    let platform = out.join(name);
+    let manifest = tree.root.join(MANIFESTS).join(name);
+    empty(&platform)?;
+    copy(&manifest, &platform)?;
+    copy(&tree.root.join("LICENSE"), &platform.join("LICENSE"))?;
+    set(&platform.join("package.json"), "version", json!(version))?;
+    let binary = platform.join("bin/shardwise");
+    fs::create_dir_all(platform.join("bin")).map_err(at(&platform))?;
+    copy(&built, &binary)?;
+    npm::pack(tree, &platform, &out)?;
+
+    let list = out.join(format!("shardwise-{name}-{version}.cdx.json"));
+    let text = format!("{:#}\n", sbom::sbom(tree, TARGET)?);
+    fs::write(&list, text).map_err(at(&list))?;
+    println!("packages: {}", out.display());
+    Ok(binary)
+}
+
+/// The main package, which names those of all platforms.
+///
+/// They are not in `node/package.json`: until they are published, whoever installs from a checkout
+/// would ask the registry for names that anybody may take.
+fn stage_main(tree: &Tree, to: &Path, version: &str) -> Result<(), String> {
+    let crates = tree.metadata["packages"].as_array().map_or(&[][..], Vec::as_slice);
+    let daemon = crates.iter().find(|package| package["name"] == "shardwise-daemon");
+    let daemon = daemon.and_then(|package| package["version"].as_str()).unwrap_or_default();
+    if daemon != version {
+        return Err(format!("node/package.json has version {version}, Cargo.toml {daemon}"));
+    }
+    empty(to)?;
+    copy(&tree.root.join("node"), to)?;
+    let mut platforms = Map::new();
+    for name in names(&tree.root.join(MANIFESTS))? {
+        platforms.insert(format!("@shardwise/{name}"), json!(version));
+    }
+    set(&to.join("package.json"), "optionalDependencies", Value::Object(platforms))
+}
+
+/// Builds the daemon, and says where it is.
+fn build(tree: &Tree, plan: &Plan) -> Result<PathBuf, String> {
+    let (profile, directory) = match plan.profile {
+        Profile::Dev => ("dev", "debug"),
+        Profile::Release => ("release", "release"),
+    };
+    let subcommand = match plan.libc {
+        Libc::OfThisMachine | Libc::Static => "build",
+        Libc::Glibc(_) => "zigbuild",
+    };
+    let mut cargo = tree.cargo(&[subcommand, "--locked", "--package", "shardwise-daemon"]);
+    cargo.args(["--profile", profile]);
+    let target = match &plan.libc {
+        Libc::OfThisMachine => {
+            if plan.profile == Profile::Dev {
+                cargo.args(["--features", SHARED_FEATURES]);
+            }
+            tree.target.clone()
+        }
+        Libc::Glibc(version) => {
+            cargo.args(["--target", &format!("{TARGET}.{version}")]);
+            tree.target.join(TARGET)
+        }
+        Libc::Static => {
+            statically(tree, &mut cargo);
+            tree.target.join("static").join(TARGET)
+        }
+    };
+    succeed(&mut cargo)?;
+    Ok(target.join(directory).join("shardwise"))
+}
+
+/// Has cargo link without need of a C library. Everything is built for it, so it is kept apart.
+fn statically(tree: &Tree, cargo: &mut Command) {
+    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").args(["--target", TARGET]);
+    cargo.arg("--target-dir").arg(tree.target.join("static"));
+}
+
+impl Libc {
+    /// The directory of the package's manifest.
+    fn package(&self) -> &'static str {
+        match self {
+            Self::OfThisMachine | Self::Glibc(_) => "linux-x64-gnu",
+            Self::Static => "linux-x64-musl",
+        }
+    }
+}
+
+impl Plan {
+    fn of(arguments: &[String]) -> Result<Self, String> {
+        let mut plan =
+            Self { profile: Profile::Release, libc: Libc::OfThisMachine, is_checked: false };
+        let mut words = arguments.iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            match (word, &plan.libc) {
+                ("--profile", _) => {
+                    plan.profile = match words.next() {
+                        Some("dev") => Profile::Dev,
+                        Some("release") => Profile::Release,
+                        _ => return Err("--profile is dev or release".to_owned()),
+                    }
+                }
+                ("--static", Libc::OfThisMachine) => plan.libc = Libc::Static,
+                ("--glibc", Libc::OfThisMachine) => {
+                    let version = words.next().ok_or("--glibc needs a version, such as 2.17")?;
+                    plan.libc = Libc::Glibc(version.to_owned());
+                }
+                ("--static" | "--glibc", _) => {
+                    return Err("--static and --glibc: one of them, once".to_owned());
+                }
+                ("--check", _) => plan.is_checked = true,
+                _ => return Err(format!("no such option: {word}\n\n{USAGE}")),
+            }
+        }
+        if plan.is_checked && !matches!(plan.libc, Libc::Static) {
+            return Err("--check needs --static: nothing else runs without a C library".to_owned());
+        }
+        Ok(plan)
+    }
+}
+
+/// Copies a file, or a directory without what npm installed there.
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    if !from.is_dir() {
+        return fs::copy(from, to).map(drop).map_err(at(from));
+    }
+    fs::create_dir_all(to).map_err(at(to))?;
+    for name in names(from)?.iter().filter(|name| *name != "node_modules") {
+        copy(&from.join(name), &to.join(name))?;
+    }
+    Ok(())
+}
+
+/// The names in a directory, in order.
+fn names(directory: &Path) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    for entry in directory.read_dir().map_err(at(directory))? {
+        let name = entry.map_err(at(directory))?.file_name();
+        names.push(name.into_string().map_err(|name| format!("{}: no text", name.display()))?);
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Makes a directory, empty even if it was there: of another version's files none is left.
+fn empty(directory: &Path) -> Result<(), String> {
+    if directory.exists() {
+        fs::remove_dir_all(directory).map_err(at(directory))?;
+    }
+    fs::create_dir_all(directory).map_err(at(directory))
+}
+
+/// Sets one field of a file of JSON.
+fn set(file: &Path, field: &str, value: Value) -> Result<(), String> {
+    let text = fs::read_to_string(file).map_err(at(file))?;
+    let mut json: Value = serde_json::from_str(&text).map_err(at(file))?;
+    json[field] = value;
+    fs::write(file, format!("{json:#}\n")).map_err(at(file))
+}
+
+/// An error with the file that it is about.
+fn at<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> String {
+    move |error| format!("{}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(line: &str) -> Result<Plan, String> {
+        Plan::of(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_static_binary_is_a_package_of_its_own() {
+        assert_eq!(plan("").unwrap().libc.package(), "linux-x64-gnu");
+        assert_eq!(plan("--glibc 2.17").unwrap().libc.package(), "linux-x64-gnu");
+        let plan = plan("--static --check --profile dev").unwrap();
+        assert_eq!(plan.libc.package(), "linux-x64-musl");
+        assert!(plan.is_checked && plan.profile == Profile::Dev);
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        for line in ["--check", "--static --glibc 2.17", "--glibc", "--profile debug", "--frob"] {
+            assert!(plan(line).is_err(), "{line}");
+        }
+    }
+}
