@@ -1,5 +1,5 @@
-//! Facts of a build for `shardwise --version`. None of them is a time: the same source, built again,
-//! is the same binary.
+//! Facts of a build for `shardwise --version`. None of them is a time: the same source gives the
+//! same binary again.
 
 use std::path::Path;
 use std::process::Command;

@@ -170,7 +170,7 @@ test('a libc has packages of its own; the static one is the last resort of glibc
   assert.deepEqual(platformPackages(mac), ['@shardwise/darwin-arm64']);
 });
 
-test('what to install is named where there is a package, and what to do where there is none', () => {
+test('what to install is named where there is a package, and what to do where none is', () => {
   const linux = { platform: 'linux', arch: 'x64', isGlibc: false };
   assert.match(advice(linux), /^Install @shardwise\/linux-x64-musl /);
   const mac = { platform: 'darwin', arch: 'arm64', isGlibc: false };

@@ -24,7 +24,7 @@ with the binary, and a CycloneDX list of the crates that are in it.
   --profile dev|release  how the binary is built (release)
   --glibc VERSION        against that glibc, by cargo-zigbuild: it then runs with any newer one
   --static               without need of any C library
-  --check                with --static: runs it in a directory that has nothing else (as root)
+  --check                with --static: runs it in a directory that has nothing else
 ";
 
 /// The one machine that packages are built for so far, as rustc names it.

@@ -38,8 +38,8 @@ function packed(name) {
 }
 
 function npm(...args) {
-  const offline = ['--offline', `--registry=${NOWHERE}`, '--no-audit', '--no-fund'];
-  execFileSync('npm', [...args, ...offline, '--loglevel=error'], {
+  const offline = ['--offline', `--registry=${NOWHERE}`, '--fetch-retries=0'];
+  execFileSync('npm', [...args, ...offline, '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: project,
     env: { ...base, npm_config_cache: path.join(project, 'cache') },
     stdio: ['ignore', 'ignore', 'inherit'],

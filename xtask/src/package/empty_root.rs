@@ -62,7 +62,9 @@ impl EmptyRoot {
     /// The binary in there, as the first of all processes, with an end to its time.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("timeout");
-        command.arg(WITHIN).args(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        // Without being root outside: it is so in there.
+        command.arg(WITHIN).args(["unshare", "--map-root-user", "--pid", "--fork"]);
+        command.args(["--kill-child", "--mount-proc"]);
         command.arg("--root").arg(&self.path).arg("/shardwise").args(arguments);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("AWS_ACCESS_KEY_ID", "local").env("AWS_SECRET_ACCESS_KEY", "local");
