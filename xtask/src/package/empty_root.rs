@@ -47,10 +47,12 @@ impl EmptyRoot {
 
         let path = tree.target.join("package/empty-root");
         empty(&path)?;
-        // Docker mounts /proc too, and the daemon starts itself by it.
-        for directory in ["proc", "etc/ssl/certs", "tmp"] {
+        // Docker has /proc and /dev too: the daemon starts itself by the one, and processes with the
+        // other's `null`, of which it wants no more than that it is empty.
+        for directory in ["proc", "dev", "etc/ssl/certs"] {
             fs::create_dir_all(path.join(directory)).map_err(at(&path))?;
         }
+        fs::write(path.join("dev/null"), "").map_err(at(&path))?;
         copy(&Path::new("/").join(CERTIFICATES), &path.join(CERTIFICATES))?;
         copy(binary, &path.join("shardwise"))?;
         copy(&child, &path.join("child"))?;
