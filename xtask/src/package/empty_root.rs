@@ -47,8 +47,8 @@ impl EmptyRoot {
 
         let path = tree.target.join("package/empty-root");
         empty(&path)?;
-        // Docker has /proc and /dev too: the daemon starts itself by the one, and processes with the
-        // other's `null`, of which it wants no more than that it is empty.
+        // Docker has /proc and /dev too: the daemon starts itself by the one, and processes with
+        // the other's `null`, of which it wants no more than that it is empty.
         for directory in ["proc", "dev", "etc/ssl/certs"] {
             fs::create_dir_all(path.join(directory)).map_err(at(&path))?;
         }
