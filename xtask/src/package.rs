@@ -27,6 +27,10 @@ with the binary, and a CycloneDX list of the crates that are in it.
   --check                with --static: runs it in a directory that has nothing else
 ";
 
+/// Without a dynamic linker random bytes cannot be looked for in the C library, and would be read
+/// from `/dev/urandom`, which an empty root does not have: the kernel is asked.
+const STATIC_FLAGS: &str =
+    "-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\"";
 /// The one machine that packages are built for so far, as rustc names it.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Where the manifests of the platforms' packages are, below the root of the tree.
@@ -168,7 +172,7 @@ fn build(tree: &Tree, plan: &Plan) -> Result<PathBuf, String> {
 
 /// Has cargo link without need of a C library. Everything is built for it, so it is kept apart.
 fn statically(tree: &Tree, cargo: &mut Command) {
-    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").args(["--target", TARGET]);
+    cargo.env("RUSTFLAGS", STATIC_FLAGS).args(["--target", TARGET]);
     cargo.arg("--target-dir").arg(tree.target.join("static"));
 }
 
