@@ -10,6 +10,7 @@ mod daemon;
 mod executable;
 mod exit;
 mod guard;
+mod init;
 mod local;
 mod logging;
 mod metrics;
@@ -29,12 +30,14 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let mode = arguments.next();
     let end = match mode.as_ref().and_then(|mode| mode.to_str()) {
-        Some(child::EXEC_MODE) => child::exec(arguments),
-        Some(guard::MODE) => guard::run(),
-        Some(_) | None => from_command_line(),
+        Some(child::EXEC_MODE) => child::exec(arguments).map(Into::into),
+        Some(guard::MODE) => guard::run().map(Into::into),
+        Some(init::MODE) => init::adopt().and_then(|()| init::run(arguments)),
+        Some("daemon") if init::is_needed() => init::run(std::env::args_os().skip(1)),
+        Some(_) | None => from_command_line().map(Into::into),
     };
     match end {
-        Ok(exit) => exit.into(),
+        Ok(code) => code,
         Err(error) => {
             say(&error.to_string());
             error.exit().into()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::world::{World, processes, runs, until, until_gone};
+use crate::world::{Event, World, processes, runs, until, until_gone};
 
 /// The processes that a process has started itself, by their first argument.
 fn started_by(parent: Pid, mode: &str) -> Vec<i32> {
@@ -73,6 +73,35 @@ async fn a_guard_that_is_killed_is_replaced() {
     daemon.signal(Signal::KILL);
     daemon.ended().await;
     until_gone(&processes(&journal)).await;
+}
+
+/// As the first process of a container, to which the kernel gives whatever its parent has left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_process_reaps_what_is_left_to_it_and_ends_as_the_daemon_does() {
+    let world = World::new(1).await;
+    let mut first = world.first_process("escape");
+    let begun = |journal: &[Event]| journal.iter().any(|event| event.is("grandchild"));
+    let journal = world.until_journal(&first, "a grandchild", begun).await;
+    let pid_of = |event: &str, field: &str| {
+        let event = journal.iter().find(|it| it.is(event)).unwrap();
+        Pid::from_raw(event.number(field)).unwrap()
+    };
+    let (child, orphan) = (pid_of("initialize", "pid"), pid_of("grandchild", "grandchild"));
+    kill_process(child, Signal::KILL).unwrap();
+    kill_process(orphan, Signal::KILL).unwrap();
+    until("reaped", async || {
+        let stat = format!("/proc/{}/stat", orphan.as_raw_nonzero());
+        match fs::read_to_string(stat) {
+            Ok(stat) => Err(stat),
+            Err(_) => Ok(()),
+        }
+    })
+    .await;
+    let records = world.put("a", 5).await;
+    world.until_processed(&first, &records).await;
+    first.signal(Signal::TERM);
+    assert_eq!(first.ended().await.code(), Some(0), "{}", first.log());
+    assert_eq!(world.lease_rows().await[0].owner, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

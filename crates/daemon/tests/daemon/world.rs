@@ -201,6 +201,14 @@ impl World {
         Daemon::start_by(command, &log, &properties, &[])
     }
 
+    /// A daemon below a process that takes over what others leave behind.
+    pub(crate) fn first_process(&self, modes: &str) -> Daemon {
+        let properties = self.properties(&self.executable(modes), "");
+        let mut command = binary();
+        command.arg("init");
+        Daemon::start_by(command, &self.path().join("daemon.log"), &properties, &[])
+    }
+
     /// A daemon whose log goes to this file.
     pub(crate) fn daemon_logging_to(&self, log: &Path, modes: &str) -> Daemon {
         Daemon::start_logging_to(log, &self.properties(&self.executable(modes), ""), &[])
