@@ -61,7 +61,13 @@ impl Operator {
             match act {
                 Act::Split => self.split(display).await?,
                 Act::Merge => self.merge(display).await?,
-                Act::Kill { daemon, down } => self.kill(daemon, down, display),
+                Act::Kill { daemon, down } => {
+                    if !self.kill(daemon, down, display) {
+                        // All are down: the kill comes when one is up again.
+                        let at = flowed.saturating_add(Duration::from_millis(1));
+                        self.moments.insert(0, Moment { at, act });
+                    }
+                }
             }
         }
         Ok(())
@@ -96,21 +102,20 @@ impl Operator {
         Ok(())
     }
 
-    fn kill(&mut self, daemon: usize, down: Duration, display: &Display) {
+    /// Kills a daemon, if one is up.
+    fn kill(&mut self, daemon: usize, down: Duration, display: &Display) -> bool {
         // With this one down already, the next is the victim.
         let places = self.application.places();
         let mut victims = (0..places).map(|next| (daemon + next) % places);
         let Some(place) = victims.find(|&place| self.application.daemon(place).is_some()) else {
-            // All are down: the kill comes when one is up again.
-            let at = Duration::ZERO;
-            self.moments.insert(0, Moment { at, act: Act::Kill { daemon, down } });
-            return;
+            return false;
         };
         if let Some(worker) = self.application.kill(place) {
             self.kills += 1;
             display.event(&format!("kill -9 {worker}, back in {} ms", down.as_millis()));
             self.down.push((place, Instant::now() + down));
         }
+        true
     }
 
     async fn split(&mut self, display: &Display) -> Result<(), Error> {

@@ -33,6 +33,13 @@ test('a field cannot take the place of level or message', () => {
   assert.deepEqual([said.level, said.message], ['error', 'broken']);
 });
 
+test('a line that is too long is cut, and keeps its level', () => {
+  const line = lineOf('error', 'é'.repeat(20_000), { more: 'x'.repeat(20_000) }, true);
+  assert.ok(Buffer.byteLength(line) < 8_192);
+  const said = JSON.parse(line.slice('@shardwise '.length));
+  assert.deepEqual([said.level, said.cut], ['error', true]);
+});
+
 test('a line is never broken in two', () => {
   assert.ok(!lineOf('info', 'one\ntwo', { three: '\r\n' }, true).includes('\n'));
 });

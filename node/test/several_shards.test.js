@@ -13,9 +13,18 @@ class Processor {
   async processRecords({ records, checkpointer, shardId }) {
     if (shardId !== undefined) throw new Error('the input has the shard');
     if (records[0].data === 'bad') throw new Error('bad record');
+    this.checkpointer = checkpointer;
     await checkpointer.checkpoint(this.shard + '-' + records[0].data);
   }
-  async leaseLost() {}
+  async leaseLost() {
+    const checkpointer = this.checkpointer;
+    setTimeout(() => {
+      checkpointer.checkpoint('stale').then(
+        () => console.error('taken'),
+        (error) => console.error('refused', error.code),
+      );
+    }, 20);
+  }
   async shardEnded({ checkpointer }) { await checkpointer.checkpoint(); }
 }
 kcl(() => new Processor()).run();
@@ -30,7 +39,10 @@ class Daemon {
     }
     const options = { cwd: `${__dirname}/..`, env, stdio: ['pipe', 'pipe', 'pipe'] };
     this.child = spawn(process.execPath, ['-e', PROGRAM], options);
-    this.child.stderr.resume();
+    this.errors = '';
+    this.child.stderr.on('data', (chunk) => {
+      this.errors += chunk;
+    });
     this.lines = readline.createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
   }
 
@@ -84,6 +96,15 @@ test('with an offer the first status names the shard, and each has its own turns
   });
   daemon.tell(initialize('a'));
   assert.equal((await daemon.hear()).shardId, 'a', 'it may come again');
+  // What the processor that has lost it asks for late is not asked for by the one that has it.
+  while (daemon.errors === '') {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.equal(daemon.errors, 'refused ShutdownException\n');
+  daemon.tell(records('3', 'a'));
+  assert.equal((await daemon.hear()).sequenceNumber, 'a-3');
+  daemon.tell({ action: 'checkpoint', sequenceNumber: 'a-3', error: null, shardId: 'a' });
+  assert.equal((await daemon.hear()).responseFor, 'processRecords');
   assert.equal(await daemon.ends(), 0);
 });
 

@@ -7,26 +7,29 @@ use std::path::Path;
 use shardwise::WorkerId;
 use shardwise_core::permissions;
 use shardwise_core::properties::is_in_clear;
-use shardwise_core::properties::settings::{DaemonSettings, Effective, Level, Origin, Warning};
+use shardwise_core::properties::settings::{
+    DaemonSettings, Effective, Level, MetricsTarget, Origin, Warning,
+};
 
 use crate::args::{CheckArguments, ConfigMode};
 use crate::daemon;
 use crate::exit::{Error, Exit};
 
+const CLOUDWATCH_ENDPOINT: &str = "cloudWatchClient.endpointOverride";
 const REGION: &[&str] = &["AWS_REGION", "AWS_DEFAULT_REGION"];
 /// Keys that the environment may speak for, and by which variables; the first that is set holds.
 const ENVIRONMENT: [(&str, &[&str]); 5] = [
     ("regionName", REGION),
     ("kinesisEndpoint", &["AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL"]),
     ("dynamoDBEndpoint", &["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"]),
-    ("cloudWatchClient.endpointOverride", &["AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL"]),
+    (CLOUDWATCH_ENDPOINT, &["AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL"]),
     ("shardwise.otlpEndpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"]),
 ];
 /// The endpoints among them, and the other spelling of each.
 const ENDPOINTS: [(&str, &str); 3] = [
     ("kinesisEndpoint", "kinesisClient.endpointOverride"),
     ("dynamoDBEndpoint", "dynamoDbClient.endpointOverride"),
-    ("cloudWatchClient.endpointOverride", "cloudWatchClient.endpointOverride"),
+    (CLOUDWATCH_ENDPOINT, CLOUDWATCH_ENDPOINT),
 ];
 /// The one key that the environment outweighs.
 const LOG_LEVEL: (&str, &str) = ("shardwise.logLevel", "RUST_LOG");
@@ -39,7 +42,9 @@ pub(crate) fn in_clear_by_environment(
 ) -> Result<Vec<&'static str>, Error> {
     let mut found = Vec::new();
     for (key, other) in ENDPOINTS {
-        if settings.sets(key) || settings.sets(other) {
+        let is_used = key != CLOUDWATCH_ENDPOINT
+            || settings.metrics.targets.contains(&MetricsTarget::CloudWatch);
+        if !is_used || settings.sets(key) || settings.sets(other) {
             continue;
         }
         let names = ENVIRONMENT.iter().find(|(name, _)| *name == key).map(|(_, names)| names);

@@ -47,8 +47,10 @@ pub(crate) fn run(arguments: &DaemonArguments) -> Result<Exit, Error> {
         warn!(file = %other.display(), "passed over: -p names another properties file");
     }
     report(file, &settings.warnings);
-    for name in config::in_clear_by_environment(&settings, &config::variable)? {
-        warn!(variable = name, "requests cross the network in clear");
+    if !arguments.local {
+        for name in config::in_clear_by_environment(&settings, &config::variable)? {
+            warn!(variable = name, "requests cross the network in clear");
+        }
     }
     let search = std::env::var_os("PATH").unwrap_or_default();
     let program = executable::find(&settings.executable[0], &search);

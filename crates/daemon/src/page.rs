@@ -38,7 +38,7 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How many may be connected; whoever comes then waits.
 const CONNECTIONS_MAX: usize = 32;
 /// How long a request's head may take, and a connection that nobody asks on may stay.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a connection may last: one that reads nothing holds its place no longer.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// A pause before the next connection is accepted where that has failed, as without descriptors.

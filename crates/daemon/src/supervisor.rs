@@ -18,7 +18,10 @@ pub(crate) async fn inform(board: Board, grace: Duration) {
         return;
     }
     board.reached(WorkerPhase::Running).await;
-    tell(&[NotifyState::Ready]);
+    // A start that has failed is past that too.
+    if board.worker().phase == WorkerPhase::Running {
+        tell(&[NotifyState::Ready]);
+    }
     tokio::select! {
         biased;
         () = board.reached(WorkerPhase::Stopping) => {}

@@ -29,7 +29,7 @@ struct Pool {
     several: Vec<Several>,
     /// The program serves one shard a child: nobody needs to wait for what it says.
     declines: bool,
-    /// A child has taken too long to say anything: others are not waited for until one has spoken.
+    /// A child has taken too long to say anything: no other one is waited for.
     is_slow: bool,
 }
 
@@ -52,11 +52,10 @@ impl Children {
             return Ok(connection);
         }
         let launched = self.launcher.launch(shard).await?;
-        if pool.declines {
-            return Ok(Connection::alone(shard, launched));
-        }
         let (several, connection) = Several::start(shard, launched);
-        pool.several.push(several);
+        if !pool.declines {
+            pool.several.push(several);
+        }
         Ok(connection)
     }
 }
@@ -65,28 +64,19 @@ impl Pool {
     /// A way to a child that has room.
     async fn join(&mut self, shard: &ShardId, per_child: usize) -> Option<Connection> {
         self.several.retain(|several| *several.agreed().borrow() != Agreed::Gone);
-        for several in self.several.iter().filter(|several| several.shards() < per_child) {
-            let mut agreed = several.agreed();
-            if !self.is_slow {
-                let says = agreed.wait_for(|agreed| *agreed != Agreed::Pending);
-                self.is_slow = timeout(SAYS_WITHIN, says).await.is_err();
-            }
-            let says = *agreed.borrow();
-            match says {
-                Agreed::Yes => {
-                    self.is_slow = false;
-                    let connection = several.join(shard);
-                    if connection.is_some() {
-                        return connection;
-                    }
-                }
-                Agreed::No => {
-                    self.declines = true;
-                    return None;
-                }
-                Agreed::Pending | Agreed::Gone => {}
-            }
+        let has_room = |several: &&Several| several.shards() < per_child;
+        let says = |several: &Several| *several.agreed().borrow();
+        let mut agreed = self.several.iter().filter(has_room).filter(|it| says(it) == Agreed::Yes);
+        if let Some(connection) = agreed.find_map(|several| several.join(shard)) {
+            return Some(connection);
         }
-        None
+        let pending = |several: &&Several| says(several) == Agreed::Pending;
+        let several =
+            self.several.iter().filter(has_room).find(pending).filter(|_| !self.is_slow)?;
+        let mut agreed = several.agreed();
+        let spoken = agreed.wait_for(|agreed| *agreed != Agreed::Pending);
+        self.is_slow = timeout(SAYS_WITHIN, spoken).await.is_err();
+        self.declines = says(several) == Agreed::No;
+        several.join(shard)
     }
 }

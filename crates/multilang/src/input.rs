@@ -5,8 +5,10 @@ use std::sync::Arc;
 use shardwise::ShardId;
 use shardwise_core::multilang;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+
+use crate::several::Agreed;
 
 type Written = oneshot::Sender<std::io::Result<()>>;
 
@@ -15,8 +17,8 @@ type Written = oneshot::Sender<std::io::Result<()>>;
 #[derive(Clone)]
 pub(crate) struct Input {
     lines: mpsc::UnboundedSender<(Vec<u8>, Written)>,
-    /// Whom a child of several shards is told that a line is about.
-    tag: Option<ShardId>,
+    /// Whom a child is told that a line is about, once it serves several shards.
+    tag: Option<(ShardId, watch::Receiver<Agreed>)>,
     _task: Arc<Task>,
 }
 
@@ -47,14 +49,16 @@ impl Input {
     }
 
     /// The same way, for what is about this shard.
-    pub(crate) fn tagged(&self, shard: &ShardId) -> Self {
-        Self { tag: Some(shard.clone()), ..self.clone() }
+    pub(crate) fn of(&self, shard: &ShardId, agreed: watch::Receiver<Agreed>) -> Self {
+        Self { tag: Some((shard.clone(), agreed)), ..self.clone() }
     }
 
     /// Writes a line; of each shard never more than an action and a checkpoint's answer are on
     /// their way.
     pub(crate) fn write(&self, mut line: Vec<u8>) -> oneshot::Receiver<std::io::Result<()>> {
-        if let Some(shard) = &self.tag {
+        if let Some((shard, agreed)) = &self.tag
+            && *agreed.borrow() == Agreed::Yes
+        {
             multilang::tag(&mut line, shard);
         }
         let (answer, answered) = oneshot::channel();

@@ -4,7 +4,9 @@
 //! They live and die together: one shard that gives the child up ends it for all, and each begins
 //! again at its checkpoint.
 
-use std::collections::{BTreeMap, VecDeque};
+mod moments;
+
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +17,16 @@ use shardwise_core::multilang::{self, Line};
 use tokio::io::AsyncRead;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
+use self::moments::Moments;
 use crate::connection::{Connection, MESSAGES_MAX};
 use crate::input::Input;
 use crate::launch::{Ended, Ending, Hurry, Launched, Patience, Running};
 use crate::lines::Lines;
 use crate::output::{self, Endless, Heard, LINE_BYTES_MAX, Rate, Tail};
+use crate::talk::DRAIN_TIMEOUT;
 
 /// Whether a child serves more than the shard that it was started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +118,7 @@ impl Several {
             agreed: self.agreed(),
             has_left: false,
         };
-        let input = self.state.input().as_ref().map(|input| input.tagged(shard));
+        let input = self.state.input().as_ref().map(|input| input.of(shard, self.agreed()));
         let input = input.unwrap_or_else(|| Input::start(Box::new(tokio::io::sink())));
         let tail = self.tail.clone();
         Connection { input, messages, begun, tail, running: Box::new(running), readers: Vec::new() }
@@ -202,7 +207,7 @@ async fn keep(
     mut running: Box<dyn Running>,
     state: Arc<State>,
     mut orders: mpsc::UnboundedReceiver<Order>,
-    readers: [JoinHandle<()>; 2],
+    mut readers: [JoinHandle<()>; 2],
 ) {
     let (patience, mut answers) = loop {
         let order = tokio::select! {
@@ -228,6 +233,10 @@ async fn keep(
             None => break (Patience::None, Vec::new()),
         }
     };
+    if patience == Patience::Ending {
+        // What it has left in its pipe counts.
+        read_out(&mut readers[0]).await;
+    }
     state.close();
     let hurried = async {
         loop {
@@ -244,7 +253,11 @@ async fn keep(
         }
     };
     let ended = running.end(patience, Box::pin(hurried)).await;
-    readers.iter().for_each(JoinHandle::abort);
+    for reader in &mut readers {
+        read_out(reader).await;
+        // Somebody outside the child's group may hold the other end.
+        reader.abort();
+    }
     for answer in answers {
         drop(answer.send(ended.clone()));
     }
@@ -255,34 +268,11 @@ async fn keep(
     }
 }
 
-/// How many actions of each shard had begun, at the moments at which something was read.
-#[derive(Default)]
-struct Moments {
-    /// The number of the first one that is kept.
-    first: u64,
-    kept: VecDeque<BTreeMap<ShardId, u64>>,
-}
-
-impl Moments {
-    /// Notes a moment; gives its number, which is that of the one before if nothing has changed.
-    fn note(&mut self, now: BTreeMap<ShardId, u64>) -> u64 {
-        if self.kept.back() != Some(&now) {
-            self.kept.push_back(now);
-        }
-        self.first + self.kept.len() as u64 - 1
-    }
-
-    /// How many actions of a shard had begun then; none that it did not have.
-    fn of(&self, moment: u64, shard: &ShardId) -> u64 {
-        let at = usize::try_from(moment.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        self.kept.get(at).and_then(|begun| begun.get(shard)).copied().unwrap_or_default()
-    }
-
-    fn forget_before(&mut self, moment: u64) {
-        while self.first < moment && self.kept.len() > 1 {
-            self.kept.pop_front();
-            self.first += 1;
-        }
+/// Lets a pipe be read to its end, for a while.
+async fn read_out(reader: &mut JoinHandle<()>) {
+    if !reader.is_finished() {
+        // However it ended, it has; or it goes on.
+        let _ = timeout(DRAIN_TIMEOUT, reader).await;
     }
 }
 
@@ -312,12 +302,18 @@ async fn read(pipe: Box<dyn AsyncRead + Send + Unpin>, first: ShardId, state: Ar
         if is_status && *state.agreed.borrow() == Agreed::Pending {
             state.agree(named.is_some(), &first);
         }
-        let shard = named.and_then(|name| ShardId::new(name).ok());
-        let shard = shard.unwrap_or_else(|| first.clone());
-        let route = state.routes().get(&shard).cloned();
-        let Some(Route { messages, .. }) = route else {
+        let is_shared = *state.agreed.borrow() == Agreed::Yes;
+        let shard = match named {
+            None if !is_shared => Some(first.clone()),
+            named => named.and_then(|name| ShardId::new(name).ok()),
+        };
+        let found = shard.and_then(|shard| {
+            let route = state.routes().get(&shard).cloned();
+            route.map(|Route { messages, .. }| (shard, messages))
+        });
+        let Some((shard, messages)) = found else {
             if rate.allows(&first, "stdout") {
-                warn!(%first, %shard, "child sends a message of a shard that it does not have");
+                warn!(%first, "child's message passed over: of no shard that it has");
             }
             continue;
         };
@@ -414,6 +410,7 @@ mod tests {
         second.begun.store(7, Ordering::Release);
         child.says("a print").await;
         child.says(&status(9, "initialize")).await;
+        child.says(r#"{"action":"checkpoint"}"#).await;
         child.says(&status(1, "initialize")).await;
         let line = Line::Status { response_for: Some("initialize".to_owned()) };
         assert_eq!(first.messages.recv().await, Some(Heard { line: line.clone(), begun: 0 }));
@@ -434,6 +431,9 @@ mod tests {
         child.says(r#"{"action":"checkpoint"}"#).await;
         let heard = first.messages.recv().await.unwrap();
         assert!(matches!(heard.line, Line::Checkpoint(_)), "{heard:?}");
+        let written = first.input.write(b"{\"action\":\"leaseLost\"}\n".to_vec());
+        assert_eq!(child.hears().await, "{\"action\":\"leaseLost\"}\n", "nothing is added");
+        written.await.unwrap().unwrap();
     }
 
     #[tokio::test]
@@ -482,17 +482,5 @@ mod tests {
         first.running.wait().await;
         assert_eq!(first.messages.recv().await, None);
         assert_eq!(agreed(&several).await, Agreed::Gone);
-    }
-
-    #[test]
-    fn a_moment_tells_how_many_actions_had_begun_then() {
-        let mut moments = Moments::default();
-        let at = |begun: u64| BTreeMap::from([(shard(0), begun)]);
-        let [early, same, late] = [at(3), at(3), at(4)].map(|now| moments.note(now));
-        assert_eq!((early, same), (0, 0), "nothing has changed");
-        assert_eq!([early, late].map(|moment| moments.of(moment, &shard(0))), [3, 4]);
-        assert_eq!(moments.of(late, &shard(1)), 0);
-        moments.forget_before(late);
-        assert_eq!((moments.of(late, &shard(0)), moments.kept.len()), (4, 1));
     }
 }

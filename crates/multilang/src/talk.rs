@@ -21,7 +21,7 @@ use crate::launch::{Ended, Ending, Hurry, Patience, Running};
 use crate::output::{Heard, Rate, Tail};
 
 /// How long what a child has left in its pipes is read after its end.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a child may take to read an answer that it asked for between two actions.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a child's own words is shown.

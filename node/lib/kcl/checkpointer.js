@@ -4,6 +4,8 @@ const CheckpointError = require('./checkpoint_error');
 
 const IN_PROGRESS = 'Cannot checkpoint while another checkpoint is already in progress.';
 const DEFAULT_DELAY_MS = 1_000;
+/** What the daemon calls it when the lease is another worker's. */
+const LEASE_LOST = 'ShutdownException';
 
 /**
  * What a record processor saves its progress with. One request at a time is under way.
@@ -12,6 +14,7 @@ class Checkpointer {
   /** The request under way, or null. Stays for the whole of its retries. */
   #request = null;
   #retryTimer = null;
+  #isClosed = false;
 
   constructor(kclManager) {
     this._kclManager = kclManager;
@@ -73,7 +76,24 @@ class Checkpointer {
     clearTimeout(this.#retryTimer);
   }
 
+  /**
+   * The shard is not this processor's any more, though the process lives on: what is asked for now
+   * would be taken for a wish of the processor that has it next.
+   */
+  close() {
+    this.destroy();
+    this.#isClosed = true;
+    const request = this.#request;
+    this.#request = null;
+    request?.settle(LEASE_LOST, request.sequenceNumber ?? null);
+  }
+
   #start(request, refuse) {
+    if (this.#isClosed) {
+      // Later, as an answer would come.
+      process.nextTick(() => request.settle(LEASE_LOST, request.sequenceNumber ?? null));
+      return;
+    }
     if (this.#request) {
       refuse(IN_PROGRESS);
       return;

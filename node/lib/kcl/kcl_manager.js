@@ -170,9 +170,9 @@ class KCLManager {
   }
 
   #done(session, name, call) {
-    if (call.isLast) {
-      session.checkpointer.destroy();
-      this.#several?.delete(session.shardId);
+    if (call.isLast && this.#several) {
+      session.checkpointer.close();
+      this.#several.delete(session.shardId);
     }
     session.send({ action: 'status', responseFor: name });
   }

@@ -12,6 +12,9 @@ const { inspect } = require('node:util');
 const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
 /** What a line for the daemon's log begins with. */
 const PREFIX = '@shardwise ';
+/** The daemon takes 8 KiB of a line; one that is cut loses its level. */
+const LINE_BYTES_MAX = 8_000;
+const MESSAGE_CHARS_MAX = 1_500;
 
 /** Whether whoever started this process reads such lines. */
 function isOffered(environment = process.env) {
@@ -25,7 +28,12 @@ function lineOf(level, message, fields = {}, offered = isOffered()) {
   if (offered) {
     // In this order, so that a field of the same name does not count.
     const line = { ...Object.fromEntries(flat), level, message: textOf(message) };
-    return PREFIX + JSON.stringify(line);
+    const text = PREFIX + JSON.stringify(line);
+    if (Buffer.byteLength(text) <= LINE_BYTES_MAX) {
+      return text;
+    }
+    const short = { level, message: textOf(message).slice(0, MESSAGE_CHARS_MAX), cut: true };
+    return PREFIX + JSON.stringify(short);
   }
   const words = [level.toUpperCase(), textOf(message)];
   return words.concat(flat.map(([name, value]) => `${name}=${value}`)).join(' ');

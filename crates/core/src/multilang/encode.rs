@@ -11,6 +11,8 @@ use crate::id::ShardId;
 use crate::sequence::Checkpoint;
 use crate::time::Timestamp;
 
+const INITIALIZE: &[u8] = br#"{"action":"initialize""#;
+
 /// What a child is told of one user record.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordFields<'a> {
@@ -28,7 +30,8 @@ pub struct RecordFields<'a> {
 
 /// Tells a child its shard, and the checkpoint that it starts behind.
 pub fn initialize(out: &mut Vec<u8>, shard: &ShardId, checkpoint: &Checkpoint) {
-    raw(out, r#"{"action":"initialize","shardId":"#);
+    out.extend_from_slice(INITIALIZE);
+    raw(out, r#","shardId":"#);
     json::write_string(out, shard.as_str());
     raw(out, r#","sequenceNumber":"#);
     json::write_string(out, checkpoint.as_str());
@@ -37,8 +40,12 @@ pub fn initialize(out: &mut Vec<u8>, shard: &ShardId, checkpoint: &Checkpoint) {
     raw(out, "}\n");
 }
 
-/// Adds to a line which shard it is about, for a child that serves several.
+/// Adds to a line which shard it is about, for a child that serves several. The first line about a
+/// shard says so anyway.
 pub fn tag(line: &mut Vec<u8>, shard: &ShardId) {
+    if line.starts_with(INITIALIZE) {
+        return;
+    }
     let end = line.len().saturating_sub(b"}\n".len());
     debug_assert_eq!(&line[end..], b"}\n", "a line is one object");
     line.truncate(end);

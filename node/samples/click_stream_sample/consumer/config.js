@@ -23,7 +23,7 @@ module.exports = {
     bucket: process.env.CLICK_STREAM_BUCKET || 'kinesis-clickstream-batchdata',
     createBucketIfAbsent: true,
     region,
-    /** In all about 20 s, less than the daemon gives a child at its end. */
+    /** Pauses of some 20 s in all; calls without an answer take their own time besides. */
     retry: { attempts: 8, delayMs: 200, delayMsMax: 8_000 },
   },
   recordBuffer: {
