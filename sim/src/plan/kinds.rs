@@ -12,8 +12,9 @@ impl Plan {
     /// simulation can bring about.
     #[must_use]
     pub fn over_sdk(seed: u64, limits: &Limits) -> Self {
-        const AT_PORTS: [Family; 7] = [
+        const AT_PORTS: [Family; 8] = [
             Family::Hands,
+            Family::Peers,
             Family::StaleScans,
             Family::Malformed,
             Family::Lists,
