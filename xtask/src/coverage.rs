@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use crate::json::list;
 use crate::step::succeed;
 use crate::tree::Tree;
 
@@ -142,10 +143,6 @@ fn merge(files: &mut Files, report: &Value, root: &Path) {
             }
         }
     }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// Prints every line that never ran.

@@ -9,6 +9,7 @@ mod coverage;
 mod demo;
 mod endpoints;
 mod fuzz;
+mod json;
 mod mutants;
 mod npm;
 mod package;

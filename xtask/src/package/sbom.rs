@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::json::{list, text};
 use crate::tree::Tree;
 
 const DAEMON: &str = "shardwise-daemon";
@@ -95,14 +96,6 @@ fn purl(package: &Value) -> String {
     // A build's metadata comes after a plus, which a purl has to escape.
     let version = text(&package["version"]).replace('+', "%2B");
     format!("pkg:cargo/{}@{version}", text(&package["name"]))
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::json::{list, text};
+
 /// A crate of ours, what it may import, and what its tests may import beside that.
 struct Rule {
     package: &'static str,
@@ -82,14 +84,6 @@ pub(super) fn check(metadata: &Value, findings: &mut Vec<String>) {
             }
         }
     }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 #[cfg(test)]
