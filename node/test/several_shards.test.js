@@ -30,8 +30,11 @@ class Processor {
 kcl(() => new Processor()).run();
 `;
 
+/** A wait that is in vain ends with its test. */
+const LIMITS = { timeout: 30_000 };
+
 class Daemon {
-  constructor(offer) {
+  constructor(t, offer) {
     const env = { ...process.env };
     delete env.SHARDWISE_SHARDS_PER_CHILD;
     if (offer) {
@@ -39,6 +42,7 @@ class Daemon {
     }
     const options = { cwd: `${__dirname}/..`, env, stdio: ['pipe', 'pipe', 'pipe'] };
     this.child = spawn(process.execPath, ['-e', PROGRAM], options);
+    t.after(() => this.child.kill('SIGKILL'));
     this.errors = '';
     this.child.stderr.on('data', (chunk) => {
       this.errors += chunk;
@@ -69,8 +73,8 @@ class Daemon {
 const initialize = (shardId) => ({ action: 'initialize', shardId, sequenceNumber: 'LATEST' });
 const records = (data, shardId) => ({ action: 'processRecords', records: [{ data }], shardId });
 
-test('with an offer the first status names the shard, and each has its own turns', async () => {
-  const daemon = new Daemon('2');
+test('with an offer the first status names the shard, each with its own turns', LIMITS, async (t) => {
+  const daemon = new Daemon(t, '2');
   daemon.tell(initialize('a'));
   assert.deepEqual(await daemon.hear(), {
     action: 'status', responseFor: 'initialize', shardId: 'a',
@@ -108,8 +112,8 @@ test('with an offer the first status names the shard, and each has its own turns
   assert.equal(await daemon.ends(), 0);
 });
 
-test('without an offer a function makes the one processor, and nothing is named', async () => {
-  const daemon = new Daemon();
+test('without an offer a function makes one processor, and nothing is named', LIMITS, async (t) => {
+  const daemon = new Daemon(t);
   daemon.tell(initialize('a'));
   assert.deepEqual(await daemon.hear(), { action: 'status', responseFor: 'initialize' });
   daemon.tell({ action: 'processRecords', records: [{ data: '1' }] });
@@ -119,8 +123,8 @@ test('without an offer a function makes the one processor, and nothing is named'
   assert.equal(await daemon.ends(), 0);
 });
 
-test('a processor that throws ends the process, and its neighbours with it', async () => {
-  const daemon = new Daemon('2');
+test('a processor that throws ends the process, and its neighbours with it', LIMITS, async (t) => {
+  const daemon = new Daemon(t, '2');
   for (const shard of ['a', 'b']) {
     daemon.tell(initialize(shard));
     await daemon.hear();
