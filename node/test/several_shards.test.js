@@ -73,7 +73,7 @@ class Daemon {
 const initialize = (shardId) => ({ action: 'initialize', shardId, sequenceNumber: 'LATEST' });
 const records = (data, shardId) => ({ action: 'processRecords', records: [{ data }], shardId });
 
-test('with an offer the first status names the shard, each with its own turns', LIMITS, async (t) => {
+test('with an offer the first status names the shard, each has its turns', LIMITS, async (t) => {
   const daemon = new Daemon(t, '2');
   daemon.tell(initialize('a'));
   assert.deepEqual(await daemon.hear(), {
