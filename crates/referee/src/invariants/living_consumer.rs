@@ -12,7 +12,7 @@ use crate::verdict::Violation;
 
 /// In the phase without faults a worker that is at work, and holds a lease whose parents have ended
 /// and whose records wait, hands a batch, or names a reason, within 60 s or three reads, whichever
-/// is longer.
+/// is longer. A record that retention removes waits until it is gone.
 ///
 /// The wait begins with the record, the last return of the processor, the lease's move to this
 /// worker, its parents' end, or whatever happened to the worker, whichever came last; and anew with
@@ -62,20 +62,42 @@ fn silence<'a>(
     let mut returned_t = 0;
     for hand in hands.iter().map(Some).chain([None]) {
         let until = hand.map_or(end, |hand| hand.t);
-        while shard.trimmed.get(next) == Some(&true) {
-            next += 1;
-        }
-        if let Some(put) = shard.puts.get(next)
-            && let from = put.t.max(returned_t).max(terms.quiet_from)
-            && until.saturating_sub(from) > limit
-            && let Some(silence) = silent_hold(history, id, shard, from..until, limit)
-        {
-            return Some(silence);
+        for wait in waits(shard, &mut next, until, history.retention.unwrap_or(0)) {
+            let from = wait.start.max(returned_t).max(terms.quiet_from);
+            if wait.end.saturating_sub(from) > limit
+                && let Some(silence) = silent_hold(history, id, shard, from..wait.end, limit)
+            {
+                return Some(silence);
+            }
         }
         next = hand.and_then(|hand| hand.last).map_or(next, |last| next.max(last + 1));
         returned_t = hand.map_or(0, |hand| hand.returned_t);
     }
     None
+}
+
+/// When records wait, from the `next` on and until a time: one that retention removes until it is
+/// gone. Leaves `next` at the first that is not removed, or that is not there by then.
+fn waits(
+    shard: &ShardHistory<'_>,
+    next: &mut usize,
+    until: u64,
+    retention: u64,
+) -> Vec<Range<u64>> {
+    let mut waits: Vec<Range<u64>> = Vec::new();
+    while let Some(put) = shard.puts.get(*next).filter(|put| put.t <= until) {
+        let is_removed = shard.trimmed[*next];
+        let end = if is_removed { until.min(put.t + retention) } else { until };
+        match waits.last_mut() {
+            Some(last) if put.t <= last.end => last.end = last.end.max(end),
+            Some(_) | None => waits.push(put.t..end),
+        }
+        if !is_removed {
+            break;
+        }
+        *next += 1;
+    }
+    waits
 }
 
 fn hands(history: &History<'_>, shard: &ShardHistory<'_>, end: u64) -> Vec<Hand> {

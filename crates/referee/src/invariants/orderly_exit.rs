@@ -11,7 +11,7 @@ use crate::verdict::Violation;
 use crate::worker::WorkerEvent;
 
 /// When a worker says that it ended in order, no row has its name; and one that is asked to stop
-/// after a whole phase without faults says so.
+/// after a whole phase without faults says so, before the journals end.
 ///
 /// Two rows are excused, since their worker does not hold them: one that it did not write to since
 /// it was started, and one where its only write was not answered for sure, and no tenure began:
@@ -24,9 +24,10 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
         let (worker, t) = (event.worker(), event.t());
         let life = lives.entry(worker).or_default();
         match event {
-            WorkerEvent::Started { .. } => *life = Life { started_t: t, stop_t: None },
+            WorkerEvent::Started { .. } => *life = Life { started_t: t, ..Life::default() },
             WorkerEvent::StopAsked { .. } => life.stop_t = Some(t),
             WorkerEvent::Ended { in_order: true, .. } => {
+                life.is_over = true;
                 for (id, shard) in &history.shards {
                     if is_left_behind(history, shard, worker, life, t) {
                         let text = format!("`{worker}` ended in order at t={t}, and has the lease");
@@ -35,17 +36,21 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
                 }
             }
             WorkerEvent::Ended { in_order: false, .. } => {
-                let quiet_until = history.terms.map(|terms| terms.quiet_until);
-                let stop_t = life.stop_t.filter(|stop_t| quiet_until.is_some_and(|t| t <= *stop_t));
-                violations.extend(stop_t.map(|stop_t| {
+                life.is_over = true;
+                violations.extend(stopped_in_peace(history, life).map(|stop_t| {
                     let text = format!("`{worker}`, asked to stop at t={stop_t}, did not in order");
                     violation(Invariant::OrderlyExit, "", text)
                 }));
             }
-            WorkerEvent::Killed { .. }
-            | WorkerEvent::Paused { .. }
-            | WorkerEvent::Resumed { .. } => {}
+            WorkerEvent::Killed { .. } => life.is_over = true,
+            WorkerEvent::Paused { .. } | WorkerEvent::Resumed { .. } => {}
         }
+    }
+    for (worker, life) in lives.iter().filter(|(_, life)| !life.is_over) {
+        violations.extend(stopped_in_peace(history, life).map(|stop_t| {
+            let text = format!("`{worker}`, asked to stop at t={stop_t}, never ended");
+            violation(Invariant::OrderlyExit, "", text)
+        }));
     }
     violations
 }
@@ -54,6 +59,14 @@ pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
 struct Life {
     started_t: u64,
     stop_t: Option<u64>,
+    /// Whether it was killed, or ended.
+    is_over: bool,
+}
+
+/// When it was asked to stop, if that was after a whole phase without faults.
+fn stopped_in_peace(history: &History<'_>, life: &Life) -> Option<u64> {
+    let quiet_until = history.terms?.quiet_until;
+    life.stop_t.filter(|stop_t| quiet_until <= *stop_t)
 }
 
 fn is_left_behind(

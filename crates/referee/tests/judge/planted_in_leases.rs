@@ -358,6 +358,19 @@ fn a_worker_that_stops_out_of_order_though_nothing_is_wrong_is_seen() {
 }
 
 #[test]
+fn a_worker_that_never_ends_after_it_was_asked_to_stop_is_seen() {
+    let (mut story, tenure) = done();
+    story.begin_quiet();
+    story.end_quiet();
+    story.stop(WORKERS[0], &[tenure]);
+    let end = story.worker_events.pop().unwrap();
+    assert!(end.to_string().contains("ended"), "{end}");
+    assert_blamed(&story, [Invariant::OrderlyExit]);
+    story.worker(WORKERS[0], "killed");
+    assert_blamed(&story, []);
+}
+
+#[test]
 fn a_take_that_came_after_its_worker_stopped_waiting_for_it_is_not_left_behind() {
     let (mut story, _) = done();
     let sent_t = story.now;

@@ -1,7 +1,7 @@
 //! One fault each in the phase without faults of the world.
 
 use serde_json::json;
-use shardwise_referee::{Invariant, KeptBy, judge};
+use shardwise_referee::{Invariant, Journals, KeptBy, judge};
 
 use crate::planted::{FIRST, assert_blamed, blamed};
 use crate::story::{FAILOVER, QUIET, SECOND, Story, TAKE_INTERVAL, WORKERS};
@@ -174,6 +174,22 @@ fn put_and_hand(after: u64) -> Story {
 fn a_record_that_waits_at_a_held_lease_is_handed_in_time() {
     assert_blamed(&put_and_hand(50 * SECOND), []);
     assert_blamed(&put_and_hand(65 * SECOND), [Invariant::HeldLeaseAlive]);
+}
+
+#[test]
+fn a_worker_that_lets_retention_take_what_waits_is_seen() {
+    for (apart, broken) in [(20 * SECOND, true), (40 * SECOND, false)] {
+        let (mut story, _) = at_rest();
+        for _ in 0..5 {
+            let place = story.put(FIRST, "lost");
+            story.trimmed.push((FIRST.to_owned(), place));
+            story.wait(apart);
+        }
+        story.end_quiet();
+        let journals = Journals { retention: Some(30 * SECOND), ..story.journals() };
+        let blamed: Vec<_> = judge(&journals).violations.iter().map(|it| it.invariant).collect();
+        assert_eq!(blamed, Vec::from_iter(broken.then_some(Invariant::HeldLeaseAlive)));
+    }
 }
 
 #[test]
