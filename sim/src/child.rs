@@ -1,13 +1,14 @@
 //! Children of the world: scripts at the other end of the pipes of the daemon's own processor.
 //!
 //! A child reads its lines with a JSON reader of its own, writes down what it is told as the
-//! processor in process does, and does everything wrong that a program can do on its stdout.
+//! processor in process does, and does everything wrong that a program can do on its stdout. Where
+//! the plan says so, one child serves several shards.
 
 mod hearing;
 mod script;
+mod several;
 mod words;
 
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use shardwise_core::properties::settings::{ChildEnvironment, ChildSettings, OnCh
 use shardwise_multilang::{
     Children, Ended, Ending, Hurry, Launch, Launched, Patience, Running, Shared,
 };
-use tokio::io::duplex;
+use tokio::io::{DuplexStream, duplex};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
@@ -46,10 +47,10 @@ pub(crate) fn shared(world: &Arc<World>, node: &Arc<Node>, stopper: Stopper) -> 
         process_records_timeout: None,
         on_failure: OnChildFailure::Restart,
         environment: ChildEnvironment::Inherit,
-        shards_per_child: None,
+        shards_per_child: world.plan.child_habits.per_child,
     };
     Arc::new(Shared {
-        children: Children::new(Box::new(launcher), NonZeroUsize::MIN),
+        children: Children::new(Box::new(launcher), settings.per_child()),
         settings,
         permits: world.plan.child_habits.at_once.map(Semaphore::new),
         stopper,
@@ -73,28 +74,38 @@ impl Launch for Launcher {
         }
         let [(stdin, childs_stdin), (stdout, childs_stdout), (stderr, childs_stderr)] =
             [(); 3].map(|()| duplex(PIPE_BYTES));
-        let (actions, told) = mpsc::unbounded_channel();
-        let (answers, answered) = mpsc::unbounded_channel();
-        let turn = Arc::default();
-        let ears = Ears::new(tenure.clone(), Arc::clone(&turn), actions, answers);
-        let end = EndOfLife { tenure: tenure.clone(), turn: Arc::clone(&turn) };
-        let script = Script::new(tenure, turn, [childs_stdout, childs_stderr], told, answered);
-        let child = tokio::spawn(async move {
-            let _end = end;
-            let (hearing, living) = (ears.hear(childs_stdin), script.live());
-            tokio::pin!(hearing, living);
-            tokio::select! {
-                biased;
-                () = &mut hearing => living.await,
-                () = &mut living => {}
-            }
-        });
+        let outputs = [childs_stdout, childs_stderr];
+        let child = match self.world.plan.child_habits.shares {
+            true => tokio::spawn(several::serve(tenure, childs_stdin, outputs)),
+            false => tokio::spawn(live(tenure, Arc::default(), childs_stdin, outputs)),
+        };
         Ok(Launched {
             stdin: Box::new(stdin),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
             running: Box::new(Child(Some(child))),
         })
+    }
+}
+
+/// Lives as a child of one shard, until stdin ends or its script does.
+async fn live(
+    tenure: Tenure,
+    turn: Arc<Mutex<Turn>>,
+    stdin: DuplexStream,
+    outputs: [DuplexStream; 2],
+) {
+    let (actions, told) = mpsc::unbounded_channel();
+    let (answers, answered) = mpsc::unbounded_channel();
+    let ears = Ears::new(tenure.clone(), Arc::clone(&turn), actions, answers);
+    let _end = EndOfLife { tenure: tenure.clone(), turn: Arc::clone(&turn) };
+    let script = Script::new(tenure, turn, outputs, told, answered);
+    let (hearing, living) = (ears.hear(stdin), script.live());
+    tokio::pin!(hearing, living);
+    tokio::select! {
+        biased;
+        () = &mut hearing => living.await,
+        () = &mut living => {}
     }
 }
 

@@ -6,6 +6,7 @@ mod happenings;
 mod kinds;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use shardwise::InitialPosition;
@@ -189,6 +190,10 @@ pub struct Habits {
 pub struct ChildHabits {
     /// How many children of a worker may work on records at the same time; none is all.
     pub at_once: Option<usize>,
+    /// How many shards the daemon offers each child; none is one.
+    pub per_child: Option<NonZeroUsize>,
+    /// Whether children take the offer.
+    pub shares: bool,
     /// Starts that fail.
     pub unstartable: u32,
     /// Children that exit before their first action.
@@ -334,7 +339,7 @@ impl Plan {
         let mut families: BTreeSet<Family> = Family::ALL.into_iter().collect();
         families.retain(|family| {
             if family.draws_alone() {
-                return Dice::new(seed, &format!("has {family}")).happens(250_000);
+                return Dice::new(seed, &format!("has {family}")).happens(family.alone());
             }
             let left_out = if *family == Family::Reshards { 100_000 } else { 250_000 };
             match family.rarity() {

@@ -13,7 +13,7 @@ use shardwise_sim::tally::Tally;
 pub(crate) use self::figures::Hours;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 93] = [
+const FAULTS: [&str; 94] = [
     "child: answers for another action",
     "child: answers twice",
     "child: asks for a checkpoint between two actions",
@@ -26,6 +26,7 @@ const FAULTS: [&str; 93] = [
     "child: exits in an action",
     "child: exits in the middle of a line",
     "child: never answers",
+    "child: serves another shard as well",
     "child: storm of checkpoints",
     "child: writes in pieces",
     "child: writes what is no message",

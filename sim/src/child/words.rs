@@ -1,5 +1,7 @@
 //! What children write: messages of the protocol, and what is none.
 
+use serde_json::Value;
+use shardwise::ShardId;
 use shardwise_referee::Place;
 
 use super::hearing::Answered;
@@ -53,6 +55,26 @@ impl Ask {
 /// The line that says that an action is done.
 pub(super) fn status(action: &str) -> String {
     format!("{{\"action\":\"status\",\"responseFor\":\"{action}\"}}\n")
+}
+
+/// A line, as a child of several shards writes it for one of them: what looks like a message names
+/// its shard.
+pub(super) fn of_shard(line: &[u8], shard: &ShardId) -> Vec<u8> {
+    let (text, end) = match line.strip_suffix(b"\n") {
+        Some(text) => (text, &b"\n"[..]),
+        None => (line, &b""[..]),
+    };
+    match text.strip_suffix(b"}").filter(|text| text.starts_with(b"{\"action\":")) {
+        Some(open) => [open, format!(",\"shardId\":\"{shard}\"}}").as_bytes(), end].concat(),
+        None => line.to_vec(),
+    }
+}
+
+/// Whether it is the last line that a child writes for a shard.
+pub(super) fn ends_a_shard(line: &[u8]) -> bool {
+    let message: Value = serde_json::from_slice(line).unwrap_or_default();
+    message["action"] == "status"
+        && ["leaseLost", "shardEnded"].iter().any(|action| message["responseFor"] == *action)
 }
 
 /// Texts that are no place of a checkpoint, nor ever will be.

@@ -1,6 +1,7 @@
 //! What a seed draws for settings, rates and habits.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use shardwise::{InitialPosition, Timestamp};
@@ -172,7 +173,12 @@ impl ChildHabits {
             ..Self::default()
         };
         let mut rate = |rates: &[u32]| *dice.pick(rates);
+        let mut sharing = Dice::new(seed, "sharing");
+        let per_child = NonZeroUsize::new(*sharing.pick(&[2, 3, 100]));
+        let is_offered = families.contains(&Family::Sharing);
         Self {
+            per_child: per_child.filter(|_| is_offered),
+            shares: is_offered && !sharing.happens(200_000),
             noise: rate(&[0, 1_000, 20_000]),
             pieces: rate(&[0, 10_000, 100_000]),
             twice: rate(&[0, 1_000, 20_000]),

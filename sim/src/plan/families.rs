@@ -77,11 +77,13 @@ pub enum Family {
     Creation,
     /// Workers of a Java fleet take leases, and die.
     Peers,
+    /// Children are offered several shards each, and most of them take the offer.
+    Sharing,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Kills,
         Self::Crashes,
         Self::Pauses,
@@ -117,11 +119,18 @@ impl Family {
         Self::Pages,
         Self::Creation,
         Self::Peers,
+        Self::Sharing,
     ];
 
     /// Whether a run has it is drawn alone: what those before it draw stays as it was.
     pub(super) fn draws_alone(self) -> bool {
         self >= Self::Starvation
+    }
+
+    /// How many runs in a million have it, of those that are drawn alone: as many of those with
+    /// children have children that share, or few would.
+    pub(super) fn alone(self) -> u32 {
+        if self == Self::Sharing { 500_000 } else { 250_000 }
     }
 
     /// How many runs in a million have it, if those with it are drawn apart: what is usual is drawn
