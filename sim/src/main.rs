@@ -27,6 +27,9 @@ const GATE_LEAST: u64 = 100;
 const GATE_MORE: u64 = 20;
 const GATE_TIME: Duration = Duration::from_secs(300);
 
+/// How long a night's runs over the SDK have faults.
+const HOUR: Duration = Duration::from_secs(3_600);
+
 /// How many hours the figures are of.
 const FIGURES_SEEDS: u64 = 10;
 
@@ -105,6 +108,7 @@ fn start(args: &Args) -> Result<bool, String> {
     if args.gate {
         let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, &limits)).collect();
         verdicts.add("seeds over the SDK", &plans);
+        verdicts.tell_all();
         let seeds = 1..1 + FIGURES_SEEDS;
         verdicts.require_figures(&Hours { seeds, threads: args.threads, are_logged: false });
         verdicts.require_every_fault();
@@ -140,8 +144,8 @@ fn first(plans: &[Plan], threads: usize) -> bool {
     })
 }
 
-/// Runs seed after seed until the time is up, and beside them pairs of crash points, and seeds over
-/// the SDK where this build has it.
+/// Runs seed after seed until the time is up, and beside them pairs of crash points, and hours over
+/// the SDK where this build has it. What a gate's seeds must meet, a night's must too.
 fn night(
     args: &Args,
     minutes: u64,
@@ -149,22 +153,27 @@ fn night(
     limits: &Limits,
 ) -> Result<(), String> {
     let start = Instant::now();
-    let mut from = args.from;
+    let (mut seen, mut from) = (Tally::default(), args.from);
+    let hour = Limits { chaos: limits.chaos.or(Some(HOUR)), ..limits.clone() };
     while start.elapsed().as_secs() < 60 * minutes {
         let seeds = from..from + args.seeds;
         let some = |part: u64| from..from + args.seeds.div_ceil(part);
         let last = seeds.end - 1;
-        verdicts.add(&format!("seeds {from} to {last}"), &args.plans(seeds, limits));
+        seen.merge(&verdicts.add(&format!("seeds {from} to {last}"), &args.plans(seeds, limits)));
         let pairs: Vec<Plan> =
             batch::pairs_of_points(some(2)).into_iter().map(Plan::sweep).collect();
         verdicts.add("pairs of crash points", &pairs);
         if cfg!(feature = "sdk") {
-            let plans: Vec<Plan> = some(20).map(|seed| Plan::over_sdk(seed, limits)).collect();
+            let plans: Vec<Plan> = some(20).map(|seed| Plan::over_sdk(seed, &hour)).collect();
             verdicts.add("seeds over the SDK", &plans);
         }
         from += args.seeds;
     }
     verdicts.tell_all();
+    if from - args.from >= GATE_LEAST && limits.without.is_empty() {
+        verdicts.require_mixture(&seen, from - args.from);
+        verdicts.require_every_fault();
+    }
     verdicts.count("a seed is a run", twice(args, minutes)?);
     Ok(())
 }

@@ -53,16 +53,17 @@ impl Processor {
         made.map_err(ProcessorError::from)
     }
 
-    /// Asks for a checkpoint, and writes down what came of it.
+    /// Asks for a checkpoint, at a record or where its processor is, and writes down what came of it.
     async fn checkpoint(
         &self,
         checkpointer: &Checkpointer,
         at: Option<&Record>,
+        here: Option<Place>,
     ) -> Result<(), CheckpointError> {
         let place = at.map(place_of);
         self.0.ask(place.clone());
         let made = if self.0.chooses(self.0.habits().prepare) {
-            self.prepared(checkpointer, at).await
+            self.prepared(checkpointer, at, here).await
         } else {
             match at {
                 Some(record) => checkpointer.checkpoint_at(record.place()).await,
@@ -80,10 +81,11 @@ impl Processor {
         &self,
         checkpointer: &Checkpointer,
         at: Option<&Record>,
+        here: Option<Place>,
     ) -> Result<(), CheckpointError> {
         let place = at.map(place_of);
         self.0.prepare(place.clone());
-        let state = Some(vec![7; 3]);
+        let state = place.clone().or(here).map(|place| state_at(&place));
         let prepared = match at {
             Some(record) => checkpointer.prepare_at(record.place(), state).await,
             None => checkpointer.prepare(state).await,
@@ -117,10 +119,21 @@ pub(crate) fn place_at(checkpoint: &Checkpoint) -> Place {
     Place::parse(checkpoint.as_str(), checkpoint.sub_sequence()).expect("a checkpoint is a place")
 }
 
+/// The state that comes with a checkpoint which is prepared at a place.
+fn state_at(place: &Place) -> Vec<u8> {
+    place.to_string().into_bytes()
+}
+
 #[async_trait]
 impl RecordProcessor for Processor {
     async fn initialize(&mut self, input: &Initialize) -> Result<(), ProcessorError> {
         self.0.passes(Call::Initialize, Edge::Before).await;
+        if let Some(pending) = &input.pending
+            && let Some(state) = &pending.state
+        {
+            let meant = state_at(&place_at(&pending.checkpoint));
+            assert_eq!(*state, meant, "another state than was prepared");
+        }
         let pending = input.pending.as_ref().map(|pending| place_at(&pending.checkpoint));
         self.0.start(place_at(&input.checkpoint), pending);
         let end = self.work(Call::Initialize).await;
@@ -144,8 +157,13 @@ impl RecordProcessor for Processor {
         }
         let made = match self.0.wish(input.records.len()) {
             Wish::Nothing => Ok(()),
-            Wish::Inside(at) => self.checkpoint(input.checkpointer, Some(&input.records[at])).await,
-            Wish::All => self.checkpoint(input.checkpointer, None).await,
+            Wish::Inside(at) => {
+                self.checkpoint(input.checkpointer, Some(&input.records[at]), None).await
+            }
+            Wish::All => {
+                let here = input.records.last().map(place_of);
+                self.checkpoint(input.checkpointer, None, here).await
+            }
         };
         let made = match made {
             // The next batch's checkpoint covers it.
@@ -164,8 +182,10 @@ impl RecordProcessor for Processor {
         if end != End::Well {
             return self.finish(end);
         }
-        let made =
-            if self.0.forgets() { Ok(()) } else { self.checkpoint(checkpointer, None).await };
+        let made = match self.0.forgets() {
+            true => Ok(()),
+            false => self.checkpoint(checkpointer, None, Some(Place::ShardEnd)).await,
+        };
         let result = self.conclude(made);
         self.0.passes(Call::ShardEnded, Edge::After).await;
         result
@@ -177,7 +197,8 @@ impl RecordProcessor for Processor {
     ) -> Result<(), ProcessorError> {
         self.0.passes(Call::ShutdownRequested, Edge::Before).await;
         self.0.end(Why::ShutdownRequested);
-        let made = self.checkpoint(checkpointer, None).await;
+        // A batch that failed is not in it: where it is, only the library knows.
+        let made = self.checkpoint(checkpointer, None, None).await;
         let result = self.conclude(made);
         self.0.passes(Call::ShutdownRequested, Edge::After).await;
         result

@@ -27,6 +27,8 @@ const STOPPING: Duration = Duration::from_secs(60);
 
 /// What a run breaks that panics, beside the invariants' ids.
 pub const PANIC: &str = "panic";
+/// What one breaks whose journals are no evidence for some invariant.
+const UNJUDGED: &str = "unjudged";
 
 /// What a run came to.
 #[derive(Debug)]
@@ -64,14 +66,17 @@ impl Outcome {
     }
 
     /// The ids of the invariants that were broken, and first [`PANIC`] if something panicked: what
-    /// journals show, and what only the world sees.
+    /// journals show, and what only the world sees. Journals that show nothing of an invariant are
+    /// broken themselves.
     #[must_use]
     pub fn broken(&self) -> Vec<&'static str> {
         let seen = [("I24", UNREPORTED), ("I33", BEYOND)];
         let seen = seen.into_iter().filter(|(_, what)| self.tally.of(what) > 0).map(|(id, _)| id);
         let mistold = (!self.mistold.is_empty()).then_some("I29");
         let violations = self.verdict.violations.iter().map(|broken| broken.invariant.id());
-        let broken: BTreeSet<_> = seen.chain(mistold).chain(violations).collect();
+        let is_over = self.panics.is_empty();
+        let unjudged = (is_over && !self.verdict.not_judged.is_empty()).then_some(UNJUDGED);
+        let broken: BTreeSet<_> = seen.chain(mistold).chain(violations).chain(unjudged).collect();
         self.panics.first().map(|_| PANIC).into_iter().chain(broken).collect()
     }
 

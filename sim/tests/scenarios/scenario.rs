@@ -101,7 +101,7 @@ impl Scenario {
     pub(crate) fn run_with_faults_left(mut self) -> Ran {
         self.plan.happenings.sort_by_key(|(at, _)| *at);
         let outcome = run(self.plan, false);
-        assert!(outcome.is_clean(), "{}", outcome.verdict);
+        assert!(outcome.is_clean(), "{}", outcome.report());
         Ran(outcome)
     }
 }
