@@ -10,6 +10,12 @@ use crate::processes::{Processes, own_session};
 /// How long a process may outlive its daemon, or stay a zombie.
 pub const OUTLIVE_MAX: Duration = Duration::from_secs(5);
 
+/// How many connections a daemon may have: a few for each shard, to both services, which it keeps for a
+/// while when a call is over.
+const SOCKETS_MAX: usize = 64;
+/// How many descriptors it may have that are of no child and no connection.
+const OTHERS_MAX: usize = 16;
+
 /// What was left behind so far.
 #[derive(Debug, Default)]
 pub struct Remains {
@@ -86,16 +92,22 @@ fn command(pid: i32) -> String {
     format!("{pid} `{}`", String::from_utf8_lossy(&command).replace('\0', " ").trim_end())
 }
 
-/// The descriptors of a process that belong to children: pipes, and handles on processes.
+/// The descriptors of a process.
 ///
 /// Each child has three pipes and one handle; the guard one of each. Nothing else of a daemon has
-/// any, but for pipes that it was born with; so what is beyond that is a leak.
+/// any, but for pipes that it was born with; so what is beyond that is a leak. Connections come and
+/// go with the calls that are made at once, and what is left is the same for every daemon: its log,
+/// and what it waits on for events and signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptors {
     /// Ends of pipes.
     pub pipes: usize,
     /// Handles on processes.
     pub handles: usize,
+    /// Connections.
+    pub sockets: usize,
+    /// Everything else.
+    pub others: usize,
     /// Children, the guard among them.
     pub children: usize,
 }
@@ -107,18 +119,24 @@ impl Descriptors {
         // What we were born with is passed on to whatever we start.
         let (inherited, own) = (descriptors("self"), descriptors(&pid.to_string()));
         let own = || own.iter().filter(|name| !inherited.contains(*name));
+        let pipes = own().filter(|name| name.starts_with("pipe:")).count();
+        let handles = own().filter(|name| *name == "anon_inode:[pidfd]").count();
+        let sockets = own().filter(|name| name.starts_with("socket:")).count();
         Self {
-            pipes: own().filter(|name| name.starts_with("pipe:")).count(),
-            handles: own().filter(|name| *name == "anon_inode:[pidfd]").count(),
+            pipes,
+            handles,
+            sockets,
+            others: own().count() - pipes - handles - sockets,
             children: processes.children(pid).count(),
         }
     }
 
-    /// Whether there are no more than the children need.
+    /// Whether there are no more than the children and the shards need.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
         let children = self.children.saturating_sub(1);
-        self.pipes <= 3 * children + 1 && self.handles <= children + 1
+        let is_of_children = self.pipes <= 3 * children + 1 && self.handles <= children + 1;
+        is_of_children && self.sockets <= SOCKETS_MAX && self.others <= OTHERS_MAX
     }
 }
 
@@ -182,8 +200,10 @@ mod tests {
 
     #[test]
     fn one_pipe_more_than_the_children_need_is_a_leak() {
-        let of = |pipes, handles| Descriptors { pipes, handles, children: 3 }.is_balanced();
-        assert!(of(7, 3) && of(6, 2));
-        assert!(!of(8, 3) && !of(7, 4));
+        let of = |pipes, handles, sockets, others| {
+            Descriptors { pipes, handles, sockets, others, children: 3 }.is_balanced()
+        };
+        assert!(of(7, 3, 9, 9) && of(6, 2, 64, 16));
+        assert!(!of(8, 3, 9, 9) && !of(7, 4, 9, 9) && !of(7, 3, 65, 9) && !of(7, 3, 9, 17));
     }
 }

@@ -56,11 +56,11 @@ impl Report {
     /// What the referee says of the journals.
     pub fn verdict(&mut self, verdict: &Verdict) {
         let counts = &verdict.counts;
-        let delivered = counts.distinct == counts.put && !is_broken(verdict, DELIVERED);
+        let delivered = counts.distinct == counts.put && is_kept(verdict, DELIVERED);
         let of = format!("{} of {}", counts.distinct, counts.put);
         self.check("every record delivered at least once", delivered, of);
         let (again, late) = (counts.duplicates, counts.duplicates_after_checkpoint);
-        let is_bounded = !is_broken(verdict, &[Invariant::DuplicatesBounded]);
+        let is_bounded = is_kept(verdict, &[Invariant::DuplicatesBounded]);
         let again = format!("{again} duplicates, {late} after the last checkpoint");
         self.check("no record again but in a new tenure", is_bounded, again);
         for (what, invariants, figures) in [
@@ -68,7 +68,7 @@ impl Report {
             ("checkpoints never went back", CHECKPOINTS, format!("{} written", counts.checkpoints)),
             ("parents before children", PARENTS, format!("{} shards ended", counts.ended)),
         ] {
-            self.check(what, !is_broken(verdict, invariants), figures);
+            self.check(what, is_kept(verdict, invariants), figures);
         }
         let named = [DELIVERED, ORDER, CHECKPOINTS, PARENTS].concat();
         let others: Vec<_> = Invariant::ALL
@@ -78,7 +78,7 @@ impl Report {
             .filter(|invariant| !verdict.not_judged.contains(invariant))
             .collect();
         let names: Vec<&str> = others.iter().map(|invariant| invariant.id()).collect();
-        self.check("the referee's other rules", !is_broken(verdict, &others), names.join(" "));
+        self.check("the referee's other rules", is_kept(verdict, &others), names.join(" "));
     }
 
     /// Whether what was handed adds up to what the file does.
@@ -118,8 +118,10 @@ const CHECKPOINTS: &[Invariant] = &[Invariant::CheckpointNeverGoesBack];
 const PARENTS: &[Invariant] =
     &[Invariant::ParentsFirst, Invariant::ShardEndEarned, Invariant::ChildrenLeased];
 
-fn is_broken(verdict: &Verdict, invariants: &[Invariant]) -> bool {
-    verdict.violations.iter().any(|violation| invariants.contains(&violation.invariant))
+/// Whether invariants were judged, and none of them is broken.
+fn is_kept(verdict: &Verdict, invariants: &[Invariant]) -> bool {
+    let broken = verdict.violations.iter().map(|violation| &violation.invariant);
+    !broken.chain(&verdict.not_judged).any(|invariant| invariants.contains(invariant))
 }
 
 impl fmt::Display for Report {
@@ -168,6 +170,16 @@ mod tests {
         for invariant in Invariant::ALL {
             let (shard, text) = ("shardId-0".to_owned(), "seen".to_owned());
             assert!(!is_good(vec![Violation { invariant, shard, text }]), "{invariant}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_judged_is_not_so() {
+        for invariants in [DELIVERED, ORDER, CHECKPOINTS, PARENTS] {
+            let mut report = Report::default();
+            let (counts, not_judged) = (Counts::default(), invariants.to_vec());
+            report.verdict(&Verdict { counts, violations: Vec::new(), not_judged });
+            assert!(!report.is_good(), "{invariants:?}");
         }
     }
 
