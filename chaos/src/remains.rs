@@ -10,8 +10,8 @@ use crate::processes::{Processes, own_session};
 /// How long a process may outlive its daemon, or stay a zombie.
 pub const OUTLIVE_MAX: Duration = Duration::from_secs(5);
 
-/// How many connections a daemon may have: a few for each shard, to both services, which it keeps for a
-/// while when a call is over.
+/// How many connections a daemon may have: a few for each shard, to both services, which it keeps
+/// for a while when a call is over.
 const SOCKETS_MAX: usize = 64;
 /// How many descriptors it may have that are of no child and no connection.
 const OTHERS_MAX: usize = 16;

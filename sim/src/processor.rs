@@ -53,7 +53,8 @@ impl Processor {
         made.map_err(ProcessorError::from)
     }
 
-    /// Asks for a checkpoint, at a record or where its processor is, and writes down what came of it.
+    /// Asks for a checkpoint, at a record or where the processor is, and writes down what came of
+    /// it.
     async fn checkpoint(
         &self,
         checkpointer: &Checkpointer,
