@@ -11,7 +11,7 @@ pub mod keys;
 pub mod settings;
 mod values;
 
-pub use self::values::is_in_clear;
+pub use self::values::{is_in_clear, without_user};
 
 use std::str::Chars;
 

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use shardwise::WorkerId;
 use shardwise_core::permissions;
-use shardwise_core::properties::is_in_clear;
 use shardwise_core::properties::settings::{
     DaemonSettings, Effective, Level, MetricsTarget, Origin, Warning,
 };
+use shardwise_core::properties::{is_in_clear, without_user};
 
 use crate::args::{CheckArguments, ConfigMode};
 use crate::daemon;
@@ -55,8 +55,9 @@ pub(crate) fn in_clear_by_environment(
         if is_in_clear(&url) {
             if !settings.metrics.allow_insecure_endpoint {
                 return Err(Error::configuration(format!(
-                    "the environment variable {name} is `{url}`: http:// is for this machine only; \
-                     use https://, or set shardwise.allowInsecureEndpoint = true"
+                    "the environment variable {name} is `{}`: http:// is for this machine only; \
+                     use https://, without a user, or set shardwise.allowInsecureEndpoint = true",
+                    without_user(&url)
                 )));
             }
             found.push(name);
@@ -158,7 +159,7 @@ fn in_effect(
     let names = names.map_or(&[][..], |(_, names)| names);
     let names = if *key == LOG_LEVEL.0 { &[LOG_LEVEL.1] } else { names };
     if let Some((name, value)) = names.iter().find_map(|name| Some((name, variable(name)?))) {
-        return (*key, value, format!("environment variable {name}"));
+        return (*key, without_user(&value), format!("environment variable {name}"));
     }
     let why = match origin {
         Origin::Line(line) => format!("line {line}"),
@@ -222,6 +223,13 @@ mod tests {
         let allowed = "shardwise.allowInsecureEndpoint = true\n";
         let found = held(allowed, "AWS_ENDPOINT_URL_KINESIS", far);
         assert_eq!(found, Ok(vec!["AWS_ENDPOINT_URL_KINESIS"]));
+    }
+
+    #[test]
+    fn a_user_in_an_endpoint_is_not_shown() {
+        let endpoint = [("AWS_ENDPOINT_URL", "https://me:hunter2@10.0.0.1/path@x")];
+        let shown = shown("kinesisEndpoint", Origin::Default, &endpoint).0;
+        assert_eq!(shown, "https://...@10.0.0.1/path@x");
     }
 
     #[test]

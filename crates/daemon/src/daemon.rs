@@ -247,12 +247,14 @@ fn reach(settings: &DaemonSettings, local: bool) -> aws::Settings {
     let source = |providers: &Vec<_>| {
         if local { Source::Local } else { Source::Providers(providers.clone()) }
     };
+    let https_only = !settings.metrics.allow_insecure_endpoint;
     aws::Settings {
         kinesis: Service {
             region: settings.kinesis_region.clone(),
             endpoint: settings.kinesis_endpoint.clone(),
             fips: settings.kinesis_endpoint_kind.fips,
             dual_stack: settings.kinesis_endpoint_kind.dual_stack,
+            https_only,
             credentials: source(&settings.kinesis_credentials),
         },
         dynamodb: Service {
@@ -260,6 +262,7 @@ fn reach(settings: &DaemonSettings, local: bool) -> aws::Settings {
             endpoint: settings.dynamodb_endpoint.clone(),
             fips: settings.dynamodb_endpoint_kind.fips,
             dual_stack: settings.dynamodb_endpoint_kind.dual_stack,
+            https_only,
             credentials: source(&settings.dynamodb_credentials),
         },
     }

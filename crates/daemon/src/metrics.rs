@@ -62,6 +62,7 @@ async fn to_cloudwatch(
         endpoint: wanted.endpoint.clone(),
         fips: wanted.endpoint_kind.fips,
         dual_stack: wanted.endpoint_kind.dual_stack,
+        https_only: !settings.metrics.allow_insecure_endpoint,
         credentials: match kinesis.credentials {
             Source::Local => Source::Local,
             Source::Providers(_) => Source::Providers(wanted.credentials.clone()),

@@ -20,6 +20,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
 use shardwise_core::config::Config;
 use shardwise_core::credentials::Provider;
+use shardwise_core::properties::{is_in_clear, without_user};
 use tracing::info;
 
 #[cfg(feature = "cloudwatch")]
@@ -62,6 +63,10 @@ pub struct Service {
     /// Whether endpoints with IPv6 addresses are used. Property: `kinesisClient.dualstackEnabled`
     /// and the like.
     pub dual_stack: Option<bool>,
+    /// Whether an `http://` endpoint on another machine is refused, whoever names it: these
+    /// settings, the environment or the AWS profile. Property: `shardwise.allowInsecureEndpoint`,
+    /// the other way round.
+    pub https_only: bool,
     /// Whose credentials are used. Properties: `AwsCredentialsProvider`,
     /// `AwsCredentialsProviderDynamoDB`.
     pub credentials: Source,
@@ -100,6 +105,17 @@ pub enum ConnectError {
         /// Where was looked.
         source: NoCredentials,
     },
+    /// Requests would cross the network in clear.
+    #[error(
+        "the endpoint of {service} is `{url}`, by setting, environment or AWS profile: http:// is \
+         for this machine only; use https://, or set shardwise.allowInsecureEndpoint = true"
+    )]
+    InClear {
+        /// The service.
+        service: &'static str,
+        /// Where it would be asked; without a user and a password.
+        url: String,
+    },
 }
 
 /// Connects to Kinesis and DynamoDB. The credentials are looked for once, so that missing ones
@@ -107,7 +123,8 @@ pub enum ConnectError {
 ///
 /// # Errors
 ///
-/// No region, or no provider that has credentials; the text names where was looked.
+/// No region, no provider that has credentials, or an endpoint in clear; the text names where was
+/// looked.
 pub async fn connect(settings: &Settings, config: &Config) -> Result<Ports, ConnectError> {
     let kinesis = connected(KINESIS, &settings.kinesis).await?;
     let dynamodb = connected(DYNAMODB, &settings.dynamodb).await?;
@@ -149,7 +166,7 @@ pub fn over(
 fn place(service: &str, config: &SdkConfig) -> String {
     let region = config.region().map_or("none", Region::as_ref);
     match endpoint(service, config) {
-        Some(url) => format!("region {region}, endpoint {url}"),
+        Some(url) => format!("region {region}, endpoint {}", without_user(&url)),
         None => format!("region {region}"),
     }
 }
@@ -178,7 +195,7 @@ async fn connected(name: &'static str, service: &Service) -> Result<SdkConfig, C
     let credentials = credentials::find(&service.credentials, &region)
         .await
         .map_err(|source| ConnectError::NoCredentials { service: name, source })?;
-    Ok(load(name, service, region, credentials).await)
+    load(name, service, region, credentials).await
 }
 
 async fn load(
@@ -186,7 +203,7 @@ async fn load(
     service: &Service,
     region: Region,
     credentials: SharedCredentialsProvider,
-) -> SdkConfig {
+) -> Result<SdkConfig, ConnectError> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region)
         .credentials_provider(credentials);
@@ -200,8 +217,13 @@ async fn load(
         loader = loader.use_dual_stack(dual_stack);
     }
     let config = loader.load().await;
+    if service.https_only
+        && let Some(url) = endpoint(name, &config).filter(|url| is_in_clear(url))
+    {
+        return Err(ConnectError::InClear { service: name, url: without_user(&url) });
+    }
     info!(service = name, place = place(name, &config), "AWS client");
-    config
+    Ok(config)
 }
 
 /// Error codes that say the credentials are wrong or not sufficient. Not among them are codes that

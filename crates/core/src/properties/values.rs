@@ -113,6 +113,17 @@ pub fn is_in_clear(url: &str) -> bool {
     endpoint(&lower).is_none_or(|(host, encrypted)| !encrypted && !is_loopback(host))
 }
 
+/// An address as it may be shown: what stands before an `@` may be a password.
+#[must_use]
+pub fn without_user(url: &str) -> String {
+    let (scheme, rest) = url.split_at(url.find("://").map_or(0, |at| at + 3));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}...{}", &rest[at..]),
+        None => url.to_owned(),
+    }
+}
+
 /// Whether a host name or address means this machine.
 fn is_loopback(host: &str) -> bool {
     if let Ok(address) = host.parse::<std::net::IpAddr>() {

@@ -173,6 +173,34 @@ async fn an_endpoint_of_the_environment_is_named_too() {
     assert!(log.contains(&expected), "{log}");
 }
 
+#[test]
+fn an_endpoint_in_clear_of_an_aws_profile_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (properties, profile) =
+        (directory.path().join("daemon.properties"), directory.path().join("config"));
+    fs::write(&properties, NEEDED).unwrap();
+    for (text, service) in [
+        ("[default]\nendpoint_url = http://192.0.2.1:4566\n", "Kinesis"),
+        (
+            "[default]\nservices = own\n[services own]\ndynamodb =\n  \
+             endpoint_url = http://192.0.2.1:4566\n",
+            "DynamoDB",
+        ),
+    ] {
+        fs::write(&profile, text).unwrap();
+        let output = binary()
+            .args(["daemon", "-p", properties.to_str().unwrap()])
+            .env("AWS_CONFIG_FILE", &profile)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{log}");
+        let expected = format!("the endpoint of {service} is `http://192.0.2.1:4566`");
+        assert!(log.lines().last().unwrap_or_default().contains(&expected), "{log}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_stream_is_named() {
     let world = World::new(0).await;

@@ -320,7 +320,7 @@ async fn children_that_fail_were_told_what_java_told_them() {
     }
 }
 
-/// The line `null`, which ends Java's daemon, is passed over (`shardwise_core::multilang`).
+/// The line `null`, which ends Java's daemon, is passed over (ADR 23).
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_leads_to_the_same_answers_as_in_java() {
     let replay = Replay::new("06b-garbage-on-stdout", 1).await;

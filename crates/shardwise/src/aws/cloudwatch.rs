@@ -15,11 +15,11 @@ const CLOUDWATCH: &str = "CloudWatch";
 ///
 /// # Errors
 ///
-/// No region.
+/// No region, or an endpoint in clear.
 pub async fn cloudwatch(service: &Service) -> Result<SdkConfig, ConnectError> {
     let region = region(service).await?;
     let credentials = Deferred::new(service.credentials.clone(), region.clone());
-    Ok(load(CLOUDWATCH, service, region, SharedCredentialsProvider::new(credentials)).await)
+    load(CLOUDWATCH, service, region, SharedCredentialsProvider::new(credentials)).await
 }
 
 /// Whether Kinesis is somewhere else than at AWS, by settings, environment or profile, and
