@@ -91,6 +91,29 @@ pub enum Takes {
     Tags(Set<Vec<(String, String)>>),
 }
 
+impl Takes {
+    /// Whether an empty value can mean nothing but that there is none.
+    pub(super) fn has_no_empty_value(&self) -> bool {
+        match self {
+            Self::Count(_)
+            | Self::Limit(_)
+            | Self::Millis(_)
+            | Self::MillisFromZero(_)
+            | Self::Seconds(_)
+            | Self::EpochSeconds(_)
+            | Self::Flag(_)
+            | Self::Choice(_) => true,
+            Self::Command(_)
+            | Self::Text(_)
+            | Self::List(_)
+            | Self::Region(_)
+            | Self::Endpoint(_)
+            | Self::Credentials(_)
+            | Self::Tags(_) => false,
+        }
+    }
+}
+
 /// One of the words that a key takes, and what it sets.
 #[derive(Debug)]
 pub struct Word {

@@ -204,8 +204,8 @@ pub(super) fn finish(
 
 fn child_environment(text: &str) -> ChildEnvironment {
     match text {
-        "inherit" => ChildEnvironment::Inherit,
-        "minimal" => ChildEnvironment::Minimal,
+        word if word.eq_ignore_ascii_case("inherit") => ChildEnvironment::Inherit,
+        word if word.eq_ignore_ascii_case("minimal") => ChildEnvironment::Minimal,
         names => {
             let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
             ChildEnvironment::Names(names.map(ToOwned::to_owned).collect())

@@ -82,6 +82,10 @@ impl Reader {
         let millis = |millis: i64| Duration::from_millis(millis.unsigned_abs());
         let in_millis = |time: &Duration| time.as_millis().to_string();
         let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        if takes.has_no_empty_value() && entry.value.trim().is_empty() {
+            // As a template leaves it whose variable is not set.
+            return Ok(self.text(entry));
+        }
         Ok(match takes {
             Takes::Command(set) => {
                 let command = Some(split_command(&entry.value));

@@ -302,6 +302,20 @@ fn every_key_of_java_s_daemon_is_read_refused_and_left_out_as_its_row_says() {
     }
 }
 
+/// As a template leaves it whose variable is not set.
+#[test]
+fn an_empty_number_flag_or_word_is_as_if_it_were_not_there() {
+    for Row { key, missing, .. } in HONOURED {
+        let Fate::Honoured(takes) = keys::find(key).unwrap().key.fate else { continue };
+        if takes.has_no_empty_value() {
+            let settings = with(key, Some(" ")).unwrap();
+            let said: Vec<_> = settings.warnings.iter().filter(|it| it.key == *key).collect();
+            assert!(said.iter().any(|it| it.text.contains("empty")), "{key}: {said:?}");
+            assert_eq!(holds(&settings, key), *missing, "{key}");
+        }
+    }
+}
+
 #[test]
 fn a_key_that_changes_nothing_is_named_once_with_the_reason() {
     let plain = with("", None).unwrap();
