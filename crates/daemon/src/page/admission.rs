@@ -151,6 +151,7 @@ fn one<'a>(asked: &'a Parts, name: &str) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use hyper::Request;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -291,6 +292,91 @@ mod tests {
         let refused = admission.admit(&asked("GET /status.json", &twice));
         assert_eq!(refused, Err(StatusCode::UNAUTHORIZED));
         assert_eq!(admission.admit(&asked("GET /metrics", &[])), Err(StatusCode::UNAUTHORIZED));
+    }
+
+    /// A header's value: one that matters, or any.
+    fn value(known: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+        let known = prop::sample::select(known).prop_map(|text| text.as_bytes().to_vec());
+        let any = prop::collection::vec(prop_oneof![0x20..=0x7e_u8, 0x80..=0xff_u8], 0..24);
+        prop_oneof![3 => known, 1 => any]
+    }
+
+    /// A request of any kind, to an absolute path.
+    fn any_request() -> impl Strategy<Value = Parts> {
+        const HOSTS: &[&str] =
+            &["localhost", "LocalHost:9464", "tunnel", "[::1]:1", "evil.example", "localhost:x"];
+        const ORIGINS: &[&str] = &["http://localhost", "http://tunnel", "http://evil", "null"];
+        const TOKENS: &[&str] =
+            &["Bearer 0123456789abcdef0123456789abcdef", "bearer 0123456789abcdef", "Basic x"];
+        let header = prop_oneof![
+            4 => value(HOSTS).prop_map(|value| ("host", value)),
+            1 => value(ORIGINS).prop_map(|value| ("origin", value)),
+            1 => value(&["same-origin", "none", "cross-site"]).prop_map(|it| (FETCH_SITE, it)),
+            2 => value(TOKENS).prop_map(|value| ("authorization", value)),
+        ];
+        let paths = prop::sample::select(vec!["/metrics", "/status.json", "/status.json?a", "/x"]);
+        let methods = prop::sample::select(vec!["GET", "HEAD", "POST", "OPTIONS"]);
+        let versions = prop::sample::select(vec![Version::HTTP_11, Version::HTTP_10]);
+        let headers = prop::collection::vec(header, 0..4);
+        (methods, paths, versions, headers).prop_map(|(method, path, version, headers)| {
+            let mut parts = asked(&format!("{method} {path}"), &[]);
+            parts.version = version;
+            for (name, value) in headers {
+                parts.headers.append(name, value.as_slice().try_into().unwrap());
+            }
+            parts
+        })
+    }
+
+    /// The rules once more, on texts.
+    fn may_ask(asked: &Parts, hosts: &[&str], token: Option<&str>) -> bool {
+        let all = |name: &str| -> Vec<String> {
+            let values = asked.headers.get_all(name).iter();
+            values.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned()).collect()
+        };
+        let (host, origins) = (all("host"), all("origin"));
+        let is_known = match token {
+            Some(token) => {
+                let bearers = [format!("Bearer {token}"), format!("bearer {token}")];
+                matches!(&all("authorization")[..], [one] if bearers.contains(one))
+            }
+            None => match &host[..] {
+                [host] => {
+                    let host = host.to_lowercase();
+                    let name = match host.rsplit_once(':') {
+                        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+                        _ => &host,
+                    };
+                    OWN_HOSTS.contains(&name) || hosts.contains(&name)
+                }
+                _ => false,
+            },
+        };
+        let is_own_origin = match (&origins[..], &host[..]) {
+            ([], _) => true,
+            ([origin], [host]) => *origin == format!("http://{host}"),
+            _ => false,
+        };
+        let sites = all(FETCH_SITE);
+        let is_own_site = sites.iter().all(|site| site == "same-origin" || site == "none");
+        let is_read = asked.method == Method::GET || asked.method == Method::HEAD;
+        is_known && is_own_origin && is_own_site && is_read && asked.version == Version::HTTP_11
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn whatever_is_asked_only_what_may_be_is_answered(
+            request in any_request(),
+            has_token in any::<bool>(),
+        ) {
+            let token = has_token.then_some(TOKEN);
+            let admitted = admission(&["tunnel"], token).admit(&request);
+            let is_there = request.uri.path() != "/x";
+            let expected = is_there && may_ask(&request, &["tunnel"], token);
+            prop_assert_eq!(admitted.is_ok(), expected, "{:?}", request);
+        }
     }
 
     #[test]
