@@ -136,13 +136,13 @@ impl RecordProcessor for ChildProcessor {
         let mut line = Vec::new();
         multilang::initialize(&mut line, &input.shard, &input.checkpoint);
         let shared = Arc::clone(&self.shared);
-        let _permit = permit(&shared).await;
+        let _permit = permit(&shared).await?;
         self.act(Action::Initialize, line, None).await
     }
 
     async fn process_records(&mut self, input: &ProcessRecords<'_>) -> Result<(), ProcessorError> {
         let shared = Arc::clone(&self.shared);
-        let _permit = permit(&shared).await;
+        let _permit = permit(&shared).await?;
         let mut line = Vec::new();
         let records = input.records.iter().map(fields);
         multilang::process_records(&mut line, records, input.millis_behind_latest);
@@ -187,9 +187,17 @@ impl RecordProcessor for ChildProcessor {
     }
 }
 
-/// Waits until one more child may work on records. What ends a child never waits.
-async fn permit(shared: &Shared) -> Option<SemaphorePermit<'_>> {
-    shared.permits.as_ref()?.acquire().await.ok()
+/// Waits until one more child may work on records, unless the worker stops first: then every shard
+/// in the queue has to be told so while it still can be. What ends a child never waits.
+async fn permit(shared: &Shared) -> Result<Option<SemaphorePermit<'_>>, ProcessorError> {
+    let Some(permits) = &shared.permits else { return Ok(None) };
+    tokio::select! {
+        biased;
+        () = shared.stopper.asked() => {
+            Err(ProcessorError::retry("the worker stops: nothing more is begun"))
+        }
+        permit = permits.acquire() => Ok(permit.ok()),
+    }
 }
 
 fn ending(action: Action) -> Vec<u8> {
@@ -205,5 +213,46 @@ fn fields(record: &Record) -> RecordFields<'_> {
         sequence_number: record.sequence_number.as_str(),
         sub_sequence_number: record.sub_sequence_number,
         approximate_arrival: record.approximate_arrival,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::launch::{Launch, Launched};
+
+    struct NoChildren;
+
+    #[async_trait]
+    impl Launch for NoChildren {
+        async fn launch(&self, _: &ShardId) -> std::io::Result<Launched> {
+            Err(std::io::ErrorKind::OutOfMemory.into())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_turn_hears_of_the_stop() {
+        let shared = Arc::new(Shared {
+            children: Children::new(Box::new(NoChildren), NonZeroUsize::MIN),
+            settings: ChildSettings::default(),
+            permits: Some(Semaphore::new(1)),
+            stopper: Stopper::default(),
+            outcome: Arc::default(),
+        });
+        let _held = permit(&shared).await.unwrap();
+        let waits = [(); 3].map(|()| {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move { permit(&shared).await.map(drop) })
+        });
+        tokio::task::yield_now().await;
+        shared.stopper.stop();
+        for wait in waits {
+            let told = timeout(Duration::from_secs(1), wait).await.expect("while it waits");
+            assert!(!told.unwrap().unwrap_err().wants_restart(), "the batch is not to be lost");
+        }
     }
 }

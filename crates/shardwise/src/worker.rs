@@ -173,7 +173,7 @@ impl Worker {
         let stopper = self.stopper;
         let prepared = tokio::select! {
             biased;
-            () = stopper.asked(1) => return Ok(Stopped { in_order: true }),
+            () = stopper.asked() => return Ok(Stopped { in_order: true }),
             prepared = start::prepare(&shared) => prepared,
         };
         match prepared {
@@ -181,7 +181,7 @@ impl Worker {
             Err(error) => {
                 tokio::select! {
                     biased;
-                    () = stopper.asked(1) => {}
+                    () = stopper.asked() => {}
                     () = shared.metrics.flush(FAILED_FLUSH_TIME) => {}
                 }
                 return Err(error);
@@ -293,7 +293,7 @@ impl Running {
             let due = light_round.min(full_round).min(audit).min(cleanup);
             tokio::select! {
                 biased;
-                () = stopper.asked(1) => return,
+                () = stopper.asked() => return,
                 Some(ended) = self.keepers.join_next() => self.keeper_ended(ended.ok()),
                 Some(ended) = self.consumers.join_next() => self.consumer_ended(ended.ok()),
                 Some(done) = self.duties.join_next() => self.duty_done(done.ok()),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::world::{Daemon, World, processes, until_gone};
+use crate::world::{Daemon, Event, World, processes, until_gone};
 
 async fn running(world: &World, modes: &str, more: &str) -> Daemon {
     let daemon = world.daemon(modes, more);
@@ -114,6 +114,29 @@ async fn a_batch_in_hand_is_finished_before_the_end() {
     let checkpoint = told.iter().position(|event| event == "checkpoint").unwrap();
     let shutdown = told.iter().position(|event| event == "shutdownRequested").unwrap();
     assert!(checkpoint < shutdown, "{told:?}");
+}
+
+/// With five batches of 3 s one after the other the time would not do.
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_that_wait_for_their_turn_are_told_of_the_stop_at_once() {
+    let world = World::new(5).await;
+    let more = "maxActiveThreads = 1\nshutdownGraceMillis = 7000";
+    let daemon = world.daemon("always slow", more);
+    let count = |journal: &[Event], what: &str| journal.iter().filter(|it| it.is(what)).count();
+    let all_ready = |journal: &[Event]| count(journal, "initialize") == 5;
+    world.until_journal(&daemon, "initialized", all_ready).await;
+    world.put("a", 5).await;
+    // The others have been in the queue for as long as the first batch took.
+    let second = |journal: &[Event]| count(journal, "processRecords") == 2;
+    world.until_journal(&daemon, "at the second batch", second).await;
+    assert_eq!(daemon.stop().await, 0);
+    let journal = world.journal();
+    assert_eq!(count(&journal, "processRecords"), 2, "nothing more was begun");
+    assert_eq!(count(&journal, "shutdownRequested"), 5);
+    let rows = world.lease_rows().await;
+    assert!(rows.iter().all(|row| row.owner.is_none()), "{rows:?}");
+    let done = rows.iter().filter(|row| row.checkpoint != "TRIM_HORIZON").count();
+    assert_eq!(done, 2, "a checkpoint covers no batch that was not begun: {rows:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

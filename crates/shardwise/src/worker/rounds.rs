@@ -32,7 +32,7 @@ impl Running {
         let scan = ports.table.scan(Reads::Eventual);
         let scan = tokio::select! {
             biased;
-            () = self.stopper.asked(1) => return,
+            () = self.stopper.asked() => return,
             scan = metrics.measured(&c::LIST_LEASES, None, scan) => scan,
         };
         let now = self.shared.ports.clock.now();
@@ -105,7 +105,7 @@ impl Running {
             }
             let taken = tokio::select! {
                 biased;
-                () = stopper.asked(if is_stopping { 2 } else { 1 }) => {
+                () = stopper.asked_times(if is_stopping { 2 } else { 1 }) => {
                     if is_stopping {
                         return race;
                     }

@@ -33,7 +33,7 @@ pub struct Stopper {
 #[derive(Debug, Default)]
 struct State {
     times: AtomicU32,
-    /// Wakes the worker, the only one who waits.
+    /// Wakes the worker, and whoever else waits.
     asked: Notify,
 }
 
@@ -53,7 +53,7 @@ impl Stopper {
     /// everything is dropped as it is.
     pub fn stop(&self) {
         self.state.times.fetch_add(1, Ordering::AcqRel);
-        self.state.asked.notify_one();
+        self.state.asked.notify_waiters();
     }
 
     /// Asks for the stop in order, unless a stop was asked for already: however many ask in this
@@ -61,7 +61,7 @@ impl Stopper {
     pub fn stop_in_order(&self) {
         // Someone else was first.
         let _ = self.state.times.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
-        self.state.asked.notify_one();
+        self.state.asked.notify_waiters();
     }
 
     /// Whether a stop was asked for.
@@ -70,9 +70,20 @@ impl Stopper {
         self.state.times.load(Ordering::Acquire) > 0
     }
 
-    pub(super) async fn asked(&self, times: u32) {
-        while self.state.times.load(Ordering::Acquire) < times {
-            self.state.asked.notified().await;
+    /// Waits until a stop is asked for; safe to cancel. A processor that waits for something before
+    /// it begins with a batch hears of the stop in no other way: it is told once its call is over.
+    pub async fn asked(&self) {
+        self.asked_times(1).await;
+    }
+
+    pub(super) async fn asked_times(&self, times: u32) {
+        loop {
+            // Made before the look: from then on it hears of every stop.
+            let notified = self.state.asked.notified();
+            if self.state.times.load(Ordering::Acquire) >= times {
+                return;
+            }
+            notified.await;
         }
     }
 }
@@ -90,7 +101,7 @@ impl Running {
         let left = deadline.since(ports.clock.now()).min(FLUSH_TIME);
         tokio::select! {
             biased;
-            () = stopper.asked(2) => {}
+            () = stopper.asked_times(2) => {}
             () = metrics.flush(left) => {}
         }
         stopped
@@ -115,7 +126,7 @@ impl Running {
             }
             tokio::select! {
                 biased;
-                () = stopper.asked(2) => {
+                () = stopper.asked_times(2) => {
                     warn!(leases = self.held.len(), "second stop: leases are left to expire");
                     self.leave_held();
                     return Stopped { in_order: false };
@@ -164,7 +175,7 @@ impl Running {
         let released = within(clock, deadline.since(clock.now()), all);
         let is_released = tokio::select! {
             biased;
-            () = self.stopper.asked(2) => false,
+            () = self.stopper.asked_times(2) => false,
             released = released => released.is_some(),
         };
         if !is_released {

@@ -142,8 +142,9 @@ pub(super) static PROCESSING: &[Key] = &[
         "no limit",
         Takes::Limit(|draft, calls| draft.max_calls = Some(calls)),
         "How many children may work on `initialize` or `processRecords` at the same time. Messages \
-         at a shard's end and at shutdown never wait. A child that never answers keeps its place: \
-         set `timeoutInSeconds` too. In Java the number of threads of the whole daemon.",
+         at a shard's end and at shutdown never wait, and at shutdown no batch is begun that still \
+         waits. A child that never answers keeps its place: set `timeoutInSeconds` too. In Java the \
+         number of threads of the whole daemon.",
     ),
     honoured(
         "callProcessRecordsEvenForEmptyRecordList",
