@@ -102,37 +102,74 @@ impl Child {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
-
-    use async_trait::async_trait;
-    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, duplex};
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
+    use tokio::time::Instant;
 
     use super::*;
-    use crate::launch::{Ended, Hurry, Launched, Patience, Running};
+    use crate::scripted::{Script, scripted, shard};
 
-    struct Lives;
+    /// A child of one shard, and its other end.
+    fn begin() -> (Child, Script) {
+        let (launched, script) = scripted(None);
+        (Child::of(&shard(0), Connection::alone(&shard(0), launched)), script)
+    }
 
-    #[async_trait]
-    impl Running for Lives {
-        async fn wait(&mut self) {
-            pending().await
-        }
+    /// Has a child told this as a batch, and given up in time.
+    async fn given_up(child: &Child, line: Vec<u8>) {
+        let began = Instant::now();
+        let act = child.act(Action::ProcessRecords, line, None, None);
+        let Err(Undone::Failed(failure)) = act.await else { panic!("it has answered") };
+        let failure = failure.to_string();
+        assert!(failure.contains("has not answered for 300 s"), "{failure}");
+        // What stays open of its other pipes is drained for a second each.
+        let took = began.elapsed().as_secs();
+        assert!((300..=302).contains(&took), "{took} s");
+    }
 
-        async fn end(self: Box<Self>, _: Patience, _: Hurry<'_>) -> Ended {
-            Ended { ending: Ending::InOrder, status: None }
-        }
+    #[tokio::test(start_paused = true)]
+    async fn a_child_that_never_reads_its_batch_is_given_up_without_a_time_for_batches() {
+        let (child, _script) = begin();
+        let line = vec![b'x'; 1 << 20];
+        given_up(&child, line).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_child_that_never_reads_the_answers_that_it_asks_for_is_given_up() {
+        let (child, mut script) = begin();
+        let asks = tokio::spawn(async move {
+            loop {
+                // Until nobody reads any more.
+                let asked = script.tells.write_all(b"{\"action\":\"checkpoint\"}\n").await;
+                if asked.is_err() {
+                    return script;
+                }
+            }
+        });
+        given_up(&child, b"\n".to_vec()).await;
+        asks.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_child_may_work_on_a_batch_that_it_has_read_for_as_long_as_it_likes() {
+        let (child, mut script) = begin();
+        let works = tokio::spawn(async move {
+            script.hears().await;
+            tokio::time::sleep(Duration::from_secs(10_000)).await;
+            script.says("{\"action\":\"status\",\"responseFor\":\"processRecords\"}").await;
+            script
+        });
+        let line = [vec![b'x'; 1 << 20], b"\n".to_vec()].concat();
+        child.act(Action::ProcessRecords, line, None, None).await.unwrap();
+        works.await.unwrap();
     }
 
     #[tokio::test]
     async fn a_child_that_asks_for_checkpoints_without_end_is_told_its_next_action() {
         let asked = "{\"action\":\"checkpoint\",\"sequenceNumber\":null}\n".repeat(1_000);
-        let [(stdin, told), (stdout, mut tells), (stderr, _)] = [(); 3].map(|()| duplex(1 << 20));
-        tells.write_all(asked.as_bytes()).await.unwrap();
-        let (stdin, stdout, stderr) = (Box::new(stdin), Box::new(stdout), Box::new(stderr));
-        let shard = ShardId::new("shardId-000000000000").unwrap();
-        let launched = Launched { stdin, stdout, stderr, running: Box::new(Lives) };
-        let child = Child::of(&shard, Connection::alone(&shard, launched));
-        let mut told = BufReader::new(told).lines();
+        let (child, script) = begin();
+        let Script { told, mut tells, .. } = script;
+        let _asks = tokio::spawn(async move { tells.write_all(asked.as_bytes()).await });
+        let mut told = told.lines();
         assert!(told.next_line().await.unwrap().unwrap().contains("checkpoint"));
         let _acts = tokio::spawn(async move {
             child.act(Action::Initialize, b"next\n".to_vec(), None, None).await

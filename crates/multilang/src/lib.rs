@@ -15,6 +15,8 @@ mod launch;
 mod lines;
 mod output;
 mod processor;
+#[cfg(test)]
+mod scripted;
 mod several;
 mod talk;
 

@@ -19,9 +19,7 @@ use crate::child::{Child, Undone};
 use crate::children::Children;
 use crate::failure::Broken;
 use crate::launch::Ending;
-
-/// How long a child may take for a message when the settings do not say.
-const TIMEOUT: Duration = Duration::from_secs(300);
+use crate::talk::TIMEOUT;
 
 /// What all processors of a daemon share.
 pub struct Shared {

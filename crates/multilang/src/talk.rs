@@ -22,6 +22,9 @@ use crate::output::{Heard, Rate, Tail};
 
 /// How long what a child has left in its pipes is read after its end.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a child may take for a message when the settings do not say, and in any case to read
+/// what it is told: how long it works on that is another matter.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a child may take to read an answer that it asked for between two actions.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a child's own words is shown.
@@ -91,7 +94,7 @@ impl Talk {
                 Next::Call(call) => call,
                 Next::Message(message) => {
                     let stepped = match message {
-                        Ok(message) => self.step(message, Some(ANSWER_TIMEOUT)).await,
+                        Ok(message) => self.step(message, ANSWER_TIMEOUT).await,
                         Err(why) => Err(why),
                     };
                     let Err(why) = stepped else { continue };
@@ -175,16 +178,16 @@ impl Talk {
         }
         self.checkpointer = checkpointer.or_else(|| self.checkpointer.take());
         self.had = self.done.take();
-        let mut write = self.input.write(line);
+        let to_read = limit.unwrap_or(TIMEOUT);
+        let mut writing = self.input.write(line, to_read);
         let mut written = false;
         while !(written && self.turn.out().is_none()) {
             let step = async {
                 tokio::select! {
                     biased;
-                    result = &mut write, if !written => {
+                    result = writing.done(), if !written => {
                         written = true;
-                        result.unwrap_or_else(|_| Err(closed())).map_err(Broken::Stdin)?;
-                        Ok(None)
+                        result.map(|()| None)
                     }
                     message = hear(&mut self.messages, &mut *self.running),
                         if self.turn.out().is_some() => message.map(Some),
@@ -195,14 +198,14 @@ impl Talk {
                 None => step.await,
             };
             if let Some(message) = heard? {
-                self.step(message, limit).await?;
+                self.step(message, to_read).await?;
             }
         }
         Ok(())
     }
 
-    /// Does what a message asks for.
-    async fn step(&mut self, message: Heard, limit: Option<Duration>) -> Result<(), Broken> {
+    /// Does what a message asks for; its answer must be read within the limit.
+    async fn step(&mut self, message: Heard, limit: Duration) -> Result<(), Broken> {
         let knows_end = self.end_told.is_some_and(|told| message.begun >= told);
         let is_late = message.begun < self.turn.begun();
         let step = self.turn.on(message.line, message.begun);
@@ -301,16 +304,11 @@ impl Talk {
         &mut self,
         request: &CheckpointRequest,
         error: Option<&str>,
-        limit: Option<Duration>,
+        limit: Duration,
     ) -> Result<(), Broken> {
         let mut line = Vec::new();
         multilang::checkpoint_answer(&mut line, request, error);
-        let write = self.input.write(line);
-        let written = match limit {
-            Some(limit) => timeout(limit, write).await.map_err(|_| Broken::Timeout(limit))?,
-            None => write.await,
-        };
-        written.unwrap_or_else(|_| Err(closed())).map_err(Broken::Stdin)
+        self.input.write(line, limit).done().await
     }
 
     async fn fail(self, why: Broken, during: Option<Action>) -> (ChildFailure, Ending) {
@@ -388,10 +386,6 @@ async fn gone(
         }
         next = calls.recv().await;
     }
-}
-
-fn closed() -> std::io::Error {
-    std::io::ErrorKind::BrokenPipe.into()
 }
 
 fn shortened(text: String) -> String {

@@ -127,7 +127,8 @@ pub(super) static PROCESSING: &[Key] = &[
         "300, and none for `processRecords`",
         Takes::Seconds(|draft, time| draft.child.response_timeout = Some(time)),
         "How long a child may take for each message it owes. A child that takes longer is ended \
-         and its shard starts again from the last checkpoint; Java ends the whole daemon.",
+         and its shard starts again from the last checkpoint; Java ends the whole daemon. Without \
+         it a child has 300 s to read a batch, and may then work on it for as long as it likes.",
     ),
     honoured(
         "shutdownGraceMillis",
@@ -143,8 +144,8 @@ pub(super) static PROCESSING: &[Key] = &[
         Takes::Limit(|draft, calls| draft.max_calls = Some(calls)),
         "How many children may work on `initialize` or `processRecords` at the same time. Messages \
          at a shard's end and at shutdown never wait, and at shutdown no batch is begun that still \
-         waits. A child that never answers keeps its place: set `timeoutInSeconds` too. In Java the \
-         number of threads of the whole daemon.",
+         waits. A child that never answers keeps its place: set `timeoutInSeconds` too. In Java \
+         the number of threads of the whole daemon.",
     ),
     honoured(
         "callProcessRecordsEvenForEmptyRecordList",
