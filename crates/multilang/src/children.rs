@@ -6,6 +6,7 @@ use std::time::Duration;
 use shardwise::ShardId;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+use tracing::warn;
 
 use crate::connection::Connection;
 use crate::launch::Launch;
@@ -26,10 +27,17 @@ pub struct Children {
 
 #[derive(Default)]
 struct Pool {
-    several: Vec<Several>,
+    offered: Vec<Offered>,
     /// The program serves one shard a child: nobody needs to wait for what it says.
     declines: bool,
-    /// A child has taken too long to say anything: no other one is waited for.
+    /// That a child is slow was told.
+    is_told: bool,
+}
+
+/// A child that was offered several shards.
+struct Offered {
+    child: Several,
+    /// It has taken too long to say anything: it is not waited for any more.
     is_slow: bool,
 }
 
@@ -46,37 +54,116 @@ impl Children {
             return Ok(Connection::alone(shard, self.launcher.launch(shard).await?));
         }
         let mut pool = self.pool.lock().await;
-        if !pool.declines
-            && let Some(connection) = pool.join(shard, self.per_child.get()).await
-        {
+        if let Some(connection) = pool.join(shard, self.per_child.get()).await {
             return Ok(connection);
         }
         let launched = self.launcher.launch(shard).await?;
-        let (several, connection) = Several::start(shard, launched);
+        let (child, connection) = Several::start(shard, launched);
         if !pool.declines {
-            pool.several.push(several);
+            pool.offered.push(Offered { child, is_slow: false });
         }
         Ok(connection)
     }
 }
 
 impl Pool {
-    /// A way to a child that has room.
+    /// A way to a child that has room, which may have to say first whether it wants to be shared.
     async fn join(&mut self, shard: &ShardId, per_child: usize) -> Option<Connection> {
-        self.several.retain(|several| *several.agreed().borrow() != Agreed::Gone);
-        let has_room = |several: &&Several| several.shards() < per_child;
-        let says = |several: &Several| *several.agreed().borrow();
-        let mut agreed = self.several.iter().filter(has_room).filter(|it| says(it) == Agreed::Yes);
-        if let Some(connection) = agreed.find_map(|several| several.join(shard)) {
+        self.look();
+        if let Some(connection) = self.agreed(shard, per_child) {
             return Some(connection);
         }
-        let pending = |several: &&Several| says(several) == Agreed::Pending;
-        let several =
-            self.several.iter().filter(has_room).find(pending).filter(|_| !self.is_slow)?;
-        let mut agreed = several.agreed();
+        let is_pending = |it: &&mut Offered| says(it) == Agreed::Pending && !it.is_slow;
+        let pending = self.offered.iter_mut().find(is_pending)?;
+        let mut agreed = pending.child.agreed();
         let spoken = agreed.wait_for(|agreed| *agreed != Agreed::Pending);
-        self.is_slow = timeout(SAYS_WITHIN, spoken).await.is_err();
-        self.declines = says(several) == Agreed::No;
-        several.join(shard)
+        pending.is_slow = timeout(SAYS_WITHIN, spoken).await.is_err();
+        if pending.is_slow && !self.is_told {
+            self.is_told = true;
+            let seconds = SAYS_WITHIN.as_secs();
+            warn!(%shard, seconds, "a child that may be shared has not answered its first \
+                  `initialize`: shards that come meanwhile have others started");
+        }
+        self.look();
+        self.agreed(shard, per_child)
+    }
+
+    /// Forgets the children that are of no use to others.
+    fn look(&mut self) {
+        self.offered.retain(|it| says(it) != Agreed::Gone);
+        if self.offered.iter().any(|it| says(it) == Agreed::No) {
+            self.declines = true;
+            self.offered.clear();
+        }
+    }
+
+    /// A way to a child that wants to be shared.
+    fn agreed(&self, shard: &ShardId, per_child: usize) -> Option<Connection> {
+        let has_room = |it: &&Offered| it.child.shards() < per_child;
+        self.offered.iter().filter(has_room).find_map(|it| it.child.join(shard))
+    }
+}
+
+fn says(offered: &Offered) -> Agreed {
+    *offered.child.agreed().borrow()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::launch::Launched;
+    use crate::scripted::{Script, scripted, shard};
+
+    /// Has prepared children.
+    struct Prepared(Mutex<VecDeque<Launched>>);
+
+    #[async_trait]
+    impl Launch for Prepared {
+        async fn launch(&self, _: &ShardId) -> std::io::Result<Launched> {
+            let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            left.pop_front().ok_or(std::io::ErrorKind::OutOfMemory.into())
+        }
+    }
+
+    /// So many children for four shards each, and their other ends.
+    fn prepared(children: usize) -> (Arc<Children>, Vec<Script>) {
+        let (launched, scripts) = (0..children).map(|_| scripted(None)).unzip();
+        let launcher = Box::new(Prepared(Mutex::new(launched)));
+        (Arc::new(Children::new(launcher, NonZeroUsize::new(4).unwrap())), scripts)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_child_that_is_slow_to_begin_is_shared_once_it_has() {
+        let (children, mut scripts) = prepared(2);
+        let _first = children.connect(&shard(0)).await.unwrap();
+        let _second = children.connect(&shard(1)).await.unwrap();
+        let third = tokio::spawn({
+            let children = Arc::clone(&children);
+            async move { children.connect(&shard(2)).await }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for (number, script) in scripts.iter_mut().enumerate() {
+            let status = r#"{"action":"status","responseFor":"initialize","shardId":"shardId-"#;
+            script.says(&format!("{status}{number}\"}}")).await;
+        }
+        let _third = third.await.unwrap().expect("no third child is needed");
+        let _fourth = children.connect(&shard(3)).await.expect("nor for a fourth shard");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_program_that_declines_nothing_is_kept() {
+        let (children, mut scripts) = prepared(3);
+        let first = children.connect(&shard(0)).await.unwrap();
+        scripts[0].says(r#"{"action":"status","responseFor":"initialize"}"#).await;
+        let _second = children.connect(&shard(1)).await.unwrap();
+        let _third = children.connect(&shard(2)).await.unwrap();
+        let pool = children.pool.lock().await;
+        assert!(pool.declines && pool.offered.is_empty());
+        drop(first);
     }
 }
