@@ -48,14 +48,6 @@ pub(crate) enum Undone {
     Failed(ChildFailure),
 }
 
-impl Act {
-    /// Whether a batch waited for its turn until the lease was lost.
-    pub(crate) fn is_too_late(&self) -> bool {
-        let is_lost = self.checkpointer.as_ref().is_some_and(|it| !it.is_held());
-        self.action == Action::ProcessRecords && is_lost
-    }
-}
-
 impl Child {
     /// Begins to talk with a child that was started.
     pub(crate) fn of(shard: &ShardId, connection: Connection) -> Self {

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use shardwise::{Checkpoint, Checkpointer, ShardId};
@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use crate::child::{Act, Call, Undone};
 use crate::connection::{Connection, MESSAGES_MAX};
 use crate::failure::{Broken, ChildFailure};
-use crate::input::Input;
+use crate::input::{Input, Opening, Writing};
 use crate::launch::{Ended, Ending, Hurry, Patience, Running};
 use crate::output::{Heard, Rate, Tail};
 
@@ -35,6 +35,13 @@ enum Next {
     Message(Result<Heard, Broken>),
     /// None once nobody can call any more.
     Call(Option<Call>),
+}
+
+/// What became of an action.
+enum Acted {
+    Done,
+    /// Another worker could have the shard when its turn came: the child was not told of it.
+    TooLate,
 }
 
 /// One child and its pipes.
@@ -103,10 +110,6 @@ impl Talk {
                 }
             };
             match call {
-                Some(Call::Act(act)) if act.is_too_late() => {
-                    drop(act.answer.send(Err(Undone::TooLate)));
-                    continue;
-                }
                 Some(Call::Act(act)) => {
                     let Act { action, line, checkpointer, timeout, mut answer } = act;
                     let acted = tokio::select! {
@@ -115,9 +118,15 @@ impl Talk {
                         // Nobody waits any more: the worker drops what it has.
                         () = answer.closed() => Err(Broken::Gone),
                     };
-                    let Err(why) = acted else {
-                        drop(answer.send(Ok(())));
-                        continue;
+                    let why = match acted {
+                        Ok(acted) => {
+                            drop(answer.send(match acted {
+                                Acted::Done => Ok(()),
+                                Acted::TooLate => Err(Undone::TooLate),
+                            }));
+                            continue;
+                        }
+                        Err(why) => why,
                     };
                     let (failure, _) = self.fail(why, Some(action)).await;
                     drop(answer.send(Err(Undone::Failed(failure))));
@@ -170,16 +179,18 @@ impl Talk {
         line: Vec<u8>,
         checkpointer: Option<Checkpointer>,
         limit: Option<Duration>,
-    ) -> Result<(), Broken> {
+    ) -> Result<Acted, Broken> {
+        let to_read = limit.unwrap_or(TIMEOUT);
+        let lease = checkpointer.clone().filter(|_| action == Action::ProcessRecords);
+        let Some(mut writing) = self.open(line, to_read, lease).await? else {
+            return Ok(Acted::TooLate);
+        };
         self.turn.begin(action);
-        self.begun.store(self.turn.begun(), Ordering::Release);
         if action == Action::ShardEnded {
             self.end_told.get_or_insert(self.turn.begun());
         }
         self.checkpointer = checkpointer.or_else(|| self.checkpointer.take());
         self.had = self.done.take();
-        let to_read = limit.unwrap_or(TIMEOUT);
-        let mut writing = self.input.write(line, to_read);
         let mut written = false;
         while !(written && self.turn.out().is_none()) {
             let step = async {
@@ -201,7 +212,34 @@ impl Talk {
                 self.step(message, to_read).await?;
             }
         }
-        Ok(())
+        Ok(Acted::Done)
+    }
+
+    /// Waits for the turn of an action's line, while other shards of the child may have lines
+    /// before it; none if the lease it is for is lost by then. Until then the child is between two
+    /// actions.
+    async fn open(
+        &mut self,
+        line: Vec<u8>,
+        to_read: Duration,
+        lease: Option<Checkpointer>,
+    ) -> Result<Option<Writing>, Broken> {
+        let (begins, mut told) = oneshot::channel();
+        let is_too_late = Box::new(move || lease.is_some_and(|it| !it.is_held()));
+        let (begun, number) = (Arc::clone(&self.begun), self.turn.begun() + 1);
+        let opening = Opening { is_too_late, begins, begun, number };
+        let mut writing = self.input.begin(line, to_read, opening);
+        loop {
+            let message = tokio::select! {
+                biased;
+                begins = &mut told => return match begins {
+                    Ok(begins) => Ok(begins.then_some(writing)),
+                    Err(_) => writing.done().await.map(|()| Some(writing)),
+                },
+                message = hear(&mut self.messages, &mut *self.running) => message?,
+            };
+            self.step(message, ANSWER_TIMEOUT).await?;
+        }
     }
 
     /// Does what a message asks for; its answer must be read within the limit.

@@ -1,6 +1,11 @@
 //! Children that serve several shards, or do not want to.
 
+use std::time::Duration;
+
+use shardwise_core::multilang::Action;
+
 use super::*;
+use crate::child::Child;
 use crate::scripted::{Script, scripted, shard};
 use crate::talk::TIMEOUT;
 
@@ -101,4 +106,29 @@ async fn a_child_that_dies_is_gone_for_all_and_a_shard_that_is_dropped_for_itsel
     first.running.wait().await;
     assert_eq!(first.messages.recv().await, None);
     assert_eq!(agreed(&several).await, Agreed::Gone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_neighbour_has_not_read_yet_takes_no_time_of_ones_own() {
+    let (several, first, mut script) = begin(None);
+    script.says(&status(0, "initialize")).await;
+    agreed(&several).await;
+    let second = Child::of(&shard(1), several.join(&shard(1)).unwrap());
+    let first = Child::of(&shard(0), first);
+    let act = |child: Child, bytes: usize, seconds: u64| {
+        let line = [b"{\"a\":\"".to_vec(), vec![b'x'; bytes], b"\"}\n".to_vec()].concat();
+        let limit = Some(Duration::from_secs(seconds));
+        tokio::spawn(async move { child.act(Action::ProcessRecords, line, None, limit).await })
+    };
+    let patient = act(first, 1 << 20, 60);
+    tokio::task::yield_now().await;
+    let waits = act(second, 1, 5);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    for number in [0, 1] {
+        let heard = script.hears().await;
+        assert!(heard.contains(&format!("shardId-{number}")), "{}", heard.len());
+        script.says(&status(number, "processRecords")).await;
+    }
+    waits.await.unwrap().unwrap();
+    patient.await.unwrap().unwrap();
 }
