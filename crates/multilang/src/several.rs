@@ -50,10 +50,16 @@ pub(crate) struct Several {
 
 /// What its tasks share.
 struct State {
-    routes: Mutex<BTreeMap<ShardId, Route>>,
-    /// None once nobody may come any more.
-    input: Mutex<Option<Input>>,
+    /// Behind one lock, so that nobody comes between the last one's leaving and the end.
+    members: Mutex<Members>,
     agreed: watch::Sender<Agreed>,
+}
+
+/// The shards that a child serves.
+struct Members {
+    routes: BTreeMap<ShardId, Route>,
+    /// None once nobody may come any more.
+    input: Option<Input>,
 }
 
 /// Where the messages of one shard go.
@@ -75,20 +81,19 @@ impl Several {
     /// Begins with a child that was started for its first shard.
     pub(crate) fn start(shard: &ShardId, launched: Launched) -> (Self, Connection) {
         let Launched { stdin, stdout, stderr, running } = launched;
-        let state = Arc::new(State {
-            routes: Mutex::default(),
-            input: Mutex::new(Some(Input::start(stdin))),
-            agreed: watch::Sender::new(Agreed::Pending),
-        });
+        let input = Input::start(stdin);
+        let members = Members { routes: BTreeMap::new(), input: Some(input.clone()) };
+        let agreed = watch::Sender::new(Agreed::Pending);
+        let state = Arc::new(State { members: Mutex::new(members), agreed });
         let tail = Tail::default();
+        let (orders, received) = mpsc::unbounded_channel();
+        let several = Self { state: Arc::clone(&state), tail: tail.clone(), orders };
+        let first = several.connection(&mut state.members(), shard, &input);
         let readers = [
             tokio::spawn(read(stdout, shard.clone(), Arc::clone(&state))),
-            tokio::spawn(output::read_stderr(stderr, shard.clone(), tail.clone())),
+            tokio::spawn(output::read_stderr(stderr, shard.clone(), tail)),
         ];
-        let (orders, received) = mpsc::unbounded_channel();
-        tokio::spawn(keep(running, Arc::clone(&state), received, readers));
-        let several = Self { state, tail, orders };
-        let first = several.connection(shard);
+        tokio::spawn(keep(running, state, received, readers));
         (several, first)
     }
 
@@ -98,49 +103,56 @@ impl Several {
 
     /// How many shards it serves.
     pub(crate) fn shards(&self) -> usize {
-        self.state.routes().len()
+        self.state.members().routes.len()
     }
 
     /// One more shard's way to it, unless it has ended or been told to.
     pub(crate) fn join(&self, shard: &ShardId) -> Option<Connection> {
-        let is_open = *self.state.agreed.borrow() == Agreed::Yes && self.state.input().is_some();
+        let mut members = self.state.members();
+        let agrees = *self.state.agreed.borrow() == Agreed::Yes;
         // A shard that is told of twice would hear itself.
-        let is_new = !self.state.routes().contains_key(shard);
-        (is_open && is_new).then(|| self.connection(shard))
+        let is_new = !members.routes.contains_key(shard);
+        let input = members.input.clone().filter(|_| agrees && is_new)?;
+        Some(self.connection(&mut members, shard, &input))
     }
 
-    fn connection(&self, shard: &ShardId) -> Connection {
+    fn connection(&self, members: &mut Members, shard: &ShardId, input: &Input) -> Connection {
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
         let begun = Arc::<AtomicU64>::default();
         let route = Route { begun: Arc::clone(&begun), messages: sender };
-        self.state.routes().insert(shard.clone(), route);
+        members.routes.insert(shard.clone(), route);
         let running = Member {
             shard: shard.clone(),
             orders: self.orders.clone(),
             agreed: self.agreed(),
             has_left: false,
         };
-        let input = self.state.input().as_ref().map(|input| input.of(shard, self.agreed()));
-        let input = input.unwrap_or_else(|| Input::start(Box::new(tokio::io::sink())));
-        let tail = self.tail.clone();
+        let (input, tail) = (input.of(shard, self.agreed()), self.tail.clone());
         Connection { input, messages, begun, tail, running: Box::new(running), readers: Vec::new() }
     }
 }
 
 impl State {
-    fn routes(&self) -> MutexGuard<'_, BTreeMap<ShardId, Route>> {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn input(&self) -> MutexGuard<'_, Option<Input>> {
-        self.input.lock().unwrap_or_else(PoisonError::into_inner)
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many actions of each shard have begun.
     fn begun(&self) -> BTreeMap<ShardId, u64> {
-        let routes = self.routes();
         let begun = |route: &Route| route.begun.load(Ordering::Acquire);
-        routes.iter().map(|(shard, route)| (shard.clone(), begun(route))).collect()
+        let members = self.members();
+        members.routes.iter().map(|(shard, route)| (shard.clone(), begun(route))).collect()
+    }
+
+    /// A shard needs the child no more. Says whether it was the last: then nobody may come either.
+    fn leave(&self, shard: &ShardId) -> bool {
+        let mut members = self.members();
+        members.routes.remove(shard);
+        let is_last = members.routes.is_empty();
+        if is_last {
+            self.close(&mut members);
+        }
+        is_last
     }
 
     /// The child has said whether it will serve more than its first shard.
@@ -152,9 +164,8 @@ impl State {
     }
 
     /// Nobody may come any more, and those who are there hear nothing any more.
-    fn close(&self) {
-        *self.input() = None;
-        self.routes().clear();
+    fn close(&self, members: &mut Members) {
+        *members = Members { routes: BTreeMap::new(), input: None };
         self.agreed.send_replace(Agreed::Gone);
     }
 }
@@ -219,27 +230,26 @@ async fn keep(
         };
         match order {
             Some(Order::Leave { shard, patience: Patience::Told, answer }) => {
-                state.routes().remove(&shard);
-                if state.routes().is_empty() {
+                if state.leave(&shard) {
                     break (Patience::Told, vec![answer]);
                 }
                 drop(answer.send(Ended { ending: Ending::InOrder, status: None }));
             }
             Some(Order::Leave { patience, answer, .. }) => break (patience, vec![answer]),
             Some(Order::Drop(shard)) => {
-                state.routes().remove(&shard);
-                if state.routes().is_empty() {
+                if state.leave(&shard) {
                     break (Patience::None, Vec::new());
                 }
             }
             None => break (Patience::None, Vec::new()),
         }
     };
+    state.members().input = None;
     if patience == Patience::Ending {
         // What it has left in its pipe counts.
         read_out(&mut readers[0]).await;
     }
-    state.close();
+    state.close(&mut state.members());
     let hurried = async {
         loop {
             match orders.recv().await {
@@ -310,7 +320,7 @@ async fn read(pipe: Box<dyn AsyncRead + Send + Unpin>, first: ShardId, state: Ar
             named => named.and_then(|name| ShardId::new(name).ok()),
         };
         let found = shard.and_then(|shard| {
-            let route = state.routes().get(&shard).cloned();
+            let route = state.members().routes.get(&shard).cloned();
             route.map(|Route { messages, .. }| (shard, messages))
         });
         let Some((shard, messages)) = found else {
@@ -324,6 +334,6 @@ async fn read(pipe: Box<dyn AsyncRead + Send + Unpin>, first: ShardId, state: Ar
         drop(messages.send(Heard { line: message, begun }).await);
     }
     rate.report(&first, "stdout");
-    // Whoever waits for a message hears that none will come.
-    state.routes().clear();
+    // Whoever waits for a message hears that none will come, and nobody else comes.
+    *state.members() = Members { routes: BTreeMap::new(), input: None };
 }

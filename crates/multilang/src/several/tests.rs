@@ -132,3 +132,16 @@ async fn what_a_neighbour_has_not_read_yet_takes_no_time_of_ones_own() {
     waits.await.unwrap().unwrap();
     patient.await.unwrap().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_joins_a_child_that_is_ending() {
+    let (dies, death) = oneshot::channel();
+    let (several, _first, mut child) = begin(Some(death));
+    child.says(&status(0, "initialize")).await;
+    agreed(&several).await;
+    dies.send(()).unwrap();
+    tokio::task::yield_now().await;
+    // What it has left in its pipe is still being read.
+    assert_eq!(agreed(&several).await, Agreed::Yes);
+    assert!(several.join(&shard(1)).is_none());
+}
