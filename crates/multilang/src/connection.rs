@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::input::Input;
 use crate::launch::{Launched, Running};
-use crate::output::{self, Heard, Tail};
+use crate::output::{self, Heard, Tail, Whose};
 
 /// How many messages may wait: all that a child writes at once, when it writes as it should.
 pub(crate) const MESSAGES_MAX: usize = 16;
@@ -33,7 +33,7 @@ impl Connection {
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
         let (tail, begun) = (Tail::default(), Arc::default());
         let stdout = output::read_stdout(stdout, shard.clone(), Arc::clone(&begun), sender);
-        let stderr = output::read_stderr(stderr, shard.clone(), tail.clone());
+        let stderr = output::read_stderr(stderr, Whose::alone(shard), tail.clone());
         let readers = vec![tokio::spawn(stdout), tokio::spawn(stderr)];
         Self { input: Input::start(stdin), messages, begun, tail, running, readers }
     }

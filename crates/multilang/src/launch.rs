@@ -38,6 +38,11 @@ pub struct Launched {
 /// A child that runs. Dropping it ends the child at once.
 #[async_trait]
 pub trait Running: Send {
+    /// The id of its process, if it is one.
+    fn pid(&self) -> Option<u32> {
+        None
+    }
+
     /// Waits until it has ended by itself; safe to cancel.
     async fn wait(&mut self);
 

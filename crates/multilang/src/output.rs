@@ -9,11 +9,13 @@ use std::time::Duration;
 use shardwise::ShardId;
 use shardwise_core::multilang::{self, Line, LogLevel, LogLine};
 use tokio::io::AsyncRead;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tracing::field::{DisplayValue, display};
 use tracing::{debug, error, info, trace, warn};
 
 use crate::lines::{self, Lines};
+use crate::several::Agreed;
 
 /// The longest line that a child may write to stdout; a message has less than a thousandth of it.
 pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
@@ -48,44 +50,80 @@ impl Tail {
     }
 }
 
+/// Whose output it is, as the log names it: a shard's, or a process's that serves several.
+pub(crate) struct Whose {
+    shard: ShardId,
+    offered: Option<(u32, watch::Receiver<Agreed>)>,
+}
+
+impl Whose {
+    /// That of a child of one shard.
+    pub(crate) fn alone(shard: &ShardId) -> Self {
+        Self { shard: shard.clone(), offered: None }
+    }
+
+    /// That of a child which was started for this shard, and may serve others too. One that is no
+    /// process bears the shard's name all its life.
+    pub(crate) fn several(
+        first: &ShardId,
+        pid: Option<u32>,
+        agreed: watch::Receiver<Agreed>,
+    ) -> Self {
+        Self { shard: first.clone(), offered: pid.map(|pid| (pid, agreed)) }
+    }
+
+    pub(crate) fn names(&self) -> (Option<DisplayValue<&ShardId>>, Option<u32>) {
+        let shard = Some(display(&self.shard));
+        match &self.offered {
+            None => (shard, None),
+            Some((pid, agreed)) => match *agreed.borrow() {
+                Agreed::Pending | Agreed::No => (shard, Some(*pid)),
+                Agreed::Yes | Agreed::Gone => (None, Some(*pid)),
+            },
+        }
+    }
+}
+
 /// Reads stderr until it ends.
-pub(crate) async fn read_stderr(pipe: impl AsyncRead + Unpin, shard: ShardId, tail: Tail) {
+pub(crate) async fn read_stderr(pipe: impl AsyncRead + Unpin, whose: Whose, tail: Tail) {
     let mut lines = Lines::new(pipe, LOGGED_BYTES_MAX, || 0);
     let mut rate = Rate::new();
-    let mut endless = Endless::new(&shard, "stderr");
+    let mut endless = Endless::new(&whose, "stderr");
     while let Some(line) = lines.next(|length| endless.grows(length)).await {
         if line.length == 0 {
             continue;
         }
         if let Some(said) = LogLine::read(line.kept) {
             tail.push(&said.message);
-            if rate.allows(&shard, "stderr") {
-                log(&shard, &said);
+            if rate.allows(&whose, "stderr") {
+                log(&whose, &said);
             }
             continue;
         }
         let text = String::from_utf8_lossy(line.kept);
         tail.push(&text);
-        if rate.allows(&shard, "stderr") {
+        if rate.allows(&whose, "stderr") {
             let cut = (!line.is_whole()).then_some(line.length);
             // A field, not the message: control characters are escaped there.
-            info!(%shard, stderr = &*text, bytes = cut, "child");
+            let (shard, pid) = whose.names();
+            info!(shard, pid, stderr = &*text, bytes = cut, "child");
         }
     }
-    rate.report(&shard, "stderr");
+    rate.report(&whose, "stderr");
 }
 
 /// Logs what a child wants to be logged, at the level that it names.
-fn log(shard: &ShardId, said: &LogLine) {
+fn log(whose: &Whose, said: &LogLine) {
+    let (shard, pid) = whose.names();
     // Fields, not the message: control characters are escaped there.
     let text = &*said.message;
     let fields = Some(&*said.fields).filter(|fields| !fields.is_empty());
     match said.level {
-        LogLevel::Error => error!(%shard, log = text, fields, "child"),
-        LogLevel::Warn => warn!(%shard, log = text, fields, "child"),
-        LogLevel::Info => info!(%shard, log = text, fields, "child"),
-        LogLevel::Debug => debug!(%shard, log = text, fields, "child"),
-        LogLevel::Trace => trace!(%shard, log = text, fields, "child"),
+        LogLevel::Error => error!(shard, pid, log = text, fields, "child"),
+        LogLevel::Warn => warn!(shard, pid, log = text, fields, "child"),
+        LogLevel::Info => info!(shard, pid, log = text, fields, "child"),
+        LogLevel::Debug => debug!(shard, pid, log = text, fields, "child"),
+        LogLevel::Trace => trace!(shard, pid, log = text, fields, "child"),
     }
 }
 
@@ -108,19 +146,19 @@ pub(crate) async fn read_stdout(
     begun: Arc<AtomicU64>,
     messages: mpsc::Sender<Heard>,
 ) {
+    let whose = Whose::alone(&shard);
     let mut lines = Lines::new(pipe, LINE_BYTES_MAX, || begun.load(Ordering::Acquire));
     let mut rate = Rate::new();
-    let mut too_long = 0_u64;
-    let mut endless = Endless::new(&shard, "stdout");
+    let mut endless = Endless::new(&whose, "stdout");
     while let Some(line) = lines.next(|length| endless.grows(length)).await {
         if !line.is_whole() {
-            too_long += 1;
+            endless.ended();
             continue;
         }
         match multilang::decode(line.kept) {
             Line::Blank => {}
             said @ (Line::Stray(_) | Line::NoMessage(_)) => {
-                pass_over(&mut rate, &shard, &line, &said);
+                pass_over(&mut rate, &whose, &line, &said);
             }
             message @ (Line::Status { .. } | Line::Checkpoint(_)) => {
                 // A checkpoint is about what the child knew when it began to ask for it.
@@ -132,45 +170,65 @@ pub(crate) async fn read_stdout(
             }
         }
     }
-    rate.report(&shard, "stdout");
-    if too_long > 1 {
-        warn!(%shard, lines = too_long, "lines of the child's stdout passed over: too long");
-    }
+    rate.report(&whose, "stdout");
+    endless.report();
 }
 
 /// Logs a line of stdout that does not count, and why.
-pub(crate) fn pass_over(rate: &mut Rate, shard: &ShardId, line: &lines::Line<'_>, said: &Line) {
-    if !rate.allows(shard, "stdout") {
+pub(crate) fn pass_over(rate: &mut Rate, whose: &Whose, line: &lines::Line<'_>, said: &Line) {
+    if !rate.allows(whose, "stdout") {
         return;
     }
+    let (shard, pid) = whose.names();
     let (text, bytes) = (logged(line), line.length);
     match said {
-        Line::Stray(why) => info!(%shard, stdout = &*text, bytes, %why, "child"),
+        Line::Stray(why) => info!(shard, pid, stdout = &*text, bytes, %why, "child"),
         Line::NoMessage(why) => {
-            warn!(%shard, stdout = &*text, bytes, %why, "child's message passed over");
+            warn!(shard, pid, stdout = &*text, bytes, %why, "child's message passed over");
         }
         Line::Blank | Line::Status { .. } | Line::Checkpoint(_) => {}
     }
 }
 
 /// Tells once of a line that goes on and on: it may never end, and its child never be heard again.
+/// Counts those that did end.
 pub(crate) struct Endless<'a> {
-    shard: &'a ShardId,
+    whose: &'a Whose,
     pipe: &'static str,
     is_told: bool,
+    ended: u64,
 }
 
 impl<'a> Endless<'a> {
-    pub(crate) fn new(shard: &'a ShardId, pipe: &'static str) -> Self {
-        Self { shard, pipe, is_told: false }
+    pub(crate) fn new(whose: &'a Whose, pipe: &'static str) -> Self {
+        Self { whose, pipe, is_told: false, ended: 0 }
     }
 
     pub(crate) fn grows(&mut self, bytes: usize) {
         if bytes > LINE_BYTES_MAX && !self.is_told {
             self.is_told = true;
-            let Self { shard, pipe, .. } = self;
-            warn!(%shard, pipe, bytes, "child writes a line that is too long: its rest is passed \
-                  over");
+            let ((shard, pid), pipe) = (self.whose.names(), self.pipe);
+            warn!(
+                shard,
+                pid,
+                pipe,
+                bytes,
+                "child writes a line that is too long: its rest is passed \
+                  over"
+            );
+        }
+    }
+
+    /// One of them has ended.
+    pub(crate) fn ended(&mut self) {
+        self.ended += 1;
+    }
+
+    /// Tells how many there were, unless there was only the one that was told of.
+    pub(crate) fn report(&self) {
+        if self.ended > 1 {
+            let ((shard, pid), lines) = (self.whose.names(), self.ended);
+            warn!(shard, pid, lines, "lines of the child's stdout passed over: too long");
         }
     }
 }
@@ -191,9 +249,9 @@ impl Rate {
         Self { second_began: Instant::now(), logged: 0, left_out: 0 }
     }
 
-    pub(crate) fn allows(&mut self, shard: &ShardId, pipe: &'static str) -> bool {
+    pub(crate) fn allows(&mut self, whose: &Whose, pipe: &'static str) -> bool {
         if self.second_began.elapsed() >= Duration::from_secs(1) {
-            self.report(shard, pipe);
+            self.report(whose, pipe);
             *self = Self::new();
         }
         let allowed = self.logged < LOGGED_PER_SECOND;
@@ -205,9 +263,10 @@ impl Rate {
         allowed
     }
 
-    pub(crate) fn report(&self, shard: &ShardId, pipe: &'static str) {
+    pub(crate) fn report(&self, whose: &Whose, pipe: &'static str) {
         if self.left_out > 0 {
-            warn!(%shard, pipe, lines = self.left_out, "child writes too much: lines left out");
+            let (shard, pid) = whose.names();
+            warn!(shard, pid, pipe, lines = self.left_out, "child writes too much: lines left out");
         }
     }
 }
@@ -234,9 +293,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_hundred_lines_a_second_are_logged() {
-        let mut rate = Rate::new();
+        let (mut rate, whose) = (Rate::new(), Whose::alone(&shard()));
         for second in 0..3 {
-            let allowed = (0..1_000).filter(|_| rate.allows(&shard(), "stderr")).count();
+            let allowed = (0..1_000).filter(|_| rate.allows(&whose, "stderr")).count();
             assert_eq!(allowed, 100, "second {second}");
             assert_eq!(rate.left_out, 900);
             tokio::time::advance(Duration::from_secs(1)).await;

@@ -27,7 +27,7 @@ use crate::connection::{Connection, MESSAGES_MAX};
 use crate::input::Input;
 use crate::launch::{Ended, Ending, Hurry, Launched, Patience, Running};
 use crate::lines::Lines;
-use crate::output::{self, Endless, Heard, LINE_BYTES_MAX, Rate, Tail};
+use crate::output::{self, Endless, Heard, LINE_BYTES_MAX, Rate, Tail, Whose};
 use crate::talk::DRAIN_TIMEOUT;
 
 /// Whether a child serves more than the shard that it was started for.
@@ -45,6 +45,8 @@ pub(crate) enum Agreed {
 pub(crate) struct Several {
     state: Arc<State>,
     tail: Tail,
+    /// The id of its process, if it is one.
+    pid: Option<u32>,
     orders: mpsc::UnboundedSender<Order>,
 }
 
@@ -81,17 +83,19 @@ impl Several {
     /// Begins with a child that was started for its first shard.
     pub(crate) fn start(shard: &ShardId, launched: Launched) -> (Self, Connection) {
         let Launched { stdin, stdout, stderr, running } = launched;
+        let pid = running.pid();
         let input = Input::start(stdin);
         let members = Members { routes: BTreeMap::new(), input: Some(input.clone()) };
         let agreed = watch::Sender::new(Agreed::Pending);
         let state = Arc::new(State { members: Mutex::new(members), agreed });
         let tail = Tail::default();
         let (orders, received) = mpsc::unbounded_channel();
-        let several = Self { state: Arc::clone(&state), tail: tail.clone(), orders };
+        let several = Self { state: Arc::clone(&state), tail: tail.clone(), pid, orders };
         let first = several.connection(&mut state.members(), shard, &input);
+        let whose = || Whose::several(shard, pid, several.agreed());
         let readers = [
-            tokio::spawn(read(stdout, shard.clone(), Arc::clone(&state))),
-            tokio::spawn(output::read_stderr(stderr, shard.clone(), tail)),
+            tokio::spawn(read(stdout, shard.clone(), whose(), Arc::clone(&state))),
+            tokio::spawn(output::read_stderr(stderr, whose(), tail)),
         ];
         tokio::spawn(keep(running, state, received, readers));
         (several, first)
@@ -113,6 +117,7 @@ impl Several {
         // A shard that is told of twice would hear itself.
         let is_new = !members.routes.contains_key(shard);
         let input = members.input.clone().filter(|_| agrees && is_new)?;
+        info!(%shard, pid = self.pid, "shard joins a child of others");
         Some(self.connection(&mut members, shard, &input))
     }
 
@@ -289,15 +294,21 @@ async fn read_out(reader: &mut JoinHandle<()>) {
 }
 
 /// Reads stdout until it ends, and hands each message to its shard.
-async fn read(pipe: Box<dyn AsyncRead + Send + Unpin>, first: ShardId, state: Arc<State>) {
+async fn read(
+    pipe: Box<dyn AsyncRead + Send + Unpin>,
+    first: ShardId,
+    whose: Whose,
+    state: Arc<State>,
+) {
     let moments = Mutex::new(Moments::default());
     let lock = || moments.lock().unwrap_or_else(PoisonError::into_inner);
     let mut lines = Lines::new(pipe, LINE_BYTES_MAX, || lock().note(state.begun()));
     let mut rate = Rate::new();
-    let mut endless = Endless::new(&first, "stdout");
+    let mut endless = Endless::new(&whose, "stdout");
     while let Some(line) = lines.next(|length| endless.grows(length)).await {
         lock().forget_before(line.began);
         if !line.is_whole() {
+            endless.ended();
             continue;
         }
         let (named, message) = multilang::decode_tagged(line.kept);
@@ -305,7 +316,7 @@ async fn read(pipe: Box<dyn AsyncRead + Send + Unpin>, first: ShardId, state: Ar
         let (is_status, moment) = match message {
             Line::Blank => continue,
             Line::Stray(_) | Line::NoMessage(_) => {
-                output::pass_over(&mut rate, &first, &line, &message);
+                output::pass_over(&mut rate, &whose, &line, &message);
                 continue;
             }
             Line::Status { .. } => (true, line.ended),
@@ -324,8 +335,9 @@ async fn read(pipe: Box<dyn AsyncRead + Send + Unpin>, first: ShardId, state: Ar
             route.map(|Route { messages, .. }| (shard, messages))
         });
         let Some((shard, messages)) = found else {
-            if rate.allows(&first, "stdout") {
-                warn!(%first, "child's message passed over: of no shard that it has");
+            if rate.allows(&whose, "stdout") {
+                let (shard, pid) = whose.names();
+                warn!(shard, pid, "child's message passed over: of no shard that it has");
             }
             continue;
         };
@@ -333,7 +345,8 @@ async fn read(pipe: Box<dyn AsyncRead + Send + Unpin>, first: ShardId, state: Ar
         // A shard that leaves takes nothing more; the others do.
         drop(messages.send(Heard { line: message, begun }).await);
     }
-    rate.report(&first, "stdout");
+    rate.report(&whose, "stdout");
+    endless.report();
     // Whoever waits for a message hears that none will come, and nobody else comes.
     *state.members() = Members { routes: BTreeMap::new(), input: None };
 }

@@ -18,7 +18,7 @@ use crate::connection::{Connection, MESSAGES_MAX};
 use crate::failure::{Broken, ChildFailure};
 use crate::input::{Input, Opening, Writing};
 use crate::launch::{Ended, Ending, Hurry, Patience, Running};
-use crate::output::{Heard, Rate, Tail};
+use crate::output::{Heard, Rate, Tail, Whose};
 
 /// How long what a child has left in its pipes is read after its end.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -293,7 +293,7 @@ impl Talk {
 
     /// A child can do wrong as fast as it can write.
     fn may_warn(&mut self) -> bool {
-        self.warnings.allows(&self.shard, "warnings")
+        self.warnings.allows(&Whose::alone(&self.shard), "warnings")
     }
 
     /// Makes a checkpoint; the name of its error if it fails. What the child wrote between two
@@ -365,7 +365,7 @@ impl Talk {
     /// Closes stdin, ends the process, and reads what is left in its pipes for a while.
     async fn end(self, patience: Patience, hurry: Hurry<'_>) -> Ended {
         let Self { shard, running, input, messages, readers, warnings, .. } = self;
-        warnings.report(&shard, "warnings");
+        warnings.report(&Whose::alone(&shard), "warnings");
         drop(input);
         // What still comes is not the protocol's any more, and must not hold the reader up.
         drop(messages);

@@ -26,6 +26,10 @@ pub(super) struct Process {
 
 #[async_trait]
 impl Running for Process {
+    fn pid(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     async fn wait(&mut self) {
         // One that cannot be waited for is not there either.
         let _ = self.process.wait().await;

@@ -32,6 +32,7 @@ class Processor {
         throw new Error(`cannot process ${text}`);
       }
     }
+    kcl.log.info('by the channel', { of: this.shard });
     await checkpointer.checkpoint();
     this.note('checkpoint', {});
   }

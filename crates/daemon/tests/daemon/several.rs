@@ -42,6 +42,12 @@ async fn seven_shards_live_in_three_children_and_each_record_comes_once_in_order
         let before = last.insert(event.text("shard").to_owned(), number.clone());
         assert!(before.is_none_or(|before| before < number), "{event:?}");
     }
+    let log = daemon.log();
+    for (shard, home) in &homes {
+        let mine = format!("fields=\"of=\\\"{shard}\\\"");
+        let logged = log.lines().find(|line| line.contains(&mine)).unwrap_or(&log);
+        assert!(logged.contains(&format!(" child pid={home} ")), "{logged}");
+    }
     let told = journal.iter().find(|event| event.is("processRecords")).unwrap();
     let fields = told.value("fields").to_string();
     assert_eq!(fields, r#"["checkpointer","millisBehindLatest","records"]"#);
