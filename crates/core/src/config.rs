@@ -278,8 +278,8 @@ pub struct PollingConfig {
 /// all applications that poll it together; no pace is faster than that, nor than 2 MB a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pace {
-    /// Five times a second while records come, and for five seconds after the last; once a second
-    /// else, and for a minute after the service has throttled a read.
+    /// Five times a second while records come or the shard is behind its tip, and for five seconds
+    /// after that; once a second else, and for a minute after the service has throttled a read.
     #[default]
     Adaptive,
     /// As KCL.

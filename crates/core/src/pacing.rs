@@ -11,7 +11,7 @@ use crate::time::Time;
 
 /// The shortest time between two reads: the service allows five a second.
 pub const SHORTEST: Duration = Duration::from_millis(200);
-/// How long a shard is read fast after it had records.
+/// How long a shard is read fast after it had records, or more to come.
 const FLOWS: Duration = Duration::from_secs(5);
 /// Between two reads of a shard that is idle, or that others read as well.
 const SLOW: Duration = Duration::from_secs(1);
@@ -61,7 +61,8 @@ impl Pacer {
 
     /// It was answered with `bytes` of records, none if there were none, so far behind the tip.
     pub fn answered(&mut self, bytes: usize, behind: Option<Duration>, now: Time) {
-        if bytes > 0 {
+        // An answer may be empty where more is to come: each looks at a part of the shard.
+        if bytes > 0 || behind.is_some_and(|behind| !behind.is_zero()) {
             self.flows_until = now + FLOWS;
         }
         let next = match self.pace {
@@ -189,6 +190,16 @@ mod tests {
         // Five seconds behind the last record.
         assert_eq!(idle.iter().filter(|sent| **sent < 6_010).count(), 25);
         assert_eq!(sent(&mut pacer, &[100, 100])[1], idle[29] + 1_200);
+    }
+
+    #[test]
+    fn a_shard_that_answers_nothing_and_is_behind_is_read_five_times_a_second() {
+        for (behind, expected) in [(None, 1_000), (Some(0), 1_000), (Some(1), 200)] {
+            let mut pacer = Pacer::new(Pace::Adaptive, at(0));
+            pacer.sends(at(60_000));
+            pacer.answered(0, behind.map(Duration::from_millis), at(60_010));
+            assert_eq!(pacer.next(), at(60_000 + expected), "{behind:?}");
+        }
     }
 
     #[test]

@@ -140,8 +140,8 @@ pub(super) static KEYS: &[Key] = &[
             Word { text: "adaptive", set: |draft| draft.is_adaptive = true },
         ]),
         "`fixed` reads as `idleTimeBetweenReadsInMillis` says; `adaptive` five times a second while \
-         records come, and for five seconds after the last, else once a second, as for a minute \
-         after a throttled read.",
+         records come or the shard is behind, and for five seconds after that, else once a second, \
+         as for a minute after a throttled read.",
     ),
     honoured(
         "shardwise.byteBudget",
