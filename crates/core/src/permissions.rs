@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::config::{Config, CreateTable, Retrieval, StreamConsumer};
+use crate::config::{Config, CreateTable, InitialPosition, Retrieval, StreamConsumer};
 use crate::credentials::Provider;
 use crate::properties::settings::{DaemonSettings, MetricsTarget};
 
@@ -62,9 +62,14 @@ fn of_stream(settings: &DaemonSettings) -> Vec<Statement> {
     let stream = settings.stream_arn.clone();
     let stream = stream.unwrap_or_else(|| arn("kinesis", region, &name));
     let mut actions = vec!["kinesis:DescribeStreamSummary", "kinesis:ListShards"];
+    let is_polled = config.retrieval == Retrieval::Polling;
+    if is_polled || config.initial_position == InitialPosition::Latest {
+        // With fan-out it tells whether LATEST's date is still to come for the service.
+        actions.push("kinesis:GetShardIterator");
+    }
     let consumer = match &config.retrieval {
         Retrieval::Polling => {
-            actions.extend(["kinesis:GetShardIterator", "kinesis:GetRecords"]);
+            actions.push("kinesis:GetRecords");
             return vec![Statement::new("Stream", &actions, vec![stream])];
         }
         Retrieval::FanOut(StreamConsumer::Arn(arn)) => {
@@ -193,13 +198,16 @@ mod tests {
     }
 
     #[test]
-    fn polling_needs_no_consumer_and_fan_out_reads_by_no_iterator() {
+    fn polling_needs_no_consumer_and_fan_out_an_iterator_only_for_latest() {
         let polling = of("retrievalMode = POLLING");
         assert!(actions(&polling, "Stream").contains(&"kinesis:GetRecords"));
         assert!(actions(&polling, "StreamConsumer").is_empty());
         let named = of("retrievalMode = FANOUT\nfanoutConfig.consumerName = reader");
         assert!(actions(&named, "Stream").contains(&"kinesis:RegisterStreamConsumer"));
         assert!(!actions(&named, "Stream").contains(&"kinesis:GetRecords"));
+        assert!(actions(&named, "Stream").contains(&"kinesis:GetShardIterator"));
+        let oldest = "retrievalMode = FANOUT\ninitialPositionInStream = TRIM_HORIZON";
+        assert!(!actions(&of(oldest), "Stream").contains(&"kinesis:GetShardIterator"));
         assert_eq!(named[1].resources, ["arn:aws:kinesis:*:*:stream/orders/consumer/reader:*"]);
         let arn = "arn:aws:kinesis:us-east-1:1:stream/orders/consumer/reader:1";
         let known = of(&format!("retrievalMode = FANOUT\nfanoutConfig.consumerArn = {arn}"));

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 use super::reading::{Missing, Reading, can_be};
 use super::registration::Registration;
 use crate::clock::within;
-use crate::kinesis::{ConsumerArn, Event, Events, KinesisError};
+use crate::kinesis::{ConsumerArn, Event, Events, KinesisError, Position};
 
 /// How long a subscription may say nothing: an event comes every five seconds or so, also without
 /// records. A connection that died without a word is noticed by this alone.
@@ -69,22 +69,50 @@ impl Subscriber {
                 return None;
             }
         };
-        let position = self.reading.position();
-        self.reading.rhythm.put_off(ports.clock.now() + WAIT);
-        let opening = ports.kinesis.subscribe(&consumer, &self.reading.shard, &position);
-        let opened = within(&*ports.clock, config.polling.request_timeout, opening).await;
-        let result = match opened {
-            Some(Ok(events)) => {
-                self.reading.rhythm.put_off(ports.clock.now() + EXCLUSIVE);
-                self.follow(events).await
-            }
-            Some(Err(error)) => Err(error),
-            None => Err(self.lose_connection("timed out")),
+        let result = match self.open(&consumer).await {
+            Ok(Some(events)) => self.follow(events).await,
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
         };
         match result {
             Ok(children) => children,
             Err(error) => self.recover(error, &consumer).await,
         }
+    }
+
+    /// Begins a subscription. Where it is to begin at a date to come it does at the tip, but only
+    /// if the date is to come still when that has begun: records that are as new would be skipped
+    /// otherwise. Gives none where the date has come meanwhile: the next one begins there.
+    async fn open(&mut self, consumer: &ConsumerArn) -> Result<Option<Events>, KinesisError> {
+        let position = self.reading.position();
+        match self.subscribe(consumer, &position).await {
+            Err(KinesisError::Invalid(_)) if self.reading.is_date_of_latest(&position) => {}
+            opened => return opened.map(Some),
+        }
+        self.reading.ports.clock.sleep_until(self.reading.rhythm.subscribe_at()).await;
+        if !self.reading.is_to_come(&position).await? {
+            return Ok(None);
+        }
+        let at_tip = self.subscribe(consumer, &Position::Latest).await?;
+        if !self.reading.is_to_come(&position).await? {
+            return Ok(None);
+        }
+        self.reading.tell_of_tip();
+        Ok(Some(at_tip))
+    }
+
+    async fn subscribe(
+        &self,
+        consumer: &ConsumerArn,
+        position: &Position,
+    ) -> Result<Events, KinesisError> {
+        let Reading { ports, config, shard, rhythm, .. } = &self.reading;
+        rhythm.put_off(ports.clock.now() + WAIT);
+        let opening = ports.kinesis.subscribe(consumer, shard, position);
+        let opened = within(&*ports.clock, config.polling.request_timeout, opening).await;
+        let events = opened.unwrap_or_else(|| Err(self.lose_connection("timed out")))?;
+        rhythm.put_off(ports.clock.now() + EXCLUSIVE);
+        Ok(events)
     }
 
     /// Takes in what a subscription brings, to its end; gives the child shards if that is the
@@ -132,7 +160,6 @@ impl Subscriber {
     ) -> Result<Option<Vec<ChildShard>>, KinesisError> {
         let is_end = event.continuation.is_none();
         can_be(is_end, &event.children)?;
-        self.reading.position_is_taken();
         self.reading.deliver(event.records, room, event.millis_behind_latest, is_end).await;
         if let Some(number) = event.continuation {
             self.reading.go_on_after(number);

@@ -9,7 +9,7 @@ use shardwise_core::shard::ChildShard;
 
 use super::reading::{Missing, Reading, can_be};
 use crate::clock::within;
-use crate::kinesis::{Answer, KinesisError, ShardIterator};
+use crate::kinesis::{Answer, KinesisError, Position, ShardIterator};
 
 /// The shortest wait after a read that was throttled, or missed the shard: the service counts by
 /// the second.
@@ -56,36 +56,46 @@ impl Poller {
             self.drop_iterator();
         }
         let ports = self.reading.ports.clone();
-        let config = Arc::clone(&self.reading.config);
         let rhythm = Arc::clone(&self.reading.rhythm);
-        let sends = || rhythm.pacer().sends(ports.clock.now());
+        let time = self.reading.config.polling.request_timeout;
         let question = async {
             let iterator = match &self.iterator {
                 Some(iterator) => iterator.clone(),
                 None => {
-                    let position = self.reading.position();
-                    let (stream, shard) = (&config.stream_name, &self.reading.shard);
-                    sends();
-                    let iterator = ports.kinesis.shard_iterator(stream, shard, &position);
-                    let metrics = &self.reading.metrics;
-                    let iterator = metrics.measured(&GET_SHARD_ITERATOR, Some(shard), iterator);
-                    let iterator = iterator.await?;
-                    self.reading.position_is_taken();
+                    let iterator = self.begin().await?;
                     self.iterator = Some(iterator.clone());
                     iterator
                 }
             };
-            sends();
+            rhythm.pacer().sends(ports.clock.now());
             let records = ports.kinesis.records(&iterator, limit);
             let Reading { metrics, shard, .. } = &self.reading;
             metrics.measured(&GET_RECORDS, Some(shard), records).await
         };
-        let time = config.polling.request_timeout;
         within(&*ports.clock, time, question).await.unwrap_or_else(|| {
             let call = if self.iterator.is_some() { &GET_RECORDS } else { &GET_SHARD_ITERATOR };
             self.reading.metrics.timed_out(&self.reading.shard, call, time);
             Err(KinesisError::Unanswered("timed out".into()))
         })
+    }
+
+    /// Asks for an iterator where reading begins. Where that is a date to come it is the tip, but
+    /// only if the date is to come still when the tip is known: records that are as new would be
+    /// skipped otherwise.
+    async fn begin(&mut self) -> Result<ShardIterator, KinesisError> {
+        let position = self.reading.position();
+        match self.reading.iterator(&position).await {
+            Err(KinesisError::Invalid(_)) if self.reading.is_date_of_latest(&position) => {}
+            begun => return begun,
+        }
+        let tip = self.reading.iterator(&Position::Latest).await?;
+        match self.reading.iterator(&position).await {
+            Err(KinesisError::Invalid(_)) => {
+                self.reading.tell_of_tip();
+                Ok(tip)
+            }
+            begun => begun,
+        }
     }
 
     /// Takes an answer in; gives the child shards if it was the last one.

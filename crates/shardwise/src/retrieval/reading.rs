@@ -6,6 +6,7 @@ use std::time::Duration;
 use shardwise_core::budget::{self, Hold, Share};
 use shardwise_core::config::Config;
 use shardwise_core::id::{LeaseKey, ShardId};
+use shardwise_core::metrics::catalogue::GET_SHARD_ITERATOR;
 use shardwise_core::retention::{Gap, Seen, Watch};
 use shardwise_core::sequence::{Checkpoint, SequenceNumber};
 use shardwise_core::shard::{ChildShard, Shard};
@@ -19,7 +20,7 @@ use super::user_records::{Unread, UserRecords};
 use super::{Batch, Fetched};
 use crate::clock::within;
 use crate::consumer::Shared;
-use crate::kinesis::{KinesisError, Position, Record};
+use crate::kinesis::{KinesisError, Position, Record, ShardIterator};
 use crate::metrics::Metrics;
 use crate::shards;
 use crate::status::Board;
@@ -57,8 +58,6 @@ pub(super) struct Reading {
     /// Behind all that was delivered.
     position: Position,
     watch: Watch,
-    /// Whether the service takes the date to begin at for one that is to come.
-    is_ahead: bool,
     /// Failures in a row.
     failures: u32,
     /// Since when the stream has neither found nor listed the shard.
@@ -106,19 +105,15 @@ impl Reading {
             user_records,
             position,
             watch: Watch::new(shared.retention, checkpoint, now),
-            is_ahead: false,
             failures: 0,
             gone_since: None,
             buffer,
         }
     }
 
-    /// Where to begin anew. Nothing is as new as a date that is to come: the tip is not behind it.
-    /// What retention may have removed shows only where a record is asked for that was there.
+    /// Where to begin anew. What retention may have removed shows only where a record is asked for
+    /// that was there.
     pub(super) fn position(&mut self) -> Position {
-        if self.is_ahead {
-            return Position::Latest;
-        }
         let asked = self.watch.ask(self.ports.clock.now());
         asked.map_or_else(|| self.position.clone(), Position::At)
     }
@@ -128,18 +123,41 @@ impl Reading {
         self.watch.is_near(self.ports.clock.now())
     }
 
-    /// The service has taken the position that it was given.
-    pub(super) fn position_is_taken(&mut self) {
-        self.is_ahead = false;
+    /// Whether it is the date that LATEST stands for. It is a worker's, whose clock may be ahead: a
+    /// service that calls it wrong takes it for one that is to come.
+    pub(super) fn is_date_of_latest(&self, position: &Position) -> bool {
+        let is_date = matches!(position, Position::AtTimestamp(_));
+        is_date && *self.user_records.checkpoint() == Checkpoint::Latest
     }
 
-    /// The service has called the position wrong; gives what is wrong. The date that LATEST stands
-    /// for is this worker's, whose clock may be ahead. A number may be of a stream that was there
-    /// before under this name.
-    pub(super) async fn position_is_refused(&mut self, error: KinesisError) -> KinesisError {
-        let checkpoint = self.user_records.checkpoint();
-        let is_at_date = matches!(self.position, Position::AtTimestamp(_));
-        self.is_ahead = is_at_date && *checkpoint == Checkpoint::Latest;
+    /// A new iterator at a position.
+    pub(super) async fn iterator(&self, at: &Position) -> Result<ShardIterator, KinesisError> {
+        let Self { ports, config, shard, rhythm, metrics, .. } = self;
+        rhythm.pacer().sends(ports.clock.now());
+        let iterator = ports.kinesis.shard_iterator(&config.stream_name, shard, at);
+        metrics.measured(&GET_SHARD_ITERATOR, Some(shard), iterator).await
+    }
+
+    /// Whether the date that LATEST stands for is still to come for the service. If it is, nothing
+    /// before a tip that was found earlier is as new.
+    pub(super) async fn is_to_come(&self, date: &Position) -> Result<bool, KinesisError> {
+        match self.iterator(date).await {
+            Ok(_) => Ok(false),
+            Err(KinesisError::Invalid(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells that reading begins at the tip: the date that LATEST stands for is to come.
+    pub(super) fn tell_of_tip(&self) {
+        warn!(shard = %self.shard,
+            "the clock of whichever worker dated the lease is ahead of the stream's: LATEST is the \
+             tip of this moment");
+    }
+
+    /// The service has called the position wrong; gives what is wrong. A number may be of a stream
+    /// that was there before under this name.
+    pub(super) async fn position_is_refused(&self, error: KinesisError) -> KinesisError {
         let place = match &self.position {
             Position::At(number) | Position::After(number) => Checkpoint::at(number.clone()),
             Position::TrimHorizon | Position::Latest | Position::AtTimestamp(_) => return error,

@@ -39,6 +39,8 @@ struct State {
     panics: bool,
     /// By how much its date is behind the workers'.
     behind: Duration,
+    /// How long a question where to begin is on its way.
+    way: Duration,
     /// Shards that neither reads nor lists show.
     hidden: BTreeSet<ShardId>,
     is_consumer_registered: bool,
@@ -188,6 +190,22 @@ impl MemoryStream {
         self.state.lock().unwrap().behind = by;
     }
 
+    /// Sets how long a question where to begin is on its way.
+    pub(crate) fn be_far(&self, way: Duration) {
+        self.state.lock().unwrap().way = way;
+    }
+
+    async fn get_there(&self) {
+        let way = self.state.lock().unwrap().way;
+        if !way.is_zero() {
+            tokio::time::sleep(way).await;
+        }
+    }
+
+    pub(crate) fn date_now(&self) -> Timestamp {
+        self.date(&self.state.lock().unwrap())
+    }
+
     fn date(&self, state: &State) -> Timestamp {
         let behind = i64::try_from(state.behind.as_millis()).unwrap();
         Timestamp::from_millis(super::date_after(self.start).as_millis() - behind)
@@ -320,6 +338,7 @@ impl Kinesis for MemoryStream {
         shard: &ShardId,
         position: &Position,
     ) -> Result<ShardIterator, KinesisError> {
+        self.get_there().await;
         let state = self.state.lock().unwrap();
         let at = state.index(shard, position, self.date(&state))?;
         Ok(ShardIterator(format!("{shard} {at}")))
@@ -377,6 +396,7 @@ impl Kinesis for MemoryStream {
         shard: &ShardId,
         position: &Position,
     ) -> Result<Events, KinesisError> {
+        self.get_there().await;
         let mut state = self.state.lock().unwrap();
         let last = state.subscribed.get(shard);
         if last.is_some_and(|last| last.elapsed() < Duration::from_secs(5)) {

@@ -119,3 +119,32 @@ async fn at_latest_with_a_date_that_is_to_come_for_the_service_nothing_waits_or_
         world.wait_for(&put).await;
     }
 }
+
+/// The service takes LATEST's date for one to come while it is asked, and no longer soon after.
+#[tokio::test(start_paused = true)]
+async fn at_latest_with_a_clock_that_is_a_little_ahead_nothing_behind_the_date_is_skipped() {
+    for mode in BOTH {
+        for way in [0, 60, 130, 190, 250, 350] {
+            skips_nothing_behind_the_date(mode, Duration::from_millis(way)).await;
+        }
+    }
+}
+
+async fn skips_nothing_behind_the_date(mode: fn(&mut Config), way: Duration) {
+    let world = World::with_shards(1);
+    world.stream.lag_behind(Duration::from_millis(400));
+    world.stream.be_far(way);
+    let _worker = world.start_with("a", mode, |_, _, _| Ok(()));
+    world.wait("the date", || world.lease(0).is_some_and(|it| it.latest_since.is_some())).await;
+    let date = world.lease(0).unwrap().latest_since.unwrap();
+    let mut is_as_new = BTreeSet::new();
+    for number in 0..30 {
+        let put = world.put(0, &number.to_string(), 1);
+        if world.stream.date_now() >= date {
+            is_as_new.extend(put);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!((24..30).contains(&is_as_new.len()), "{}", is_as_new.len());
+    world.wait_for(&is_as_new).await;
+}
