@@ -68,29 +68,24 @@ impl UserRecords {
             Reading::Plain if record.place() > self.checkpoint => to.push(record),
             Reading::Plain => {}
             Reading::Aggregate(aggregate) => self.take_apart(&record, &aggregate, to),
-            Reading::Corrupt(why) => {
-                if self.is_left(&record) {
-                    self.note_corrupt(&record, why);
-                    to.push(record);
-                }
-            }
+            Reading::Corrupt(why) => self.add_as_it_is(record, why, to),
             Reading::Elsewhere => self.leave_out(&record),
         }
     }
 
-    /// Whether a record that cannot be taken apart is still to be delivered: a checkpoint inside it
-    /// leaves some of it.
-    fn is_left(&self, record: &Record) -> bool {
-        let is_inside = match &self.checkpoint {
-            Checkpoint::At { sequence, sub_sequence } => {
-                *sub_sequence > 0 && *sequence == record.sequence_number
+    /// Adds a record that cannot be taken apart. A checkpoint inside it leaves some of it: it is
+    /// delivered, and stands at that checkpoint, behind which it could never have one of its own.
+    fn add_as_it_is(&mut self, mut record: Record, why: Corrupt, to: &mut Vec<Record>) {
+        if let Checkpoint::At { sequence, sub_sequence } = &self.checkpoint
+            && *sequence == record.sequence_number
+        {
+            if *sub_sequence == 0 {
+                return;
             }
-            Checkpoint::AtTimestamp
-            | Checkpoint::TrimHorizon
-            | Checkpoint::Latest
-            | Checkpoint::ShardEnd => false,
-        };
-        is_inside || record.place() > self.checkpoint
+            record.sub_sequence_number = *sub_sequence;
+        }
+        self.note_corrupt(&record, why);
+        to.push(record);
     }
 
     /// Whether nothing of a record is left to be delivered.
@@ -140,6 +135,7 @@ impl UserRecords {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use shardwise_core::checkpoint::{Decision, LastRecord, Progress};
     use shardwise_core::sequence::SequenceNumber;
 
     use super::*;
@@ -216,13 +212,29 @@ mod tests {
         assert_eq!(user_records.take_unread().left_out, 0);
     }
 
-    /// KCL may have made the checkpoint, having read the record before it was spoilt.
+    /// KCL may have made the checkpoint: it takes some aggregates apart that are corrupt for us.
     #[test]
     fn a_corrupt_aggregate_is_delivered_as_it_is_and_a_checkpoint_inside_leaves_it() {
-        for from in [Checkpoint::TrimHorizon, at(8, 1)] {
-            let as_it_is = record(8, corrupt_aggregate());
-            assert_eq!(delivered(None, from, vec![as_it_is.clone()]), [as_it_is]);
+        for (from, place) in [(Checkpoint::TrimHorizon, 0), (at(8, 1), 1)] {
+            let mut as_it_is = record(8, corrupt_aggregate());
+            let delivered = delivered(None, from, vec![as_it_is.clone()]);
+            as_it_is.sub_sequence_number = place;
+            assert_eq!(delivered, [as_it_is]);
         }
         assert_eq!(told(None, at(8, 0), vec![record(8, corrupt_aggregate())]), [""; 0]);
+    }
+
+    #[test]
+    fn a_checkpoint_at_each_record_is_allowed_also_behind_one_inside_a_corrupt_aggregate() {
+        let records = vec![record(8, corrupt_aggregate()), record(9, "last")];
+        let places = delivered(None, at(8, 1), records).into_iter().map(|it| it.place());
+        let places: Vec<_> = places.collect();
+        let mut progress = Progress::new(at(8, 1));
+        progress.deliver(places.last().unwrap().clone());
+        let decided = places
+            .iter()
+            .map(|place| progress.decide(Some(place.clone()), LastRecord::IsARecord).unwrap());
+        let decided: Vec<_> = decided.collect();
+        assert_eq!(decided, [Decision::AlreadyThere, Decision::Write(at(9, 0))]);
     }
 }
