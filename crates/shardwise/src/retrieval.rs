@@ -48,25 +48,32 @@ pub(crate) enum Fetched {
 pub(crate) struct Batch {
     pub(crate) records: Vec<Record>,
     pub(crate) millis_behind_latest: Option<u64>,
-    /// The bytes of the process's budget that they take.
+    /// Bytes of the same answer that the reader has in its hands until it has room for more.
+    rest: usize,
+    /// The bytes of the process's budget that all of this takes.
     hold: Hold,
 }
 
 impl Batch {
-    pub(crate) fn new(records: Vec<Record>, millis_behind_latest: Option<u64>, hold: Hold) -> Self {
-        let mut batch = Self { records, millis_behind_latest, hold };
+    pub(crate) fn new(
+        records: Vec<Record>,
+        millis_behind_latest: Option<u64>,
+        rest: usize,
+        hold: Hold,
+    ) -> Self {
+        let mut batch = Self { records, millis_behind_latest, rest, hold };
         batch.weigh();
         batch
     }
 
-    /// Makes what it takes of the budget what its records take in memory.
+    /// Makes what it takes of the budget what its records, and the rest, take in memory.
     pub(crate) fn weigh(&mut self) {
-        self.hold.resize(self.records.iter().map(Record::footprint).sum());
+        self.hold.resize(self.bytes() + self.rest);
     }
 
-    /// Bytes that it takes in memory.
+    /// Bytes that its records take in memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.hold.bytes()
+        self.records.iter().map(Record::footprint).sum()
     }
 }
 

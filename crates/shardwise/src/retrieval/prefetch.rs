@@ -124,7 +124,7 @@ mod tests {
         };
         let hold = Budget::new(1 << 20).share(usize::MAX).reserve(1).await;
         let records = vec![record; records];
-        Fetched::Batch(Batch::new(records, None, hold))
+        Fetched::Batch(Batch::new(records, None, 0, hold))
     }
 
     fn prefetch(max_pending_batches: usize, max_pending_records: usize) -> Prefetch {

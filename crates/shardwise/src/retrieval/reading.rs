@@ -217,14 +217,14 @@ impl Reading {
     ) {
         let count = records.len();
         let came: usize = records.iter().map(Record::footprint).sum();
-        let (mut total, mut is_again) = (0, false);
+        let (mut total, mut rest, mut is_again) = (0, came, false);
         let mut records = records.into_iter().peekable();
         if let Some(first) = records.peek() {
             match self.watch.came(&first.sequence_number, self.ports.clock.now()) {
                 Seen::Next | Seen::Kept { again: false } => {}
                 Seen::Kept { again: true } => {
                     is_again = true;
-                    drop(records.next());
+                    rest -= records.next().map_or(0, |again| again.footprint());
                 }
                 Seen::Gone(gap) => self.tell_gap(gap, first.approximate_arrival),
             }
@@ -235,11 +235,12 @@ impl Reading {
                 && let Some(record) = records.next()
             {
                 last = Some(record.sequence_number.clone());
+                rest -= record.footprint();
                 let before = batch.len();
                 self.user_records.add(record, &mut batch);
                 bytes += batch[before..].iter().map(Record::footprint).sum::<usize>();
             }
-            let batch = Batch::new(batch, millis_behind_latest, room);
+            let batch = Batch::new(batch, millis_behind_latest, rest, room);
             total += batch.bytes();
             let wants_empty = self.config.processor.call_for_empty_batches && !is_end;
             if !batch.records.is_empty() || wants_empty {

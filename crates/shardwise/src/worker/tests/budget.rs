@@ -166,6 +166,22 @@ async fn a_large_answer_comes_in_batches() {
     assert_eq!(sizes(), [2, 1]);
 }
 
+/// The first batch has two of them, and nothing more is lent to the shard while it has these.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_large_answer_counts_while_its_first_batch_is_processed() {
+    let world = World::with_shards(1);
+    for _ in 0..3 {
+        world.stream.put(0, &vec![b'x'; 10 << 20]);
+    }
+    let (budget, most) = (Budget::new(64 * MIB), Arc::default());
+    let watches = Watches { budget: budget.clone(), most: Arc::clone(&most) };
+    let worker = world.worker("a", |_| {}).with_budget(budget.clone()).with_decoder(watches);
+    let _worker = run(worker, world.recorders(|_, _, _| Ok(())));
+    world.wait("all", || world.log.all_handed().get("small") == Some(&3)).await;
+    assert_eq!(*most.lock().unwrap() / MIB, 30);
+    world.wait("all is given back", || budget.used() <= MIB).await;
+}
+
 /// Takes its time with each record.
 struct Slow;
 
