@@ -7,6 +7,7 @@ mod credentials;
 mod frames;
 mod kinesis;
 mod lease_table;
+mod replaceable;
 mod subscribers;
 
 use std::sync::Arc;
@@ -156,7 +157,6 @@ pub fn over(
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts())
         .build();
-    let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb);
     let table = lease_table::Table::new(dynamodb, config.table.name.clone(), of_table);
     let stream = kinesis::Stream::new(&kinesis, config.stream_arn.clone(), of_stream);
     (Arc::new(stream), Arc::new(table))

@@ -23,6 +23,7 @@ use shardwise_core::time::Timestamp;
 
 use super::answers::CheckRecords;
 use super::frames::GuardFrames;
+use super::replaceable::{InFlight, Replaceable};
 use super::subscribers::Subscribers;
 use super::{is_refusal, is_throttling};
 use crate::kinesis::{
@@ -31,7 +32,7 @@ use crate::kinesis::{
 };
 
 pub(super) struct Stream {
-    client: Client,
+    client: Replaceable<Client>,
     subscribers: Subscribers,
     /// The stream's ARN, where a name alone would be a stream of this account.
     arn: Option<String>,
@@ -45,16 +46,21 @@ impl Stream {
         arn: Option<String>,
         place: String,
     ) -> Self {
-        let client = Client::from_conf(config.clone());
-        Self { client, subscribers: Subscribers::new(config), arn, place }
+        let subscribers = Subscribers::new(config);
+        let config = config.clone();
+        let client = Replaceable::new(move || Client::from_conf(config.clone()));
+        Self { client, subscribers, arn, place }
     }
 
     async fn summary(
         &self,
         stream: &StreamName,
     ) -> Result<Option<StreamDescriptionSummary>, KinesisError> {
-        let request = self.client.describe_stream_summary().stream_name(stream.as_str());
-        let answer = request.set_stream_arn(self.arn.clone()).send().await.map_err(error)?;
+        let answer = self.client.call(|client| {
+            let request = client.describe_stream_summary().stream_name(stream.as_str());
+            request.set_stream_arn(self.arn.clone()).send()
+        });
+        let answer = answer.await.map_err(error)?;
         Ok(answer.stream_description_summary)
     }
 
@@ -90,16 +96,19 @@ impl Kinesis for Stream {
         stream: &StreamName,
         page: &ShardPage,
     ) -> Result<ShardList, KinesisError> {
-        let request = self.client.list_shards().set_stream_arn(self.arn.clone());
-        let request = match page {
-            ShardPage::All => request.stream_name(stream.as_str()),
-            ShardPage::OpenAt(position) => {
-                request.stream_name(stream.as_str()).shard_filter(filter(*position))
-            }
-            // With a token neither the name nor the filter may be sent; the ARN may.
-            ShardPage::Next(token) => request.next_token(token),
-        };
-        let answer = request.send().await.map_err(error)?;
+        let answer = self.client.call(|client| {
+            let request = client.list_shards().set_stream_arn(self.arn.clone());
+            let request = match page {
+                ShardPage::All => request.stream_name(stream.as_str()),
+                ShardPage::OpenAt(position) => {
+                    request.stream_name(stream.as_str()).shard_filter(filter(*position))
+                }
+                // With a token neither the name nor the filter may be sent; the ARN may.
+                ShardPage::Next(token) => request.next_token(token),
+            };
+            request.send()
+        });
+        let answer = answer.await.map_err(error)?;
         let shards = answer.shards.ok_or_else(|| malformed("no list of shards"))?;
         let shards = shards.iter().map(shard).collect::<Result<_, _>>()?;
         Ok(ShardList { shards, next: answer.next_token })
@@ -111,30 +120,34 @@ impl Kinesis for Stream {
         shard: &ShardId,
         position: &Position,
     ) -> Result<ShardIterator, KinesisError> {
-        let request = self.client.get_shard_iterator().set_stream_arn(self.arn.clone());
-        let request = request.stream_name(stream.as_str()).shard_id(shard.as_str());
-        let request = match position {
-            Position::TrimHorizon => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
-            Position::Latest => request.shard_iterator_type(ShardIteratorType::Latest),
-            Position::AtTimestamp(date) => request
-                .shard_iterator_type(ShardIteratorType::AtTimestamp)
-                .timestamp(DateTime::from_millis(date.as_millis())),
-            Position::At(sequence) => request
-                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
-                .starting_sequence_number(sequence.as_str()),
-            Position::After(sequence) => request
-                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
-                .starting_sequence_number(sequence.as_str()),
+        use ShardIteratorType as Type;
+        let (at, date, number) = match position {
+            Position::TrimHorizon => (Type::TrimHorizon, None, None),
+            Position::Latest => (Type::Latest, None, None),
+            Position::AtTimestamp(date) => (Type::AtTimestamp, Some(date), None),
+            Position::At(number) => (Type::AtSequenceNumber, None, Some(number)),
+            Position::After(number) => (Type::AfterSequenceNumber, None, Some(number)),
         };
-        let answer = request.send().await.map_err(error)?;
+        let answer = self.client.call(|client| {
+            let request = client.get_shard_iterator().set_stream_arn(self.arn.clone());
+            let request = request.stream_name(stream.as_str()).shard_id(shard.as_str());
+            let date = date.map(|date| DateTime::from_millis(date.as_millis()));
+            let number = number.map(|number| number.as_str().to_owned());
+            let request = request.shard_iterator_type(at).set_timestamp(date);
+            request.set_starting_sequence_number(number).send()
+        });
+        let answer = answer.await.map_err(error)?;
         answer.shard_iterator.map(ShardIterator).ok_or_else(|| malformed("no shard iterator"))
     }
 
     async fn records(&self, at: &ShardIterator, limit: u32) -> Result<Answer, KinesisError> {
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let request = self.client.get_records().shard_iterator(&at.0).limit(limit);
-        let request = request.set_stream_arn(self.arn.clone());
-        let answer = request.customize().interceptor(CheckRecords).send().await.map_err(error)?;
+        let answer = self.client.call(|client| {
+            let request = client.get_records().shard_iterator(&at.0).limit(limit);
+            let request = request.set_stream_arn(self.arn.clone());
+            request.customize().interceptor(CheckRecords).send()
+        });
+        let answer = answer.await.map_err(error)?;
         let children = answer.child_shards.unwrap_or_default();
         Ok(Answer {
             records: answer.records.into_iter().map(record).collect::<Result<_, _>>()?,
@@ -152,8 +165,10 @@ impl Kinesis for Stream {
         name: &str,
     ) -> Result<Option<RegisteredConsumer>, KinesisError> {
         let arn = self.stream_arn(stream).await?;
-        let request = self.client.describe_stream_consumer().stream_arn(arn).consumer_name(name);
-        match request.send().await.map_err(error) {
+        let answer = self.client.call(|client| {
+            client.describe_stream_consumer().stream_arn(arn).consumer_name(name).send()
+        });
+        match answer.await.map_err(error) {
             Ok(answer) => {
                 let found = answer.consumer_description;
                 let found = found.ok_or_else(|| malformed("no stream consumer"))?;
@@ -170,8 +185,10 @@ impl Kinesis for Stream {
         name: &str,
     ) -> Result<RegisteredConsumer, KinesisError> {
         let arn = self.stream_arn(stream).await?;
-        let request = self.client.register_stream_consumer().stream_arn(arn).consumer_name(name);
-        let made = request.send().await.map_err(error)?.consumer;
+        let answer = self.client.call(|client| {
+            client.register_stream_consumer().stream_arn(arn).consumer_name(name).send()
+        });
+        let made = answer.await.map_err(error)?.consumer;
         let made = made.ok_or_else(|| malformed("no stream consumer"))?;
         Ok(consumer(&made.consumer_arn, &made.consumer_status))
     }
@@ -188,7 +205,10 @@ impl Kinesis for Stream {
             .consumer_arn(&*consumer.0)
             .shard_id(shard.as_str())
             .starting_position(starting_position(position));
-        let answer = request.customize().interceptor(GuardFrames).send().await.map_err(error)?;
+        let in_flight = InFlight::new(|| self.subscribers.replace(shard));
+        let answer = request.customize().interceptor(GuardFrames).send().await;
+        in_flight.ended(&answer);
+        let answer = answer.map_err(error)?;
         let subscription = (answer.event_stream, on_connection);
         Ok(Box::pin(stream::unfold(Some(subscription), |subscription| async {
             let mut subscription = subscription?;

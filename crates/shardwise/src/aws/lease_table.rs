@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
@@ -11,11 +10,13 @@ use aws_sdk_dynamodb::types::{
     PointInTimeRecoverySpecification, ProvisionedThroughput, ReturnConsumedCapacity,
     ScalarAttributeType, TableStatus, Tag,
 };
+use aws_sdk_dynamodb::{Client, Config};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use shardwise_core::config::{Billing, TableConfig};
 use shardwise_core::id::LeaseKey;
 use shardwise_core::row::{Action, Item, Value, Write};
 
+use super::replaceable::Replaceable;
 use super::{described, is_refusal, is_throttling};
 use crate::lease_table::{LeaseTable, Outcome, Reads, Scan, TableError, TableState};
 
@@ -23,14 +24,15 @@ use crate::lease_table::{LeaseTable, Outcome, Reads, Scan, TableError, TableStat
 const KEY: &str = "leaseKey";
 
 pub(super) struct Table {
-    client: Client,
+    client: Replaceable<Client>,
     name: String,
     /// Where DynamoDB is.
     place: String,
 }
 
 impl Table {
-    pub(super) fn new(client: Client, name: String, place: String) -> Self {
+    pub(super) fn new(config: Config, name: String, place: String) -> Self {
+        let client = Replaceable::new(move || Client::from_conf(config.clone()));
         Self { client, name, place }
     }
 }
@@ -42,7 +44,9 @@ impl LeaseTable for Table {
     }
 
     async fn state(&self) -> Result<TableState, TableError> {
-        match self.client.describe_table().table_name(&self.name).send().await.map_err(error) {
+        let answer =
+            self.client.call(|client| client.describe_table().table_name(&self.name).send());
+        match answer.await.map_err(error) {
             Ok(answer) => Ok(match answer.table.and_then(|table| table.table_status) {
                 Some(TableStatus::Active | TableStatus::Updating) => TableState::Ready,
                 _ => TableState::NotReady,
@@ -57,22 +61,15 @@ impl LeaseTable for Table {
         let attribute = AttributeDefinition::builder()
             .attribute_name(KEY)
             .attribute_type(ScalarAttributeType::S);
-        let request = self
-            .client
-            .create_table()
-            .table_name(&self.name)
-            .key_schema(key.build().map_err(incomplete)?)
-            .attribute_definitions(attribute.build().map_err(incomplete)?)
-            .deletion_protection_enabled(table.deletion_protection);
-        let request = match table.billing {
-            Billing::OnDemand => request.billing_mode(BillingMode::PayPerRequest),
+        let (key, attribute) = (key.build(), attribute.build());
+        let (key, attribute) = (key.map_err(incomplete)?, attribute.map_err(incomplete)?);
+        let (billing, throughput) = match table.billing {
+            Billing::OnDemand => (BillingMode::PayPerRequest, None),
             Billing::Provisioned { read, write } => {
                 let throughput = ProvisionedThroughput::builder()
                     .read_capacity_units(i64::from(read.get()))
                     .write_capacity_units(i64::from(write.get()));
-                request
-                    .billing_mode(BillingMode::Provisioned)
-                    .provisioned_throughput(throughput.build().map_err(incomplete)?)
+                (BillingMode::Provisioned, Some(throughput.build().map_err(incomplete)?))
             }
         };
         let mut tags = Vec::new();
@@ -80,8 +77,15 @@ impl LeaseTable for Table {
             tags.push(Tag::builder().key(key).value(value).build().map_err(incomplete)?);
         }
         // An empty list of tags is not sent at all.
-        let request = request.set_tags(Some(tags).filter(|tags| !tags.is_empty()));
-        match request.send().await {
+        let tags = Some(tags).filter(|tags| !tags.is_empty());
+        let answer = self.client.call(|client| {
+            let request = client.create_table().table_name(&self.name);
+            let request = request.key_schema(key).attribute_definitions(attribute);
+            let request = request.billing_mode(billing).set_provisioned_throughput(throughput);
+            let request = request.deletion_protection_enabled(table.deletion_protection);
+            request.set_tags(tags).send()
+        });
+        match answer.await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
             Err(failure) => Err(error(failure)),
@@ -93,23 +97,26 @@ impl LeaseTable for Table {
             .point_in_time_recovery_enabled(true)
             .build()
             .map_err(incomplete)?;
-        let request = self.client.update_continuous_backups().table_name(&self.name);
-        let request = request.point_in_time_recovery_specification(specification);
-        request.send().await.map(drop).map_err(error)
+        let answer = self.client.call(|client| {
+            let request = client.update_continuous_backups().table_name(&self.name);
+            request.point_in_time_recovery_specification(specification).send()
+        });
+        answer.await.map(drop).map_err(error)
     }
 
     async fn scan(&self, reads: Reads) -> Result<Scan, TableError> {
         let mut scan = Scan::default();
         let mut start = None;
         loop {
-            let request = self.client.scan().table_name(&self.name);
-            let page = request
-                .consistent_read(reads == Reads::Consistent)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(error)?;
+            let page = self.client.call(|client| {
+                let request = client.scan().table_name(&self.name);
+                request
+                    .consistent_read(reads == Reads::Consistent)
+                    .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                    .set_exclusive_start_key(start)
+                    .send()
+            });
+            let page = page.await.map_err(error)?;
             scan.items.extend(page.items.unwrap_or_default().into_iter().map(item));
             scan.read_units +=
                 page.consumed_capacity.and_then(|used| used.capacity_units).unwrap_or_default();
@@ -121,8 +128,11 @@ impl LeaseTable for Table {
     }
 
     async fn read(&self, key: &LeaseKey) -> Result<Option<Item>, TableError> {
-        let request = self.client.get_item().table_name(&self.name).consistent_read(true);
-        let answer = request.key(KEY, key_value(key)).send().await.map_err(error)?;
+        let answer = self.client.call(|client| {
+            let request = client.get_item().table_name(&self.name).consistent_read(true);
+            request.key(KEY, key_value(key)).send()
+        });
+        let answer = answer.await.map_err(error)?;
         Ok(answer.item.map(item))
     }
 
@@ -132,26 +142,32 @@ impl LeaseTable for Table {
         let values = Some(values).filter(|values| !values.is_empty());
         match &write.action {
             Action::Put(item) => {
-                let request = self.client.put_item().table_name(&self.name);
-                let request = request.set_item(Some(attributes(item)));
-                let request = request.set_condition_expression(condition);
-                let request = request.set_expression_attribute_values(values);
-                outcome(request.send().await)
+                let answer = self.client.call(|client| {
+                    let request = client.put_item().table_name(&self.name);
+                    let request = request.set_item(Some(attributes(item)));
+                    let request = request.set_condition_expression(condition);
+                    request.set_expression_attribute_values(values).send()
+                });
+                outcome(answer.await)
             }
             Action::Update(expression) => {
-                let request = self.client.update_item().table_name(&self.name);
-                let request = request.key(KEY, key_value(&write.key));
-                let request = request.update_expression(expression);
-                let request = request.set_condition_expression(condition);
-                let request = request.set_expression_attribute_values(values);
-                outcome(request.send().await)
+                let answer = self.client.call(|client| {
+                    let request = client.update_item().table_name(&self.name);
+                    let request = request.key(KEY, key_value(&write.key));
+                    let request = request.update_expression(expression);
+                    let request = request.set_condition_expression(condition);
+                    request.set_expression_attribute_values(values).send()
+                });
+                outcome(answer.await)
             }
             Action::Delete => {
-                let request = self.client.delete_item().table_name(&self.name);
-                let request = request.key(KEY, key_value(&write.key));
-                let request = request.set_condition_expression(condition);
-                let request = request.set_expression_attribute_values(values);
-                outcome(request.send().await)
+                let answer = self.client.call(|client| {
+                    let request = client.delete_item().table_name(&self.name);
+                    let request = request.key(KEY, key_value(&write.key));
+                    let request = request.set_condition_expression(condition);
+                    request.set_expression_attribute_values(values).send()
+                });
+                outcome(answer.await)
             }
         }
     }

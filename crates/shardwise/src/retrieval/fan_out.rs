@@ -110,7 +110,7 @@ impl Subscriber {
         rhythm.put_off(ports.clock.now() + WAIT);
         let opening = ports.kinesis.subscribe(consumer, shard, position);
         let opened = within(&*ports.clock, config.polling.request_timeout, opening).await;
-        let events = opened.unwrap_or_else(|| Err(self.lose_connection("timed out")))?;
+        let events = opened.unwrap_or_else(|| Err(KinesisError::Unanswered("timed out".into())))?;
         rhythm.put_off(ports.clock.now() + EXCLUSIVE);
         Ok(events)
     }

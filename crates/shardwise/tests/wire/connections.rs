@@ -1,19 +1,24 @@
-//! Subscriptions over several HTTP/2 connections, as to AWS: TLS, the protocol agreed on in its
-//! handshake, and the SDK's own HTTP client. A connection that dies without a word is replaced.
+//! HTTP/2 connections as to AWS: TLS, the protocol agreed on in its handshake, and the SDK's own
+//! HTTP client. A connection that dies without a word is replaced, whatever it is used for.
 
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use shardwise::aws;
+use shardwise::config::Retrieval;
+use shardwise_local::stream::Capacity;
+use shardwise_local::{Endpoints, Options};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Running, config, endpoints, fan_out, put, sdk_config, until};
+use crate::{Running, STREAM, config, endpoints, fan_out, now, put, sdk_config, until};
 
 /// What was seen of the connections.
 #[derive(Debug, Default)]
@@ -23,16 +28,32 @@ struct Seen {
     subscribed: Mutex<BTreeSet<usize>>,
     /// Those that pass nothing on to the client any more.
     silent: Mutex<BTreeSet<usize>>,
+    /// Whether the connection on which a subscription is next begun behind a number falls silent
+    /// before that is answered.
+    silences_next: AtomicBool,
 }
 
 impl Seen {
     fn subscribed(&self) -> BTreeSet<usize> {
         self.subscribed.lock().unwrap().clone()
     }
+
+    /// Lets all connections that there are fall silent; gives their number.
+    fn silence(&self) -> usize {
+        let opened = self.opened.load(Relaxed);
+        self.silent.lock().unwrap().extend(0..opened);
+        opened
+    }
 }
 
 /// What each event says of itself.
 const EVENT: &[u8] = b"SubscribeToShardEvent";
+/// What is asked for behind a number.
+const BEHIND: &[u8] = b"AFTER_SEQUENCE_NUMBER";
+
+fn has(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|part| part == what)
+}
 
 fn folder() -> String {
     format!("{}/tests/wire/tls", env!("CARGO_MANIFEST_DIR"))
@@ -64,9 +85,16 @@ async fn start(url: &str, seen: Arc<Seen>) -> String {
                 let number = seen.opened.fetch_add(1, Relaxed);
                 let (from_client, to_client) = split(client);
                 let (from_server, to_server) = TcpStream::connect(&to).await.unwrap().into_split();
-                tokio::spawn(pass(from_client, to_server, |_| true));
+                let asked = Arc::clone(&seen);
+                let is_asked = move |bytes: &[u8]| {
+                    if has(bytes, BEHIND) && asked.silences_next.swap(false, Relaxed) {
+                        asked.silent.lock().unwrap().insert(number);
+                    }
+                    true
+                };
+                tokio::spawn(pass(from_client, to_server, is_asked));
                 let is_heard = move |bytes: &[u8]| {
-                    if bytes.windows(EVENT.len()).any(|part| part == EVENT) {
+                    if has(bytes, EVENT) {
                         seen.subscribed.lock().unwrap().insert(number);
                     }
                     !seen.silent.lock().unwrap().contains(&number)
@@ -92,20 +120,94 @@ async fn pass(
     }
 }
 
-/// The certificates that the SDK trusts are read from the environment, and once a process: what is
-/// tested runs in one of its own.
-#[tokio::test]
-async fn shards_are_spread_over_connections_and_one_that_falls_silent_is_replaced() {
+/// Runs one of the ignored tests below. The certificates that the SDK trusts are read from the
+/// environment, and once a process: what is tested runs in one of its own.
+async fn passes_alone(name: &str) {
     let mut test = Command::new(std::env::current_exe().unwrap());
-    test.args(["--ignored", "--exact", "connections::in_a_process_of_its_own", "--nocapture"]);
+    test.args(["--ignored", "--exact", &format!("connections::{name}"), "--nocapture"]);
     test.env("SSL_CERT_FILE", format!("{}/authority.pem", folder()));
     let status = tokio::task::spawn_blocking(move || test.status().unwrap()).await.unwrap();
     assert!(status.success());
 }
 
 #[tokio::test]
-#[ignore = "it is run by the test above, which says whom to trust"]
-async fn in_a_process_of_its_own() {
+async fn shards_are_spread_over_connections_and_one_that_falls_silent_is_replaced() {
+    passes_alone("fan_out_alone").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_is_replaced_for_polling_and_for_the_lease_table() {
+    passes_alone("calls_alone").await;
+}
+
+#[tokio::test]
+#[ignore = "it is run by a test above, which says whom to trust"]
+async fn fan_out_alone() {
+    // Each takes half a minute.
+    tokio::join!(in_the_midst_of_subscriptions(), before_a_subscription());
+}
+
+#[tokio::test]
+#[ignore = "it is run by a test above, which says whom to trust"]
+async fn calls_alone() {
+    reads_on_behind_a_silent_connection().await;
+    finds_the_table_behind_a_silent_connection().await;
+}
+
+async fn reads_on_behind_a_silent_connection() {
+    let endpoints = endpoints(1).await;
+    let seen = Arc::new(Seen::default());
+    let url = start(&endpoints.kinesis_url(), Arc::clone(&seen)).await;
+    let mut config = config(Retrieval::Polling);
+    config.polling.request_timeout = Duration::from_secs(1);
+    let worker = Running::start(config, &sdk_config(url).build(), &endpoints);
+    put(&endpoints, 0, "first");
+    until(|| worker.told() == ["first"], "the first record").await;
+    let opened = seen.silence();
+    put(&endpoints, 0, "second");
+    until(|| worker.told() == ["first", "second"], "the second record").await;
+    assert!(seen.opened.load(Relaxed) > opened);
+    worker.stop().await;
+    endpoints.stop().await;
+}
+
+async fn finds_the_table_behind_a_silent_connection() {
+    let endpoints = endpoints(1).await;
+    let seen = Arc::new(Seen::default());
+    let url = start(&endpoints.dynamodb_url(), Arc::clone(&seen)).await;
+    let kinesis = sdk_config(endpoints.kinesis_url()).build();
+    let config = config(Retrieval::Polling);
+    let (_, table) = aws::over(&kinesis, &sdk_config(url).build(), &config);
+    table.state().await.unwrap();
+    seen.silence();
+    let given_up = tokio::time::timeout(Duration::from_secs(1), table.state()).await;
+    assert!(given_up.is_err(), "{given_up:?}");
+    let answered = tokio::time::timeout(Duration::from_secs(20), table.state()).await;
+    answered.unwrap().unwrap();
+    endpoints.stop().await;
+}
+
+/// The call has the SDK's limit, and by default the worker's, which ends in the same moment.
+async fn before_a_subscription() {
+    let mut options = Options::default();
+    options.streams.subscription_lifetime = Duration::from_secs(3);
+    let endpoints = Endpoints::start(options).await.unwrap();
+    let one = Capacity::Provisioned(1);
+    endpoints.kinesis().streams().create_stream(STREAM, one, now()).unwrap();
+    let seen = Arc::new(Seen::default());
+    let url = start(&endpoints.kinesis_url(), Arc::clone(&seen)).await;
+    let worker = Running::start(config(fan_out()), &sdk_config(url).build(), &endpoints);
+    put(&endpoints, 0, "first");
+    until(|| worker.told() == ["first"], "the first record").await;
+    seen.silences_next.store(true, Relaxed);
+    until(|| !seen.silences_next.load(Relaxed), "the next subscription").await;
+    put(&endpoints, 0, "second");
+    until(|| worker.told() == ["first", "second"], "the second record").await;
+    worker.stop().await;
+    endpoints.stop().await;
+}
+
+async fn in_the_midst_of_subscriptions() {
     const SHARDS: u32 = 16;
     let endpoints = endpoints(SHARDS).await;
     let seen = Arc::new(Seen::default());
