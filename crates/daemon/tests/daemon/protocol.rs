@@ -69,13 +69,14 @@ async fn checkpoints_are_answered_with_javas_names() {
     assert!(answers.all(|answer| answer == "none"));
 }
 
-/// Gives the daemon's log.
-async fn is_served(program: &str) -> String {
+/// Gives the daemon's log, once it has these words.
+async fn is_served(program: &str, logged: &str) -> String {
     let world = World::new(1).await;
     let executable = format!("node {} {}", child(program), world.path().display());
     let daemon = Daemon::start(&world.properties(&executable, ""), world.path());
     let records = world.put("a", 20).await;
     world.until_processed(&daemon, &records).await;
+    daemon.until_log(logged).await;
     let log = daemon.log();
     assert_eq!(daemon.stop().await, 0);
     let journal = world.journal();
@@ -89,13 +90,13 @@ async fn is_served(program: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_in_node_is_served_too() {
-    is_served("echo.js").await;
+    is_served("echo.js", "child started").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_uses_the_npm_package_is_served_and_logs_through_the_daemon() {
-    let log = is_served("kcl_app.js").await;
-    let logged = log.lines().find(|line| line.contains("by the channel")).unwrap_or(&log);
+    let log = is_served("kcl_app.js", "by the channel").await;
+    let logged = log.lines().find(|line| line.contains("by the channel")).unwrap_or_default();
     assert!(logged.contains(" WARN child shard=shardId-000000000000"), "{logged}");
     assert!(logged.contains("log=\"by the channel\" fields=\"records="), "{logged}");
 }
