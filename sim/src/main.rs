@@ -25,7 +25,7 @@ const SDK_SEEDS: u64 = 40;
 /// How many seeds the gate has at the least, how many more it takes up at once, and for how long.
 const GATE_LEAST: u64 = 100;
 const GATE_MORE: u64 = 20;
-const GATE_TIME: Duration = Duration::from_secs(300);
+const GATE_TIME: Duration = Duration::from_secs(180);
 
 /// How long a night's runs over the SDK have faults.
 const HOUR: Duration = Duration::from_secs(3_600);
