@@ -18,8 +18,9 @@ use crate::world::{STREAM, World};
 
 /// Between two puts, on average.
 const EVERY: Duration = Duration::from_millis(500);
-/// Different partition keys.
+/// Different partition keys of up to eight shards, and of each shard more: none is without.
 const KEYS: usize = 64;
+const KEYS_A_SHARD: usize = 16;
 
 /// Puts records until `until`: a steady flow, with bursts and pauses; none if none are planned.
 pub(crate) async fn produce(world: Arc<World>, until: Duration) {
@@ -28,6 +29,7 @@ pub(crate) async fn produce(world: Arc<World>, until: Duration) {
     }
     let mut dice = Dice::new(world.plan.seed, "producer");
     let mut packer = world.plan.has(Family::Aggregates).then(|| Packer::new(&world));
+    let keys = KEYS + KEYS_A_SHARD * (world.plan.shards as usize).saturating_sub(8);
     let mut number = 0_u64;
     while world.now() < until {
         let usual = world.plan.records_per_second as usize / 2;
@@ -40,7 +42,7 @@ pub(crate) async fn produce(world: Arc<World>, until: Duration) {
             .map(|_| {
                 number += 1;
                 NewRecord {
-                    partition_key: format!("k{}", dice.below(KEYS)).into(),
+                    partition_key: format!("k{}", dice.below(keys)).into(),
                     explicit_hash_key: None,
                     data: Bytes::from(number.to_string()),
                 }

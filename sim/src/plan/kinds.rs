@@ -32,19 +32,22 @@ impl Plan {
 
     /// An hour in which nothing goes wrong but that workers are killed and stopped in turn, at the
     /// default settings: what users may expect. Each shard has new records all the time, and each
-    /// batch is checkpointed. There are 8 shards, and 64 with every fifth seed: the most for which
-    /// R12 has its two seconds.
+    /// batch is checkpointed. There are 8 shards, and 64 with every fifth seed, the most for which
+    /// R12 has its two seconds: then for a quarter of an hour.
     #[must_use]
     pub fn figures(seed: u64) -> Self {
+        let (shards, chaos) =
+            if seed.is_multiple_of(5) { (64, secs(900)) } else { (8, secs(3_600)) };
         let limits = Limits {
             without: Family::ALL.into_iter().collect(),
             workers: Some(3),
-            shards: Some(if seed.is_multiple_of(5) { 64 } else { 8 }),
-            ..Limits::default()
+            shards: Some(shards),
+            chaos: Some(chaos),
         };
         let mut plan = Self::new(seed, &limits);
         let mut dice = Dice::new(seed, "figures");
-        plan.happenings = (1..18)
+        plan.happenings = (1..)
+            .take_while(|number| 200 * secs(1) * *number < chaos - secs(100))
             .map(|number| {
                 let at = 200 * secs(1) * number + dice.between(Duration::ZERO, secs(60));
                 let (worker, down) = (dice.below(3), dice.between(secs(60), secs(90)));

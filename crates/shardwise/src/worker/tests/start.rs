@@ -73,6 +73,17 @@ async fn a_list_of_shards_that_breaks_off_begins_again() {
     world.wait("all are held", || (0..3).all(|shard| world.owner(shard).is_some())).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_list_of_shards_with_a_hole_makes_no_lease_and_is_an_error_if_it_stays() {
+    let world = World::with_shards(3);
+    world.stream.hide(1, true);
+    let began = tokio::time::Instant::now();
+    let error = refused(world.start("a")).await;
+    assert!(matches!(error, WorkerError::Sync { .. }), "{error}");
+    assert!(began.elapsed() >= secs(2), "it was asked for again");
+    assert!((0..3).all(|shard| world.lease(shard).is_none()));
+}
+
 /// Takes minutes over a batch, and has nothing to say when the worker stops.
 struct Slow(Log);
 
