@@ -8,9 +8,10 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::agreement::Agreed;
 use crate::connection::Connection;
 use crate::launch::Launch;
-use crate::several::{Agreed, Several};
+use crate::several::Several;
 
 /// How long a shard waits for a child to say whether it will serve it too, which it says with its
 /// first status; then it has another one started.
@@ -75,8 +76,8 @@ impl Pool {
         }
         let is_pending = |it: &&mut Offered| says(it) == Agreed::Pending && !it.is_slow;
         let pending = self.offered.iter_mut().find(is_pending)?;
-        let mut agreed = pending.child.agreed();
-        let spoken = agreed.wait_for(|agreed| *agreed != Agreed::Pending);
+        let agreed = pending.child.agreed();
+        let spoken = agreed.until(|agreed| agreed != Agreed::Pending);
         pending.is_slow = timeout(SAYS_WITHIN, spoken).await.is_err();
         if pending.is_slow && !self.is_told {
             self.is_told = true;
@@ -105,7 +106,7 @@ impl Pool {
 }
 
 fn says(offered: &Offered) -> Agreed {
-    *offered.child.agreed().borrow()
+    offered.child.agreed().now()
 }
 
 #[cfg(test)]

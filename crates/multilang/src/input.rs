@@ -7,12 +7,12 @@ use std::time::Duration;
 use shardwise::ShardId;
 use shardwise_core::multilang;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::agreement::{Agreed, Agreement};
 use crate::failure::Broken;
-use crate::several::Agreed;
 
 /// A line on its way.
 struct Line {
@@ -53,7 +53,7 @@ impl Opening {
 pub(crate) struct Input {
     lines: mpsc::UnboundedSender<Line>,
     /// Whom a child is told that a line is about, once it serves several shards.
-    tag: Option<(ShardId, watch::Receiver<Agreed>)>,
+    tag: Option<(ShardId, Agreement)>,
     _task: Arc<Task>,
 }
 
@@ -91,7 +91,7 @@ impl Input {
     }
 
     /// The same way, for what is about this shard.
-    pub(crate) fn of(&self, shard: &ShardId, agreed: watch::Receiver<Agreed>) -> Self {
+    pub(crate) fn of(&self, shard: &ShardId, agreed: Agreement) -> Self {
         Self { tag: Some((shard.clone(), agreed)), ..self.clone() }
     }
 
@@ -109,7 +109,7 @@ impl Input {
 
     fn queue(&self, mut bytes: Vec<u8>, limit: Duration, opening: Option<Opening>) -> Writing {
         if let Some((shard, agreed)) = &self.tag
-            && *agreed.borrow() == Agreed::Yes
+            && agreed.now() == Agreed::Yes
         {
             multilang::tag(&mut bytes, shard);
         }

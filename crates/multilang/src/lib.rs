@@ -6,6 +6,7 @@
 //! or a script of the simulation, is told by [`Launch`] and [`Running`]: nothing here knows of
 //! processes.
 
+mod agreement;
 mod child;
 mod children;
 mod connection;

@@ -9,13 +9,13 @@ use std::time::Duration;
 use shardwise::ShardId;
 use shardwise_core::multilang::{self, Line, LogLevel, LogLine};
 use tokio::io::AsyncRead;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::field::{DisplayValue, display};
 use tracing::{debug, error, info, trace, warn};
 
+use crate::agreement::{Agreed, Agreement};
 use crate::lines::{self, Lines};
-use crate::several::Agreed;
 
 /// The longest line that a child may write to stdout; a message has less than a thousandth of it.
 pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
@@ -53,7 +53,7 @@ impl Tail {
 /// Whose output it is, as the log names it: a shard's, or a process's that serves several.
 pub(crate) struct Whose {
     shard: ShardId,
-    offered: Option<(u32, watch::Receiver<Agreed>)>,
+    offered: Option<(u32, Agreement)>,
 }
 
 impl Whose {
@@ -64,11 +64,7 @@ impl Whose {
 
     /// That of a child which was started for this shard, and may serve others too. One that is no
     /// process bears the shard's name all its life.
-    pub(crate) fn several(
-        first: &ShardId,
-        pid: Option<u32>,
-        agreed: watch::Receiver<Agreed>,
-    ) -> Self {
+    pub(crate) fn several(first: &ShardId, pid: Option<u32>, agreed: Agreement) -> Self {
         Self { shard: first.clone(), offered: pid.map(|pid| (pid, agreed)) }
     }
 
@@ -76,7 +72,7 @@ impl Whose {
         let shard = Some(display(&self.shard));
         match &self.offered {
             None => (shard, None),
-            Some((pid, agreed)) => match *agreed.borrow() {
+            Some((pid, agreed)) => match agreed.now() {
                 Agreed::Pending | Agreed::No => (shard, Some(*pid)),
                 Agreed::Yes | Agreed::Gone => (None, Some(*pid)),
             },

@@ -17,29 +17,19 @@ use async_trait::async_trait;
 use shardwise::ShardId;
 use shardwise_core::multilang::{self, Line};
 use tokio::io::AsyncRead;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use self::moments::Moments;
+use crate::agreement::{Agreed, Agreement};
 use crate::connection::{Connection, MESSAGES_MAX};
 use crate::input::Input;
 use crate::launch::{Ended, Ending, Hurry, Launched, Patience, Running};
 use crate::lines::Lines;
 use crate::output::{self, Endless, Heard, LINE_BYTES_MAX, Rate, Tail, Whose};
 use crate::talk::DRAIN_TIMEOUT;
-
-/// Whether a child serves more than the shard that it was started for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Agreed {
-    /// It has not said yet.
-    Pending,
-    Yes,
-    No,
-    /// It has ended.
-    Gone,
-}
 
 /// A child that was offered several shards.
 pub(crate) struct Several {
@@ -54,7 +44,7 @@ pub(crate) struct Several {
 struct State {
     /// Behind one lock, so that nobody comes between the last one's leaving and the end.
     members: Mutex<Members>,
-    agreed: watch::Sender<Agreed>,
+    agreed: Agreement,
 }
 
 /// The shards that a child serves.
@@ -86,7 +76,7 @@ impl Several {
         let pid = running.pid();
         let input = Input::start(stdin);
         let members = Members { routes: BTreeMap::new(), input: Some(input.clone()) };
-        let agreed = watch::Sender::new(Agreed::Pending);
+        let agreed = Agreement::pending();
         let state = Arc::new(State { members: Mutex::new(members), agreed });
         let tail = Tail::default();
         let (orders, received) = mpsc::unbounded_channel();
@@ -101,8 +91,8 @@ impl Several {
         (several, first)
     }
 
-    pub(crate) fn agreed(&self) -> watch::Receiver<Agreed> {
-        self.state.agreed.subscribe()
+    pub(crate) fn agreed(&self) -> Agreement {
+        self.state.agreed.clone()
     }
 
     /// How many shards it serves.
@@ -113,7 +103,7 @@ impl Several {
     /// One more shard's way to it, unless it has ended or been told to.
     pub(crate) fn join(&self, shard: &ShardId) -> Option<Connection> {
         let mut members = self.state.members();
-        let agrees = *self.state.agreed.borrow() == Agreed::Yes;
+        let agrees = self.state.agreed.now() == Agreed::Yes;
         // A shard that is told of twice would hear itself.
         let is_new = !members.routes.contains_key(shard);
         let input = members.input.clone().filter(|_| agrees && is_new)?;
@@ -165,13 +155,13 @@ impl State {
         if !agrees {
             info!(shard = %first, "child serves one shard only, though it may serve several");
         }
-        self.agreed.send_replace(if agrees { Agreed::Yes } else { Agreed::No });
+        self.agreed.becomes(if agrees { Agreed::Yes } else { Agreed::No });
     }
 
     /// Nobody may come any more, and those who are there hear nothing any more.
     fn close(&self, members: &mut Members) {
         *members = Members { routes: BTreeMap::new(), input: None };
-        self.agreed.send_replace(Agreed::Gone);
+        self.agreed.becomes(Agreed::Gone);
     }
 }
 
@@ -179,15 +169,14 @@ impl State {
 struct Member {
     shard: ShardId,
     orders: mpsc::UnboundedSender<Order>,
-    agreed: watch::Receiver<Agreed>,
+    agreed: Agreement,
     has_left: bool,
 }
 
 #[async_trait]
 impl Running for Member {
     async fn wait(&mut self) {
-        // With its task gone the child is gone.
-        let _ = self.agreed.wait_for(|agreed| *agreed == Agreed::Gone).await;
+        self.agreed.until(|agreed| agreed == Agreed::Gone).await;
     }
 
     async fn end(mut self: Box<Self>, patience: Patience, hurry: Hurry<'_>) -> Ended {
@@ -322,10 +311,10 @@ async fn read(
             Line::Status { .. } => (true, line.ended),
             Line::Checkpoint(_) => (false, line.began),
         };
-        if is_status && *state.agreed.borrow() == Agreed::Pending {
+        if is_status && state.agreed.now() == Agreed::Pending {
             state.agree(named.is_some(), &first);
         }
-        let is_shared = *state.agreed.borrow() == Agreed::Yes;
+        let is_shared = state.agreed.now() == Agreed::Yes;
         let shard = match named {
             None if !is_shared => Some(first.clone()),
             named => named.and_then(|name| ShardId::new(name).ok()),

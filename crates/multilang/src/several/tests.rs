@@ -20,7 +20,7 @@ fn status(of: u32, action: &str) -> String {
 }
 
 async fn agreed(several: &Several) -> Agreed {
-    *several.agreed().wait_for(|agreed| *agreed != Agreed::Pending).await.unwrap()
+    several.agreed().until(|agreed| agreed != Agreed::Pending).await
 }
 
 #[tokio::test]
