@@ -354,6 +354,7 @@ impl Consumer {
             checkpointer: &work.checkpointer,
         };
         self.shared.board.delivered(&self.key, batch.records.len());
+        self.shared.metrics.handing_over(&self.shard, &input);
         let call = work.processor.process_records(&input);
         let (timer, began) = (Some(&c::PROCESS_RECORDS_TIME), self.shared.ports.clock.now());
         let result = supervised(&self.shared, &self.key, timer, call, &work.checkpointer).await;

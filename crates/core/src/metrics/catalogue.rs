@@ -179,8 +179,18 @@ catalogue! {
         "Always 1: so the leader is chosen.";
     SINCE_PROCESSED: Metric = own(ProcessTask, Shard, "MillisSinceLastSuccess", MILLIS, Summary),
         "Since the processor last got on: a call that succeeded, or a read without records.";
+    DELIVERY_TIME: Metric = own(ProcessTask, Shard, "Delivery.Time", TIMER, Summary),
+        "From the arrival of a batch's first record in the stream, by Kinesis's clock, to its \
+        hand-over, by the worker's; a batch that is tried again counts once.";
     DECODE_FAILURES: Metric = own(ProcessTask, Shard, "DecodeFailures", COUNTER, Summary),
         "Records that the decoder could not decode; they are handed over as they came.";
+    SUBSCRIBE: Call = own_call(
+        ReadTask,
+        Shard,
+        ["SubscribeToShard.Success", "SubscribeToShard.Time"],
+        Detailed
+    ),
+        "A SubscribeToShard call, to the beginning of its answer.";
     READ_FAILURES: Metric = own(ReadTask, Shard, "Failures", COUNTER, Summary),
         "Reads that failed, whichever way they are made; those refused for their rate included.";
     READ_THROTTLES: Metric = own(ReadTask, Shard, "Throttles", COUNTER, Summary),
@@ -237,6 +247,19 @@ const fn call(
     Call {
         success: metric(operation, by, success, OUTCOME, level, note),
         time: metric(operation, by, time, TIMER, level, note),
+    }
+}
+
+const fn own_call(
+    operation: Operation,
+    by: By,
+    [success, time]: [&'static str; 2],
+    level: Level,
+    note: &'static str,
+) -> Call {
+    Call {
+        success: own(operation, by, success, OUTCOME, level, note),
+        time: own(operation, by, time, TIMER, level, note),
     }
 }
 

@@ -16,6 +16,16 @@ use crate::processor::ProcessRecords;
 use crate::status::Board;
 
 impl Metrics {
+    /// A batch is about to be handed over.
+    pub(crate) fn handing_over(&self, shard: &ShardId, input: &ProcessRecords<'_>) {
+        let Some(inner) = &self.0 else { return };
+        let arrived = input.records.first().and_then(|record| record.approximate_arrival);
+        if let (1, Some(arrived)) = (input.attempt, arrived) {
+            let took = since(arrived, inner.clock.date());
+            inner.tell(Some(shard), &[c::DELIVERY_TIME.took(took)]);
+        }
+    }
+
     /// A batch was handed over. KCL adds a 0 to the records and to their bytes before it counts
     /// them.
     pub(crate) fn processed(

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use shardwise_core::budget::Hold;
+use shardwise_core::metrics::catalogue::SUBSCRIBE;
 use shardwise_core::shard::ChildShard;
 use tracing::{debug, warn};
 
@@ -106,11 +107,15 @@ impl Subscriber {
         consumer: &ConsumerArn,
         position: &Position,
     ) -> Result<Events, KinesisError> {
-        let Reading { ports, config, shard, rhythm, .. } = &self.reading;
+        let Reading { ports, config, shard, rhythm, metrics, .. } = &self.reading;
         rhythm.put_off(ports.clock.now() + WAIT);
+        let time = config.polling.request_timeout;
         let opening = ports.kinesis.subscribe(consumer, shard, position);
-        let opened = within(&*ports.clock, config.polling.request_timeout, opening).await;
-        let events = opened.unwrap_or_else(|| Err(KinesisError::Unanswered("timed out".into())))?;
+        let opening = metrics.measured(&SUBSCRIBE, Some(shard), opening);
+        let events = within(&*ports.clock, time, opening).await.unwrap_or_else(|| {
+            metrics.timed_out(shard, &SUBSCRIBE, time);
+            Err(KinesisError::Unanswered("timed out".into()))
+        })?;
         rhythm.put_off(ports.clock.now() + EXCLUSIVE);
         Ok(events)
     }

@@ -4,6 +4,7 @@ use shardwise_core::leader;
 use shardwise_core::metrics::catalogue as c;
 
 use super::decoding::Strips;
+use super::delivery::fan_out;
 use super::*;
 use crate::testing::{Recording, corrupt_aggregate, shard_id, two_user_records};
 
@@ -66,6 +67,20 @@ async fn a_batch_that_comes_again_is_another_try_and_no_other_records() {
     assert_eq!(counted.of(&c::PROCESS.success, SHARD).unwrap().failures(), 2.0);
     assert_eq!(counted.of(&c::PROCESS_RECORDS_TIME, SHARD).unwrap().count, 3);
     assert_eq!(counted.sum(&c::RECORDS_PROCESSED, SHARD), 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscriptions_are_timed_and_how_old_a_batch_is_when_it_is_handed_over() {
+    let (world, counted) = counting(1);
+    let names = world.put(0, "record", 3);
+    tokio::time::sleep(secs(60)).await;
+    let _worker = world.start_with("a", fan_out, |_, _, _| Ok(()));
+    world.wait_for(&names).await;
+    let (success, time) = (&c::SUBSCRIBE.success, &c::SUBSCRIBE.time);
+    assert_eq!([success, time].map(|metric| counted.of(metric, SHARD).unwrap().count), [1; 2]);
+    let age = counted.of(&c::DELIVERY_TIME, SHARD).unwrap();
+    let mean = age.sum / age.count as f64;
+    assert!((60_000.0..61_000.0).contains(&mean), "{age:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,8 +244,12 @@ async fn every_metric_of_the_catalogue_is_told_by_some_worker() {
     for start in [InitialPosition::Latest, InitialPosition::AtTimestamp(world.clock.date())] {
         let sink = Some(Arc::clone(&counted) as _);
         let world = World { sink, ..World::with_shards(1) };
-        let worker =
-            world.start_with("a", |config| config.initial_position = start, |_, _, _| Ok(()));
+        let set = |config: &mut Config| {
+            config.initial_position = start;
+            fan_out(config);
+        };
+        let worker = world.start_with("a", set, |_, _, _| Ok(()));
+        world.wait("a subscription", || counted.was_told(&c::SUBSCRIBE.time)).await;
         world.wait("it is held", || world.owner(0).is_some()).await;
         worker.stopper.stop();
         ended(worker).await;
