@@ -4,6 +4,7 @@ mod children;
 mod first;
 mod latency;
 mod memory;
+mod relay;
 mod throughput;
 
 use std::time::{Duration, Instant};
