@@ -30,6 +30,8 @@ mod metrics;
 mod noise;
 #[path = "daemon/page.rs"]
 mod page;
+#[path = "daemon/permissions.rs"]
+mod permissions;
 #[path = "daemon/protocol.rs"]
 mod protocol;
 #[path = "daemon/refusals.rs"]

@@ -107,6 +107,11 @@ impl World {
         self.directory.path()
     }
 
+    /// The URLs of Kinesis and DynamoDB.
+    pub(crate) fn urls(&self) -> [String; 2] {
+        [self.endpoints.kinesis_url(), self.endpoints.dynamodb_url()]
+    }
+
     /// Puts records so that they spread over the shards; their data are `name-0`, `name-1`, ...
     pub(crate) async fn put(&self, name: &str, records: u32) -> BTreeSet<String> {
         let mut put = BTreeSet::new();

@@ -2,22 +2,18 @@
 //! HTTP client. A connection that dies without a word is replaced, whatever it is used for.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use shardwise::aws;
 use shardwise::config::Retrieval;
 use shardwise_local::stream::Capacity;
 use shardwise_local::{Endpoints, Options};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
+use crate::tls::{acceptor, passes_alone};
 use crate::{Running, STREAM, config, endpoints, fan_out, now, put, sdk_config, until};
 
 /// What was seen of the connections.
@@ -55,27 +51,12 @@ fn has(bytes: &[u8], what: &[u8]) -> bool {
     bytes.windows(what.len()).any(|part| part == what)
 }
 
-fn folder() -> String {
-    format!("{}/tests/wire/tls", env!("CARGO_MANIFEST_DIR"))
-}
-
-fn acceptor() -> TlsAcceptor {
-    let certificate = CertificateDer::from_pem_file(format!("{}/server.pem", folder())).unwrap();
-    let key = PrivateKeyDer::from_pem_file(format!("{}/server.key", folder())).unwrap();
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let config = ServerConfig::builder_with_provider(provider.into());
-    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-    let mut config = config.with_single_cert(vec![certificate], key).unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    TlsAcceptor::from(Arc::new(config))
-}
-
 /// Takes the encryption off, and passes bytes on; gives its own URL.
 async fn start(url: &str, seen: Arc<Seen>) -> String {
     let to = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let acceptor = acceptor();
+    let acceptor = acceptor("server");
     tokio::spawn(async move {
         loop {
             let (client, _) = listener.accept().await.unwrap();
@@ -120,24 +101,14 @@ async fn pass(
     }
 }
 
-/// Runs one of the ignored tests below. The certificates that the SDK trusts are read from the
-/// environment, and once a process: what is tested runs in one of its own.
-async fn passes_alone(name: &str) {
-    let mut test = Command::new(std::env::current_exe().unwrap());
-    test.args(["--ignored", "--exact", &format!("connections::{name}"), "--nocapture"]);
-    test.env("SSL_CERT_FILE", format!("{}/authority.pem", folder()));
-    let status = tokio::task::spawn_blocking(move || test.status().unwrap()).await.unwrap();
-    assert!(status.success());
-}
-
 #[tokio::test]
 async fn shards_are_spread_over_connections_and_one_that_falls_silent_is_replaced() {
-    passes_alone("fan_out_alone").await;
+    passes_alone("connections::fan_out_alone").await;
 }
 
 #[tokio::test]
 async fn a_connection_that_falls_silent_is_replaced_for_polling_and_for_the_lease_table() {
-    passes_alone("calls_alone").await;
+    passes_alone("connections::calls_alone").await;
 }
 
 #[tokio::test]

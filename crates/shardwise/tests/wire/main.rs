@@ -10,7 +10,9 @@ mod connections;
 mod outages;
 mod proxy;
 mod relay;
+mod strangers;
 mod subscriptions;
+mod tls;
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
