@@ -31,7 +31,7 @@ fn our_rules_keep_every_invariant() {
 #[test]
 #[ignore = "takes minutes and gigabytes: for the night"]
 fn our_rules_keep_every_invariant_in_longer_lives() {
-    let states = checking::explore(Rules { counter_max: 5, ..Rules::OURS }, 2_700_000);
+    let states = checking::explore(Rules { counter_max: 5, ..Rules::OURS }, 11_500_000);
     println!("the lease model has {states} states");
 }
 

@@ -44,7 +44,7 @@ fn a_split_and_a_merge_of_its_children_keep_every_invariant() {
 #[test]
 #[ignore = "takes minutes and gigabytes: for the night"]
 fn a_merge_keeps_every_invariant_whatever_two_things_go_wrong() {
-    let states = checking::explore(Rules { faults: 2, ..Rules::OURS_FOR_A_MERGE }, 270_000);
+    let states = checking::explore(Rules { faults: 2, ..Rules::OURS_FOR_A_MERGE }, 10_900_000);
     println!("the model of a merge with two faults has {states} states");
 }
 
