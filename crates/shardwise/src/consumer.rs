@@ -92,6 +92,8 @@ struct Work {
     hash_range: Option<HashKeyRange>,
     /// Behind what was handed over last: where a reader begins.
     handed: Checkpoint,
+    /// Whether that was handed to this processor; before its first batch it is the checkpoint.
+    has_handed: bool,
     reader: Option<Reader>,
     /// The batch that failed, to be handed over again, and how often it was.
     again: Option<(Batch, u32)>,
@@ -172,6 +174,12 @@ impl Consumer {
 
     /// Makes one call of the life cycle, after a back-off if it failed before.
     async fn tell(&mut self, call: Call) -> Event {
+        if call == Call::Initialize
+            && let Some(work) = &mut self.work
+        {
+            // What the next processor is handed is read anew.
+            work.reader = None;
+        }
         if self.failures > 0 && matches!(call, Call::Initialize | Call::ShardEnded) {
             let pause = self.shared.config.processor.wait_after(self.failures);
             if let Some(event) = self.pause(pause).await {
@@ -241,6 +249,7 @@ impl Consumer {
             latest_since: lease.latest_since,
             hash_range: lease.hash_range,
             handed: lease.checkpoint,
+            has_handed: false,
             reader: None,
             again: None,
         });
@@ -301,8 +310,12 @@ impl Consumer {
                 let position = Position::of(&from, work.latest_since, initial);
                 let Some(position) = position else { return Event::ShardEnded };
                 let (shared, shard, said) = (&self.shared, &self.shard, Arc::clone(&self.said));
-                let user_records = UserRecords::new(shard.clone(), work.hash_range, from, said);
-                let reader = Reader::start(shared, shard, user_records, position, &self.rhythm);
+                let mut user_records = UserRecords::new(shard.clone(), work.hash_range, from, said);
+                if work.has_handed {
+                    user_records = user_records.behind_what_was_handed();
+                }
+                let (rhythm, tenure) = (&self.rhythm, &self.tenure);
+                let reader = Reader::start(shared, shard, user_records, position, rhythm, tenure);
                 work.reader.insert(reader)
             }
         };
@@ -344,7 +357,7 @@ impl Consumer {
             return Event::LeaseLost;
         }
         if let Some(last) = batch.records.last() {
-            work.handed = last.place();
+            (work.handed, work.has_handed) = (last.place(), true);
             work.checkpointer.deliver(last.place());
         }
         let input = ProcessRecords {
@@ -375,7 +388,9 @@ impl Consumer {
                 if failure == Failure::Retry {
                     // Others may have use for what a shard that fails has read ahead of its own; it
                     // is read again.
-                    work.reader.take_if(|reader| reader.has_borrowed());
+                    if work.reader.take_if(|reader| reader.has_borrowed()).is_some() {
+                        batch.drop_rest();
+                    }
                     work.again = Some((batch, attempt.saturating_add(1)));
                     let pause = self.shared.config.processor.wait_after(self.failures);
                     return self.pause(pause).await.unwrap_or(event);

@@ -31,6 +31,7 @@ pub(crate) use self::said::Said;
 use self::user_records::UserRecords;
 use crate::consumer::Shared;
 use crate::kinesis::{Position, Record};
+use crate::tenure::Tenure;
 
 /// What a reader delivers: batches in order, and at last the shard's end.
 #[derive(Debug)]
@@ -66,6 +67,12 @@ impl Batch {
         batch
     }
 
+    /// The reader that had the rest of the answer is gone, and the rest with it.
+    pub(crate) fn drop_rest(&mut self) {
+        self.rest = 0;
+        self.weigh();
+    }
+
     /// Makes what it takes of the budget what its records, and the rest, take in memory.
     pub(crate) fn weigh(&mut self) {
         self.hold.resize(self.bytes() + self.rest);
@@ -93,12 +100,13 @@ impl Reader {
         user_records: UserRecords,
         position: Position,
         rhythm: &Arc<Rhythm>,
+        tenure: &Arc<Tenure>,
     ) -> Self {
         let prefetch = Arc::new(Prefetch::new(&shared.config.polling));
         let share = Arc::new(shared.budget.share(shared.config.polling.max_pending_bytes));
         let buffer = Buffer { prefetch: Arc::clone(&prefetch), share: Arc::clone(&share) };
-        let reading =
-            Reading::new(shared, shard, user_records, position, buffer, Arc::clone(rhythm));
+        let (rhythm, tenure) = (Arc::clone(rhythm), Arc::clone(tenure));
+        let reading = Reading::new(shared, shard, user_records, position, buffer, rhythm, tenure);
         let mut way = match &shared.registration {
             None => Way::Polling(Poller::new(reading)),
             Some(registration) => Way::FanOut(Subscriber::new(reading, Arc::clone(registration))),

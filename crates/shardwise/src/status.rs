@@ -66,6 +66,9 @@ pub struct ShardStatus {
     /// Records read in this tenure that look like an aggregate and cannot be taken apart: they are
     /// handed over as they came. Counted again when read again.
     pub corrupt_aggregates: u64,
+    /// Subscriptions of this tenure that another one took the shard from. When a lease moves it is
+    /// one; many say that somebody else uses the stream consumer.
+    pub subscriptions_taken: u64,
     /// How often in this tenure reading went on behind records that retention may have removed
     /// before they were read. How many records there were cannot be known.
     pub retention_gaps: u64,
@@ -145,6 +148,7 @@ impl Board {
             decode_failures: 0,
             aggregates_left_out: 0,
             corrupt_aggregates: 0,
+            subscriptions_taken: 0,
             retention_gaps: 0,
             last_retention_gap: None,
             millis_behind_latest: None,
@@ -216,6 +220,12 @@ impl Board {
         let aggregates = u64::try_from(aggregates).unwrap_or(u64::MAX);
         self.change(key, |status| {
             status.corrupt_aggregates = status.corrupt_aggregates.saturating_add(aggregates);
+        });
+    }
+
+    pub(crate) fn subscription_taken(&self, key: &LeaseKey) {
+        self.change(key, |status| {
+            status.subscriptions_taken = status.subscriptions_taken.saturating_add(1);
         });
     }
 

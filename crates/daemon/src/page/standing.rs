@@ -55,6 +55,7 @@ fn shard(key: &LeaseKey, status: &ShardStatus, now: Timestamp) -> Value {
         decode_failures,
         aggregates_left_out,
         corrupt_aggregates,
+        subscriptions_taken,
         retention_gaps,
         last_retention_gap,
         millis_behind_latest,
@@ -82,6 +83,7 @@ fn shard(key: &LeaseKey, status: &ShardStatus, now: Timestamp) -> Value {
         "decodeFailures": decode_failures,
         "aggregatesLeftOut": aggregates_left_out,
         "corruptAggregates": corrupt_aggregates,
+        "subscriptionsTaken": subscriptions_taken,
         "retentionGaps": retention_gaps,
         "lastRetentionGap": gap,
     })

@@ -34,21 +34,28 @@ const WAIT: Duration = Duration::from_secs(1);
 /// lease before may still be reading, or we ourselves on a connection that broke.
 const IN_USE_EXPECTED: u32 = 10;
 
+/// After so many subscriptions in a row that another one took the shard from, somebody else
+/// subscribes with the same stream consumer: when a lease moves it is one.
+const TAKEN_OFTEN: u32 = 5;
+
 pub(super) struct Subscriber {
     reading: Reading,
     registration: Arc<Registration>,
+    /// Subscriptions in a row that another one took the shard from.
+    taken: u32,
 }
 
 impl Subscriber {
     pub(super) fn new(reading: Reading, registration: Arc<Registration>) -> Self {
-        Self { reading, registration }
+        Self { reading, registration, taken: 0 }
     }
 
     /// Reads until the shard's end.
     pub(super) async fn read(&mut self) {
         loop {
             drop(self.reading.room_for_event().await);
-            self.reading.ports.clock.sleep_until(self.reading.rhythm.subscribe_at()).await;
+            self.may_subscribe().await;
+            self.reading.until_held().await;
             if let Some(children) = self.subscribe_once().await {
                 self.reading.end(children);
                 return;
@@ -71,13 +78,33 @@ impl Subscriber {
             }
         };
         let result = match self.open(&consumer).await {
-            Ok(Some(events)) => self.follow(events).await,
+            Ok(Some(events)) => {
+                let result = self.follow(events).await;
+                self.note_taken(matches!(result, Err(KinesisError::InUse(_))), &consumer);
+                result
+            }
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         };
         match result {
             Ok(children) => children,
             Err(error) => self.recover(error, &consumer).await,
+        }
+    }
+
+    /// Notes whether another subscription took the shard from this one.
+    fn note_taken(&mut self, is_taken: bool, consumer: &ConsumerArn) {
+        if !is_taken {
+            self.taken = 0;
+            return;
+        }
+        self.taken = self.taken.saturating_add(1);
+        self.reading.subscription_taken();
+        if self.taken.is_multiple_of(TAKEN_OFTEN) {
+            let in_a_row = self.taken;
+            warn!(shard = %self.reading.shard, %consumer, in_a_row,
+                "subscriptions to the shard are taken away again and again: another application \
+                 may use this stream consumer, and each needs one of its own");
         }
     }
 
@@ -90,9 +117,10 @@ impl Subscriber {
             Err(KinesisError::Invalid(_)) if self.reading.is_date_of_latest(&position) => {}
             opened => return opened.map(Some),
         }
-        self.reading.ports.clock.sleep_until(self.reading.rhythm.subscribe_at()).await;
+        self.may_subscribe().await;
         if !self.reading.is_to_come(&position).await? {
-            return Ok(None);
+            // It has come meanwhile, unless that was not what was wrong.
+            return self.subscribe(consumer, &position).await.map(Some);
         }
         let at_tip = self.subscribe(consumer, &Position::Latest).await?;
         if !self.reading.is_to_come(&position).await? {
@@ -100,6 +128,11 @@ impl Subscriber {
         }
         self.reading.tell_of_tip();
         Ok(Some(at_tip))
+    }
+
+    /// Returns once the service may be asked for a subscription.
+    async fn may_subscribe(&self) {
+        self.reading.ports.clock.sleep_until(self.reading.rhythm.subscribe_at()).await;
     }
 
     async fn subscribe(

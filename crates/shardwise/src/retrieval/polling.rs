@@ -30,6 +30,7 @@ impl Poller {
         loop {
             let next = self.reading.rhythm.pacer().next();
             self.reading.ports.clock.sleep_until(next).await;
+            self.reading.until_held().await;
             let room = self.reading.room().await;
             let children = match self.ask(self.reading.limit(&room)).await {
                 Ok(answer) => self.accept(answer, room).await,

@@ -24,6 +24,7 @@ use crate::kinesis::{KinesisError, Position, Record, ShardIterator};
 use crate::metrics::Metrics;
 use crate::shards;
 use crate::status::Board;
+use crate::tenure::Tenure;
 use crate::worker::Ports;
 
 /// The longest wait after a failure.
@@ -32,6 +33,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const GONE_AFTER: Duration = Duration::from_secs(60);
 /// How long a first read waits for those of other shards.
 const FOR_OTHERS: Duration = Duration::from_secs(1);
+/// How often a reader looks whether its lease, which was lost, is back.
+const BACK: Duration = Duration::from_secs(1);
 /// What lasts is told once in so many failures in a row: Java has six too.
 const OFTEN: u32 = 6;
 /// Bytes of a batch from which on no further record is taken apart for it.
@@ -53,6 +56,7 @@ pub(super) struct Reading {
     pub(super) shard: ShardId,
     pub(super) metrics: Metrics,
     pub(super) rhythm: Arc<Rhythm>,
+    tenure: Arc<Tenure>,
     board: Board,
     user_records: UserRecords,
     /// Behind all that was delivered.
@@ -93,6 +97,7 @@ impl Reading {
         position: Position,
         buffer: Buffer,
         rhythm: Arc<Rhythm>,
+        tenure: Arc<Tenure>,
     ) -> Self {
         let (checkpoint, now) = (user_records.checkpoint().clone(), shared.ports.clock.now());
         Self {
@@ -101,6 +106,7 @@ impl Reading {
             shard: shard.clone(),
             metrics: shared.metrics.clone(),
             rhythm,
+            tenure,
             board: shared.board.clone(),
             user_records,
             position,
@@ -108,6 +114,16 @@ impl Reading {
             failures: 0,
             gone_since: None,
             buffer,
+        }
+    }
+
+    /// Returns while the lease is held. Once it is lost the shard is another worker's to read, also
+    /// while the processor is still at its last call: that one would be throttled, or lose its
+    /// subscription. A renewal that is answered late may bring the lease back.
+    pub(super) async fn until_held(&self) {
+        let clock = &self.ports.clock;
+        while !self.tenure.is_held() {
+            clock.sleep_until(clock.now() + BACK).await;
         }
     }
 
@@ -267,6 +283,11 @@ impl Reading {
         self.failures = 0;
         self.gone_since = None;
         self.board.fetched(&LeaseKey::of(&self.shard), millis_behind_latest);
+    }
+
+    /// Another subscription took the shard from ours.
+    pub(super) fn subscription_taken(&self) {
+        self.board.subscription_taken(&LeaseKey::of(&self.shard));
     }
 
     fn count_unread(&mut self) {

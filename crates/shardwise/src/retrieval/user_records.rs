@@ -19,6 +19,8 @@ pub(crate) struct UserRecords {
     range: HashKeyRange,
     /// Records up to here are processed.
     checkpoint: Checkpoint,
+    /// Whether the record there was handed over by this processor, and not by an earlier one.
+    is_handed: bool,
     said: Arc<Said>,
     unread: Unread,
 }
@@ -41,7 +43,12 @@ impl UserRecords {
         said: Arc<Said>,
     ) -> Self {
         let range = range.unwrap_or(HashKeyRange::ALL);
-        Self { shard, range, checkpoint, said, unread: Unread::default() }
+        Self { shard, range, checkpoint, is_handed: false, said, unread: Unread::default() }
+    }
+
+    /// The same where what is at the checkpoint was handed over already.
+    pub(crate) fn behind_what_was_handed(self) -> Self {
+        Self { is_handed: true, ..self }
     }
 
     /// Records up to here are not delivered.
@@ -73,13 +80,14 @@ impl UserRecords {
         }
     }
 
-    /// Adds a record that cannot be taken apart. A checkpoint inside it leaves some of it: it is
-    /// delivered, and stands at that checkpoint, behind which it could never have one of its own.
+    /// Adds a record that cannot be taken apart. A checkpoint inside it, that of another worker,
+    /// leaves some of it: it is delivered, once, and stands at that checkpoint, behind which it
+    /// could never have one of its own.
     fn add_as_it_is(&mut self, mut record: Record, why: Corrupt, to: &mut Vec<Record>) {
         if let Checkpoint::At { sequence, sub_sequence } = &self.checkpoint
             && *sequence == record.sequence_number
         {
-            if *sub_sequence == 0 {
+            if *sub_sequence == 0 || self.is_handed {
                 return;
             }
             record.sub_sequence_number = *sub_sequence;
@@ -222,6 +230,14 @@ mod tests {
             assert_eq!(delivered, [as_it_is]);
         }
         assert_eq!(told(None, at(8, 0), vec![record(8, corrupt_aggregate())]), [""; 0]);
+    }
+
+    #[test]
+    fn a_corrupt_aggregate_that_was_handed_over_does_not_come_to_the_same_processor_again() {
+        let user_records = UserRecords::new(shard_id(0), None, at(8, 1), Arc::default());
+        let mut again = Vec::new();
+        user_records.behind_what_was_handed().add(record(8, corrupt_aggregate()), &mut again);
+        assert_eq!(again, []);
     }
 
     #[test]

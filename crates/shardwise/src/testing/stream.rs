@@ -50,6 +50,8 @@ struct State {
     in_use: u32,
     subscriptions: BTreeMap<ShardId, u32>,
     continues_too_early: bool,
+    /// Whether every subscription is called wrong.
+    refuses_subscriptions: bool,
     /// What is said of the stream first.
     states: VecDeque<Result<StreamState, KinesisError>>,
     /// Lists to come that fail.
@@ -263,6 +265,11 @@ impl MemoryStream {
         self.state.lock().unwrap().continues_too_early = true;
     }
 
+    /// From now on every subscription is called wrong.
+    pub(crate) fn refuse_subscriptions(&self) {
+        self.state.lock().unwrap().refuses_subscriptions = true;
+    }
+
     /// How often the shard was read.
     pub(crate) fn reads(&self, index: usize) -> u32 {
         self.state.lock().unwrap().reads.get(&shard_id(index)).copied().unwrap_or_default()
@@ -398,6 +405,9 @@ impl Kinesis for MemoryStream {
     ) -> Result<Events, KinesisError> {
         self.get_there().await;
         let mut state = self.state.lock().unwrap();
+        if state.refuses_subscriptions {
+            return Err(KinesisError::Invalid("for a reason of its own".to_owned()));
+        }
         let last = state.subscribed.get(shard);
         if last.is_some_and(|last| last.elapsed() < Duration::from_secs(5)) {
             state.in_use += 1;

@@ -8,6 +8,7 @@ mod decoding;
 mod delivery;
 mod failures;
 mod fleet;
+mod giving_way;
 mod metrics;
 mod retention;
 mod start;

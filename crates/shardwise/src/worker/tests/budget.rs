@@ -94,6 +94,35 @@ async fn a_shard_that_fails_gives_back_what_it_borrowed_and_loses_nothing() {
     assert_eq!(batches_of(&world, 0).concat(), expected);
 }
 
+/// So it is with a child that died: what the next one is handed is read anew.
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_waits_for_its_next_processor_holds_nothing() {
+    for breaks_between_calls in [false, true] {
+        let world = World::with_shards(1);
+        put_large(&world, 0, "r", 100);
+        let configure = |config: &mut Config| {
+            config.polling.max_records = 5;
+            config.processor.backoff = secs(3_600);
+            config.processor.backoff_max = secs(3_600);
+        };
+        let budget = Budget::new(64 * MIB);
+        let worker = world.worker("a", configure).with_budget(budget.clone());
+        let act = move |_: &ShardId, _: &[String], _| match breaks_between_calls {
+            true => Ok(()),
+            false => Err(ProcessorError::restart("no")),
+        };
+        let worker = run(worker, world.recorders(act));
+        if breaks_between_calls {
+            world.wait("a batch", || !world.log.handed().is_empty()).await;
+            world.breaks.notify_one();
+        }
+        let is_failing = || worker.board.shards().values().any(|shard| shard.failing.is_some());
+        world.wait("a failure", is_failing).await;
+        tokio::time::sleep(secs(60)).await;
+        assert_eq!(budget.used(), 0);
+    }
+}
+
 /// Two workers of one process.
 #[tokio::test(start_paused = true)]
 async fn a_budget_can_be_shared() {

@@ -1,5 +1,6 @@
 //! Processors, readers and tables that fail.
 
+use super::decoding::Strips;
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -104,12 +105,12 @@ async fn a_processor_that_breaks_while_no_records_come_is_replaced_and_a_stop_is
     let at = |world: &World| world.lease(0).unwrap().checkpoint;
     world.wait("a checkpoint", || matches!(at(&world), Checkpoint::At { .. })).await;
     world.breaks.notify_one();
+    let failing = || worker.board.shards().into_values().find_map(|shard| shard.failing);
+    world.wait("it is visible", || failing().is_some_and(|failing| failing.times == 1)).await;
     let starts = |told: &Told| matches!(told, Told::Initialize { .. });
     world
         .wait("a second processor", || world.log.told().into_iter().filter(starts).count() == 2)
         .await;
-    let failing = worker.board.shards().into_values().next().and_then(|shard| shard.failing);
-    assert_eq!(failing.map(|failing| failing.times), Some(1), "it is visible");
     let second = world.put(0, "second", 2);
     world.wait_for(&second).await;
     assert!(world.log.all_handed().values().all(|&times| times == 1));
@@ -258,20 +259,21 @@ async fn a_reader_that_panics_goes_on() {
     world.wait_for(&names).await;
 }
 
-/// The renewal is sent in time and answered after the lease's time; meanwhile its consumer has
-/// given up, and takes longer over that than the answer.
+/// The renewal is sent in time and answered after the lease's time; meanwhile its consumer, with a
+/// batch that was read before that, has given up, and takes longer over that than the answer.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_renewed_after_its_consumer_gave_up_is_processed_again() {
     let world = World { loss_takes: secs(4), ..World::with_shards(1) };
-    let _worker = world.start("a");
+    let worker = world.worker("a", |_| {}).with_decoder(Strips);
+    let _worker = run(worker, world.recorders(|_, _, _| Ok(())));
     let first = world.put(0, "first", 1);
     world.wait_for(&first).await;
     world.wait("a checkpoint", || world.lease(0).unwrap().checkpoint > Checkpoint::Latest).await;
     // Renewals are refused up to nine seconds after the last one; then one is answered slowly.
     world.table.fate([Fate::Throttled; 8]);
     world.table.fate([Fate::Slow(secs(3))]);
-    tokio::time::sleep(Duration::from_millis(9_500)).await;
-    let second = world.put(0, "second", 1);
+    tokio::time::sleep(Duration::from_millis(8_500)).await;
+    let second = world.put(0, "second", 2);
     world
         .wait("the loss", || world.log.told().iter().any(|t| matches!(t, Told::LeaseLost { .. })))
         .await;
