@@ -59,22 +59,32 @@ macro_rules! of_3_5_1 {
 
 const OF_3_5_1: &[(&str, &str)] = &of_3_5_1![
     "01-new-application",
+    "01b-posix-locale",
     "02-checkpoint-with-number",
+    "02b-checkpoint-errors-injected",
     "03-split-and-merge",
     "03b-shard-end-variants",
+    "04-two-daemons-takeover",
     "04b-graceful-handoff",
     "05-sigterm-grace-30000",
     "05b-sigterm-unsaved-work",
     "05d-sigterm-wrong-status",
     "05e-sigterm-child-exits",
+    "05f-second-sigterm",
     "06a-child-exits",
     "06b-garbage-on-stdout",
     "06c-forgotten-shard-end-checkpoint",
     "06d-status-for-another-action",
     "06e-child-hangs-timeoutInSeconds",
+    "06g-child-exits-in-initialize",
+    "06h-child-exits-in-shardEnded",
     "07-kpl-aggregated",
     "07b-kpl-resume-inside",
     "07c-kpl-outside-hash-range",
+    "08-latest",
+    "08a-at-timestamp",
+    "08b-empty-batches",
+    "08c-fan-out",
 ];
 
 fn transcripts() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -171,7 +181,7 @@ fn every_line_to_a_child_is_javas_to_the_byte() {
             lines += 1;
         }
     }
-    assert_eq!(lines, 549);
+    assert_eq!(lines, 633);
 }
 
 /// What Java did with each line of a child is seen in what it wrote next: an answer to every
