@@ -5,17 +5,18 @@
 //! their places (`children/replay.py`). Where we differ on purpose, the case says so and why.
 //! Both daemons are there, 2.5.8 and 3.5.1, each with its own records and batches.
 //!
-//! Not here: `01b-posix-locale`, since we write UTF-8 whatever the locale; `02b`, whose faults are
-//! those of a proxy (the simulation and `error.rs` have them); `04`, whose order is a race between
-//! two daemons; `04b`, since leases are not handed over gracefully yet; `06f`, in which no child is
-//! started (`stopping.rs`).
+//! Not here: `01b-posix-locale`, since we write UTF-8 whatever the locale (ADR 23); `02b`, whose
+//! faults are those of a proxy; `04` of 2.5.8, whose order is a race between two daemons; `04b`, since leases are not handed over gracefully
+//! yet; `06f`, in which no child is started (`stopping.rs`).
 
 #[path = "transcripts/replay.rs"]
 mod replay;
 
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use replay::{BOTH, Java, Replay, SHARDS};
+use rustix::process::Signal;
 
 use crate::world::until;
 
@@ -137,6 +138,27 @@ async fn a_shard_ends_by_each_of_three_checkpoints_and_all_are_answered_as_java_
     }
 }
 
+/// Java's leases are taken once the leader's lock has run out, minutes after the kill; ours once
+/// their own time has.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_daemon_has_not_saved_is_told_by_another_as_java_tells_it() {
+    let replay = Replay::new(Java::V3_5_1, "04-two-daemons-takeover", 1).await;
+    replay.put(0, 0, 0).await;
+    let mut first = replay.daemon("");
+    replay.until_batch(&first, 0, 0, 1).await;
+    replay.put(0, 0, 1).await;
+    replay.until_all(&first, 0, 0).await;
+    let second = replay.daemon("");
+    first.signal(Signal::KILL);
+    first.ended().await;
+    replay.until_batch(&second, 0, 1, 1).await;
+    replay.put(0, 1, 1).await;
+    replay.until_all(&second, 0, 1).await;
+    assert_eq!(second.stop().await, 0);
+    replay.is_as_recorded(0, 0, &[]);
+    replay.is_as_recorded(0, 1, &STOPPED);
+}
+
 async fn stops_as(java: Java, name: &str, code: i32) {
     let replay = Replay::new(java, name, 2).await;
     for shard in 0..2 {
@@ -164,6 +186,24 @@ async fn sigterm_with_a_grace_is_told_as_java_tells_it() {
     for java in BOTH {
         stops_as(java, "05b-sigterm-unsaved-work", 0).await;
     }
+}
+
+/// Java's daemon does not regard the second signal; ours ends at once, since whoever sends it has
+/// waited enough (ADR 23).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_sigterm_finds_the_child_told_what_java_told_it_and_ends_all() {
+    let replay = Replay::new(Java::V3_5_1, "05f-second-sigterm", 1).await;
+    replay.put(0, 0, 0).await;
+    let mut daemon = replay.daemon("shutdownGraceMillis = 30000");
+    replay.until_batch(&daemon, 0, 0, 1).await;
+    daemon.signal(Signal::TERM);
+    let mut recorded = replay.recorded(0, 0);
+    let asked = recorded.iter().position(|line| line == STOPPED[0]).unwrap();
+    recorded.truncate(asked + 1);
+    replay.until_lines(&daemon, 0, 0, recorded.len()).await;
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(2), "{}", daemon.log());
+    assert_eq!(replay.told(0, 0), recorded);
 }
 
 /// Both daemons go on to the lease's end. Java's ends with 143 all the same; ours says by its code
@@ -202,6 +242,34 @@ async fn children_that_fail_were_told_what_java_told_them() {
             }
         }
     }
+}
+
+/// As above: Java's daemon ends with status 1, ours starts a new child (ADR 4).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_exits_before_it_answers_initialize_was_told_what_java_told_it() {
+    let replay = Replay::new(Java::V3_5_1, "06g-child-exits-in-initialize", 1).await;
+    let daemon = replay.daemon("");
+    replay.until_lines(&daemon, 0, 1, 1).await;
+    daemon.until_log("child closed its stdout during `initialize`").await;
+    assert_eq!(daemon.stop().await, 0);
+    replay.is_as_recorded(0, 0, &[]);
+}
+
+/// Here the new child is told of the shard's end again, and the shards after it start (ADR 8).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_exits_at_the_shards_end_was_told_what_java_told_it() {
+    let replay = Replay::new(Java::V3_5_1, "06h-child-exits-in-shardEnded", 1).await;
+    replay.put(0, 0, 0).await;
+    let daemon = replay.daemon("");
+    replay.until_batch(&daemon, 0, 0, 1).await;
+    replay.world.split_in_the_middle(SHARDS[0]).await;
+    for shard in 1..3 {
+        replay.until_lines(&daemon, shard, 0, 1).await;
+    }
+    daemon.until_log("child closed its stdout during `shardEnded`").await;
+    assert_eq!(daemon.stop().await, 0);
+    replay.is_as_recorded(0, 0, &[]);
+    assert!(replay.told(0, 1).contains(&r#"{"action":"shardEnded"}"#.to_owned()));
 }
 
 /// The line `null`, which ends Java's daemon, is passed over (ADR 23).
@@ -279,5 +347,76 @@ async fn aggregates_with_a_record_outside_the_shard_are_dropped_as_in_java() {
         if java == Java::V3_5_1 {
             replay.is_as_recorded(0, 0, &[]);
         }
+    }
+}
+
+/// Reads from a position: the children of a split begin with their first record whatever it is.
+async fn begins_as(name: &str, position: &str) {
+    let replay = Replay::new(Java::V3_5_1, name, 1).await;
+    replay.world.put("before", 1).await;
+    let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let put_in = second();
+    until(
+        "a later second",
+        async || if second() > put_in + 1 { Ok(()) } else { Err(String::new()) },
+    )
+    .await;
+    let daemon = replay.daemon(&position.replace("NOW", &second().to_string()));
+    replay.until_lines(&daemon, 0, 0, 1).await;
+    replay.put(0, 0, 0).await;
+    replay.until_batch(&daemon, 0, 0, 1).await;
+    replay.world.split_in_the_middle(SHARDS[0]).await;
+    for shard in 1..3 {
+        replay.put(shard, 0, 0).await;
+        replay.until_all(&daemon, shard, 0).await;
+    }
+    replay.until_all(&daemon, 0, 0).await;
+    assert_eq!(daemon.stop().await, 0);
+    replay.is_as_recorded(0, 0, &[]);
+    for shard in 1..3 {
+        replay.is_as_recorded(shard, 0, &STOPPED);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_positions_than_the_oldest_record_are_told_as_java_tells_them() {
+    begins_as("08-latest", "initialPositionInStream = LATEST").await;
+    begins_as("08a-at-timestamp", "initialPositionInStreamExtended = NOW").await;
+}
+
+/// How many there are depends on the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_without_records_are_told_as_java_tells_them() {
+    let replay = Replay::new(Java::V3_5_1, "08b-empty-batches", 1).await;
+    replay.put(0, 0, 0).await;
+    let daemon = replay.daemon("callProcessRecordsEvenForEmptyRecordList = true");
+    replay.until_all(&daemon, 0, 0).await;
+    assert_eq!(daemon.stop().await, 0);
+    let (mut told, recorded) = (replay.told(0, 0), replay.recorded(0, 0));
+    let mut more = told.split_off(recorded.len());
+    assert_eq!(told, recorded);
+    more.retain(|line| {
+        line != r#"{"action":"processRecords","records":[],"millisBehindLatest":0}"#
+    });
+    assert_eq!(more, STOPPED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushed_records_and_a_split_are_told_as_java_tells_them() {
+    let replay = Replay::new(Java::V3_5_1, "08c-fan-out", 1).await;
+    replay.put(0, 0, 0).await;
+    let daemon = replay.daemon("retrievalMode = FANOUT");
+    replay.until_batch(&daemon, 0, 0, 1).await;
+    replay.put(0, 0, 1).await;
+    replay.until_batch(&daemon, 0, 0, 2).await;
+    replay.world.split_in_the_middle(SHARDS[0]).await;
+    for shard in 1..3 {
+        replay.put(shard, 0, 0).await;
+        replay.until_all(&daemon, shard, 0).await;
+    }
+    assert_eq!(daemon.stop().await, 0);
+    replay.is_as_recorded(0, 0, &[]);
+    for shard in 1..3 {
+        replay.is_as_recorded(shard, 0, &STOPPED);
     }
 }
