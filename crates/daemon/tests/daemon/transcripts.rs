@@ -5,10 +5,12 @@
 //! their places (`children/replay.py`). Where we differ on purpose, the case says so and why.
 //! Both daemons are there, 2.5.8 and 3.5.1, each with its own records and batches.
 //!
-//! Not here: `01b-posix-locale`, since we write UTF-8 whatever the locale (ADR 23); `02b`, whose
-//! faults are those of a proxy; `04` of 2.5.8, whose order is a race between two daemons; `04b`, since leases are not handed over gracefully
+//! Not here: `01b-posix-locale`, since we write UTF-8 whatever the locale (ADR 23); `04` of 2.5.8,
+//! whose order is a race between two daemons; `04b`, since leases are not handed over gracefully
 //! yet; `06f`, in which no child is started (`stopping.rs`).
 
+#[path = "transcripts/faults.rs"]
+mod faults;
 #[path = "transcripts/replay.rs"]
 mod replay;
 

@@ -29,7 +29,7 @@ pub(super) const BOTH: [Java; 2] = [Java::V2_5_8, Java::V3_5_1];
 
 /// Where the recordings of 2.5.8 lie, and the records of both that are aggregates.
 const TRANSCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/src/multilang/transcripts");
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures");
+pub(super) const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures");
 
 /// A recording, and a world in which it is done again.
 pub(super) struct Replay {
@@ -125,6 +125,11 @@ impl Replay {
         let (then, today) = (name(shard), name(shard + self.shift));
         let lines = self.recorded[SHARDS[shard]][child].iter();
         lines.map(|line| line.replace('\u{2028}', "\\u2028").replace(&then, &today)).collect()
+    }
+
+    /// The recorded lines to a child, where some have to be others.
+    pub(super) fn lines(&mut self, shard: usize, child: usize) -> &mut [String] {
+        &mut self.recorded.get_mut(SHARDS[shard]).unwrap()[child]
     }
 
     /// How many batches the first child of a shard was told.
