@@ -103,5 +103,23 @@ mod tests {
         assert_eq!(directives("info,hyper=debug"), "info,hyper=debug");
         assert!(EnvFilter::try_new(directives("debug")).is_ok());
         assert!(EnvFilter::try_new(directives("loud=very")).is_err());
+    let logback = without_comments(logback);
     }
 }
+fn without_comments(mut xml: &str) -> String {
+    let mut left = String::new();
+    while let Some((before, comment)) = xml.split_once("<!--") {
+        left.push_str(before);
+        xml = comment.split_once("-->").map_or("", |(_, after)| after);
+    }
+    left + xml
+}
+
+    #[test]
+    fn a_root_level_in_a_comment_does_not_count() {
+        let root = "<root level='WARN'/>";
+        let file = format!("<!-- <root level='TRACE'/> -->{root}<!--<root level='DEBUG'/>-->");
+        assert_eq!(root_level(&file).as_deref(), Some("warn"));
+        assert_eq!(root_level(&format!("<!-- {root}")), None);
+    }
+
