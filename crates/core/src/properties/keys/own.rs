@@ -129,7 +129,9 @@ pub(super) static KEYS: &[Key] = &[
         "`error`, `warn`, `info`, `debug`, `trace`, or a filter as in `RUST_LOG`",
         "`info`",
         Takes::Text(|draft, text| draft.log.level = Some(text)),
-        "What the daemon logs. `RUST_LOG` wins over it; it wins over a Logback file.",
+        "What the daemon logs. `RUST_LOG` wins over it; it wins over a Logback file. Whatever they \
+         say, other crates than ours log no more than warnings: their debug output has signed \
+         requests in it.",
     ),
     honoured(
         "shardwise.polling",
