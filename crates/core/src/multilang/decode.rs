@@ -11,6 +11,8 @@ const STATUS: &str = "status";
 const CHECKPOINT: &str = "checkpoint";
 /// What children send.
 const FROM_CHILDREN: [&str; 2] = [STATUS, CHECKPOINT];
+/// What all clients' messages begin with.
+const BEGINS: &str = r#"{"action":"#;
 /// How much of a name that a child has chosen is shown.
 const NAME_CHARS_MAX: usize = 80;
 
@@ -64,6 +66,9 @@ pub enum Stray {
     /// It is a message that children get, not one that they send.
     #[error("a message that children do not send")]
     NotFromChildren,
+    /// There is a message in the line, but not at its beginning.
+    #[error("text before the message")]
+    Glued,
 }
 
 /// A checkpoint as a child asks for it.
@@ -163,14 +168,33 @@ fn understood(
         Err(Unreadable::Nested(field)) => Wrong { why: Stray::WrongKind, field: Some(field) },
         Err(Unreadable::TooManyFields) => Wrong::of(Stray::UnknownField),
     };
-    let line = match (last(&fields, "action"), wrong) {
+    let found = match (last(&fields, "action"), wrong) {
         (_, Wrong { why: why @ (Stray::Null | Stray::NoObject), .. }) => Line::Stray(why),
         (Some(Scalar::Text(action)), Wrong { why, field }) => {
             Line::NoMessage(NoMessage { action: action.clone(), field, why })
         }
         (_, Wrong { why, .. }) => Line::Stray(why),
     };
-    (taken, line)
+    let found = match found {
+        Line::Stray(Stray::NoObject | Stray::UnknownAction) => {
+            glued(&line).map_or(found, Line::NoMessage)
+        }
+        found => found,
+    };
+    (taken, found)
+}
+
+/// A message that would count on a line of its own, behind what was printed without an end: Java
+/// passes over the whole line too, and its child waits.
+fn glued(line: &str) -> Option<NoMessage> {
+    let mut begins = line.match_indices(BEGINS);
+    let (at, _) = begins.find(|(at, _)| !line[..*at].trim().is_empty())?;
+    let mut fields = Vec::new();
+    // Of one that is cut off, or has too much, the action will do.
+    let _ = json::read_flat_object(&line[at..], &mut fields);
+    let Scalar::Text(action) = last(&fields, "action")? else { return None };
+    let found = NoMessage { action: action.clone(), field: None, why: Stray::Glued };
+    found.meant().is_some().then_some(found)
 }
 
 /// Why an object is no message, and which of its fields makes it none.
@@ -320,8 +344,8 @@ mod tests {
     #[test]
     fn lines_that_java_passes_over_are_passed_over() {
         for (line, why) in [
-            (r#"foo{"action":"status"}"#, Stray::NoObject),
-            ("\u{feff}{\"action\":\"status\"}", Stray::NoObject),
+            (r#"foo{"action":"user logged in"}"#, Stray::NoObject),
+            (r#"foo{"sent":{"action":7}}"#, Stray::NoObject),
             (r#"{"action":"status""#, Stray::NoObject),
             ("{'action':'status'}", Stray::NoObject),
             ("[]", Stray::NoObject),
@@ -382,6 +406,26 @@ mod tests {
                 r#"{"action":"leaseLost"}"#,
                 r#"a message that children do not send in action "leaseLost""#,
                 "",
+            ),
+            (
+                r#"hello{"action":"status","responseFor":"processRecords"}"#,
+                r#"text before the message in action "status""#,
+                open,
+            ),
+            (
+                r#"[1]{"action": "checkpoint","sequenceNumber":nu"#,
+                r#"text before the message in action "checkpoint""#,
+                unanswered,
+            ),
+            (
+                r#"{"level":"info"}{"action":"status","responseFor":"x"}"#,
+                r#"text before the message in action "status""#,
+                open,
+            ),
+            (
+                "\u{feff}{\"action\":\"status\"}",
+                r#"text before the message in action "status""#,
+                open,
             ),
             (r#"{"action":"a\u001b[31m"}"#, r#"unknown action in action "a\u{1b}[31m""#, ""),
         ] {

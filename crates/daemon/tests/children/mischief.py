@@ -291,4 +291,7 @@ def main():
             hang()
 
 
+        elif mode(f"glued:{action}"):
+            say("hello")
+            status(action)
 main()

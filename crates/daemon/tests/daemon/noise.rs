@@ -85,6 +85,22 @@ async fn an_object_that_looks_like_a_message_and_is_none_is_a_warning_that_says_
     }
 }
 
+/// As .NET's client writes a message behind what the program has printed without an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_behind_a_print_is_a_warning_that_an_answer_is_still_waited_for() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("glued:processRecords", "timeoutInSeconds = 1");
+    let records = world.put("a", 1).await;
+    let why = r#"text before the message in action "status"; the action that it answers is still"#;
+    daemon.until_log(why).await;
+    let log = daemon.log();
+    let told = log.lines().find(|line| line.contains(why)).unwrap();
+    assert!(told.contains("WARN") && told.contains("hello"), "{told}");
+    let again = |journal: &[Event]| data(journal).len() == 2 * records.len();
+    world.until_journal(&daemon, "the batch, with another child", again).await;
+    assert_eq!(daemon.stop().await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stdout_that_never_ends_costs_no_memory_and_no_other_shard() {
     for (mode, told) in [
