@@ -130,10 +130,11 @@ mod tests {
         let (child, mut script) = begin();
         let asks = tokio::spawn(async move {
             loop {
-                // Until nobody reads any more.
-                let asked = script.tells.write_all(b"{\"action\":\"checkpoint\"}\n").await;
-                if asked.is_err() {
-                    return script;
+                // Until it is ended.
+                tokio::select! {
+                    biased;
+                    _ = script.ended.recv() => return script,
+                    asked = script.tells.write_all(b"{\"action\":\"checkpoint\"}\n") => asked.unwrap(),
                 }
             }
         });

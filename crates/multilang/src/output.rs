@@ -135,7 +135,8 @@ pub(crate) struct Heard {
 /// Reads stdout until it ends, and hands on what counts, with the number of actions `begun`.
 ///
 /// It never waits for anybody while the child writes what does not count, so that a child that
-/// prints a lot cannot block.
+/// prints a lot cannot block. Nor does it end before the child does: a child that writes to a pipe
+/// which nobody reads any more is killed by that.
 pub(crate) async fn read_stdout(
     pipe: impl AsyncRead + Unpin,
     shard: ShardId,
@@ -160,8 +161,10 @@ pub(crate) async fn read_stdout(
                 // A checkpoint is about what the child knew when it began to ask for it.
                 let is_status = matches!(message, Line::Status { .. });
                 let begun = if is_status { line.ended } else { line.began };
-                if messages.send(Heard { line: message, begun }).await.is_err() {
-                    return;
+                let heard = messages.send(Heard { line: message, begun }).await;
+                if heard.is_err() && rate.allows(&whose, "stdout") {
+                    let (text, bytes) = (logged(&line), line.length);
+                    info!(%shard, stdout = &*text, bytes, "child writes after its last message");
                 }
             }
         }
@@ -312,5 +315,17 @@ mod tests {
         let line = Line::Status { response_for: Some("initialize".to_owned()) };
         assert_eq!(received.recv().await, Some(Heard { line, begun: 0 }));
         assert_eq!(received.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_pipe_is_read_to_its_end_though_nobody_takes_the_messages_any_more() {
+        let (messages, received) = mpsc::channel(1);
+        drop(received);
+        let text = "{\"action\":\"status\",\"responseFor\":\"leaseLost\"}\n".repeat(1_000);
+        let (stdout, mut child) = tokio::io::duplex(64);
+        let reading = tokio::spawn(read_stdout(stdout, shard(), Arc::default(), messages));
+        tokio::io::AsyncWriteExt::write_all(&mut child, text.as_bytes()).await.unwrap();
+        drop(child);
+        reading.await.unwrap();
     }
 }

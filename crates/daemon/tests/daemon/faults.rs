@@ -95,6 +95,25 @@ async fn a_child_that_closes_its_stdin_after_its_answer_is_replaced_with_the_nex
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_answers_again_after_its_last_message_is_heard_to_its_end() {
+    let world = World::new(1).await;
+    let daemon = world.daemon("last-words", "");
+    let records = world.put("a", 2).await;
+    world.until_processed(&daemon, &records).await;
+    daemon.signal(Signal::TERM);
+    let mut daemon = daemon;
+    assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());
+    let journal = world.journal();
+    let answered = journal.iter().find(|event| event.is("answered again")).unwrap();
+    assert_eq!(answered.value("closed"), false, "its stdout is read until it ends");
+    assert!(journal.last().unwrap().is("exits in order"), "{journal:?}");
+    let log = daemon.log();
+    assert!(log.contains("stdout=\"goodbye\""), "{log}");
+    assert!(log.contains("after its last message"), "{log}");
+    assert!(log.contains("child ended shard=shardId-000000000000 status=\"exit status: 0\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_writes_without_end_has_no_more_time_than_one_that_is_silent() {
     for mode in ["endless-line", "endless-lines"] {
         let modes = format!("{mode}:processRecords");
