@@ -59,8 +59,8 @@ fn of_stream(settings: &DaemonSettings) -> Vec<Statement> {
     let config = &settings.config;
     let name = format!("stream/{}", config.stream_name);
     let region = settings.kinesis_region.as_deref();
-    let stream = settings.stream_arn.clone();
-    let stream = stream.unwrap_or_else(|| arn("kinesis", region, &name));
+    // Calls name the stream, whatever ARN the file gives: its region and account are not used.
+    let stream = arn("kinesis", region, &name);
     let mut actions = vec!["kinesis:DescribeStreamSummary", "kinesis:ListShards"];
     let is_polled = config.retrieval == Retrieval::Polling;
     if is_polled || config.initial_position == InitialPosition::Latest {
@@ -238,8 +238,10 @@ mod tests {
         };
         let china = "regionName = cn-north-1";
         assert_eq!(resource(china, "LeaseTable"), "arn:aws-cn:dynamodb:cn-north-1:*:table/app");
-        let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders";
-        assert_eq!(resource(&format!("streamArn = {arn}"), "Stream"), arn);
+        let by_arn = "streamArn = arn:aws:kinesis:eu-west-1:123456789012:stream/other\n";
+        assert_eq!(resource(by_arn, "Stream"), "arn:aws:kinesis:*:*:stream/other");
+        let called = "arn:aws-cn:kinesis:cn-north-1:*:stream/other";
+        assert_eq!(resource(&format!("{by_arn}{china}"), "Stream"), called);
         let table = "dynamoDbClient.region = us-gov-west-1\ntableName = leases";
         let expected = "arn:aws-us-gov:dynamodb:us-gov-west-1:*:table/leases";
         assert_eq!(resource(table, "LeaseTable"), expected);

@@ -59,8 +59,6 @@ pub struct DaemonSettings {
     pub http: Option<HttpSettings>,
     /// What the file says in vain, or differently from what Java would understand.
     pub warnings: Vec<Warning>,
-    /// The stream's ARN, if the file has it.
-    pub stream_arn: Option<String>,
     /// Where each key stands that the file sets.
     lines: BTreeMap<&'static str, usize>,
     /// What each of them was understood to say; nothing where it says the same as none.

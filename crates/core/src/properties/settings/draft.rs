@@ -196,7 +196,6 @@ pub(super) fn finish(
         log: draft.log,
         http,
         warnings: reader.warnings,
-        stream_arn: draft.stream_arn,
         lines: reader.lines,
         values: reader.values,
     })
