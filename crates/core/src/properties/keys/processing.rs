@@ -19,7 +19,8 @@ pub(super) static RETRIEVAL: &[Key] = &[
         "How records get out of the stream: `FANOUT` has them pushed (enhanced fan-out, which costs \
          extra), `POLLING` asks for them. `DEFAULT` is Java's rule: polling if `maxRecords`, \
          `idleTimeBetweenReadsInMillis` or `millisBehindLatestThresholdForReducedTps` is set and \
-         not 0, or `retryGetRecordsInSeconds` or `maxGetRecordsThreadPool` is set; else fan-out. \
+         not 0, or `retryGetRecordsInSeconds` or `maxGetRecordsThreadPool` is set, to 0 too; else \
+         fan-out. An empty number is 0. \
          The start's log says which, and why.",
     ),
     honoured(

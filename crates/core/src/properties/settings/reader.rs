@@ -22,7 +22,7 @@ pub(super) struct Reader {
     pub(super) values: BTreeMap<&'static str, String>,
     /// Keys that today's Java daemon passes over as they are spelled.
     pub(super) ignored_by_java: BTreeSet<&'static str>,
-    /// Keys whose number is 0.
+    /// Keys whose number is 0, or empty.
     pub(super) zeros: BTreeSet<&'static str>,
     /// Unknown keys that look like a known one: the known one, the key, and its line.
     pub(super) misspelt: Vec<(&'static str, String, usize)>,
@@ -47,7 +47,10 @@ impl Reader {
 
     pub(super) fn apply(&mut self, found: Found, entry: &Entry) -> Result<(), SettingsError> {
         let Key { name, fate, note, .. } = found.key;
-        if values::integer(&entry.value).is_some_and(|number| number.value == 0) {
+        // Java reads an empty number as 0.
+        if entry.value.trim().is_empty()
+            || values::integer(&entry.value).is_some_and(|number| number.value == 0)
+        {
             self.zeros.insert(name);
         } else {
             self.zeros.remove(name);

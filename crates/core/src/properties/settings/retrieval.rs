@@ -88,7 +88,17 @@ mod tests {
             assert_eq!(settings(&more).config.retrieval, Retrieval::Polling, "{key}");
         }
         for key in UNLESS_ZERO {
-            assert_eq!(settings(&format!("{key} = 0\n")).config.retrieval, named("app"), "{key}");
+            for nothing in ["0", "", " ", "+0"] {
+                let more = format!("{key} = {nothing}\n");
+                assert_eq!(settings(&more).config.retrieval, named("app"), "{more}");
+            }
+        }
+        // Java can tell these from absent ones, and an empty number is 0 to it.
+        for key in WITH_ANY_VALUE {
+            for nothing in ["0", ""] {
+                let more = format!("{key} = {nothing}\n");
+                assert_eq!(settings(&more).config.retrieval, Retrieval::Polling, "{more}");
+            }
         }
     }
 
