@@ -10,7 +10,7 @@ use super::{LogSettings, MetricsDraft, RetrievalMode, SettingsError};
 use crate::budget;
 use crate::config::{
     Billing, Config, CoordinatorConfig, CreateTable, InitialPosition, LeaseConfig, Pace,
-    PollingConfig, ProcessorConfig, RegistrationConfig, SyncConfig, TableConfig,
+    PollingConfig, ProcessorConfig, RegistrationConfig, Retrieval, SyncConfig, TableConfig,
 };
 use crate::credentials::Provider;
 use crate::id::{StreamName, WorkerId};
@@ -20,6 +20,12 @@ use crate::time::Timestamp;
 
 /// By how much a date may be in the future: whoever wrote it may have a clock that is fast.
 const CLOCKS_DIFFER_SECONDS: i64 = 300;
+
+/// The keys of capacities: of each, ours first, which wins over Java's.
+const CAPACITIES: [[&str; 2]; 2] = [
+    ["shardwise.leaseTable.readCapacity", "initialLeaseTableReadCapacity"],
+    ["shardwise.leaseTable.writeCapacity", "initialLeaseTableWriteCapacity"],
+];
 
 /// Settings while the file is being read: what each key has set so far.
 #[derive(Debug)]
@@ -150,7 +156,7 @@ pub(super) fn finish(
     };
     reader.insecure_endpoint(&draft)?;
     let retrieval = reader.retrieval(&draft, &application_name);
-    reader.warn_of_what_differs(&draft);
+    reader.warn_of_what_differs(&draft, retrieval == Retrieval::Polling);
 
     let worker_id = draft.worker_id.as_ref().and_then(|name| WorkerId::new(name).ok());
     let mut config =
@@ -319,18 +325,19 @@ impl Reader {
         let units = |ours: Option<u32>, java: Option<u32>| {
             ours.or(java).and_then(NonZeroU32::new).unwrap_or(KCL_UNITS)
         };
+            for [ours, java] in CAPACITIES {
+                if self.values.contains_key(ours) {
+                    self.in_vain(&[java], &format!("passed over: `{ours}` wins"));
+                }
+            }
         let billing = if draft.provisioned {
             Billing::Provisioned {
                 read: units(draft.read_capacity, draft.initial_read_capacity),
                 write: units(draft.write_capacity, draft.initial_write_capacity),
             }
         } else {
-            for key in ["shardwise.leaseTable.readCapacity", "shardwise.leaseTable.writeCapacity"] {
-                if self.lines.contains_key(key) {
-                    let text = "no effect without `shardwise.leaseTable.billing = provisioned`";
-                    self.warn_of(key, text);
-                }
-            }
+            let text = "no effect without `shardwise.leaseTable.billing = provisioned`";
+            self.in_vain(CAPACITIES.as_flattened(), text);
             Billing::OnDemand
         };
         TableConfig {
@@ -343,15 +350,11 @@ impl Reader {
         }
     }
 
-    fn warn_of_what_differs(&mut self, draft: &Draft) {
-        if draft.is_adaptive {
-            for key in ["idleTimeBetweenReadsInMillis", "millisBehindLatestThresholdForReducedTps"]
-            {
-                if self.lines.contains_key(key) {
-                    self.warn_of(key, "no effect with `shardwise.polling = adaptive`");
-                }
-            }
-        } else if draft.idle_time < SHORTEST {
+    fn warn_of_what_differs(&mut self, draft: &Draft, is_polled: bool) {
+        if is_polled && draft.is_adaptive {
+            let pace = ["idleTimeBetweenReadsInMillis", "millisBehindLatestThresholdForReducedTps"];
+            self.in_vain(&pace, "no effect with `shardwise.polling = adaptive`");
+        } else if is_polled && draft.idle_time < SHORTEST {
             let text = "raised to 200: Kinesis answers five reads a second and shard";
             self.warn_of("idleTimeBetweenReadsInMillis", text);
         }

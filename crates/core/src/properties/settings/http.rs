@@ -34,11 +34,7 @@ impl Reader {
     /// Decides on the port, if there is to be one.
     pub(super) fn http(&mut self, draft: HttpDraft) -> Result<Option<HttpSettings>, SettingsError> {
         let Some(port) = draft.port else {
-            for key in [ADDRESS, TOKEN_FILE, HOSTS] {
-                if self.lines.contains_key(key) {
-                    self.warn_of(key, "no effect without `shardwise.httpPort`");
-                }
-            }
+            self.in_vain(&[ADDRESS, TOKEN_FILE, HOSTS], "no effect without `shardwise.httpPort`");
             return Ok(None);
         };
         let wrong = |key: &str, value: &str, allowed: &str| SettingsError::Wrong {

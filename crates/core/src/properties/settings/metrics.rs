@@ -82,6 +82,19 @@ pub struct MetricsDraft {
 const TARGETS: &str = "shardwise.metrics";
 /// The key that says what they are told apart by.
 const DIMENSIONS: &str = "metricsEnabledDimensions";
+/// Keys that only matter where metrics are sent to a collector.
+const OF_OTLP: [&str; 1] = ["shardwise.otlpEndpoint"];
+/// The same for CloudWatch,
+const OF_CLOUDWATCH: [&str; 6] = [
+    "AwsCredentialsProviderCloudWatch",
+    "cloudWatchClient.region",
+    "cloudWatchClient.endpointOverride",
+    "cloudWatchClient.fipsEnabled",
+    "cloudWatchClient.dualstackEnabled",
+    "shardwise.cloudWatchOwnMetrics",
+];
+/// and for both.
+const OF_ANY: [&str; 2] = ["metricsBufferTimeMillis", "metricsMaxQueueSize"];
 
 impl Reader {
     /// Decides on metrics; CloudWatch is reached as Kinesis is, unless keys of its own say how.
@@ -93,6 +106,7 @@ impl Reader {
         credentials: &[Provider],
     ) -> Result<MetricsSettings, SettingsError> {
         let targets = self.metrics_targets(draft.targets.as_deref())?;
+        self.warn_of_what_is_not_sent(draft.is_off, &targets);
         let dimensions = self.metrics_dimensions(draft.dimensions.as_deref());
         Ok(MetricsSettings {
             targets: if draft.is_off { BTreeSet::new() } else { targets },
@@ -108,6 +122,28 @@ impl Reader {
             otlp_endpoint: draft.otlp_endpoint,
             allow_insecure_endpoint,
         })
+    }
+
+    fn warn_of_what_is_not_sent(&mut self, is_off: bool, targets: &BTreeSet<MetricsTarget>) {
+        if is_off {
+            let text = "no effect with `metricsLevel = NONE`";
+            if !targets.is_empty() {
+                self.in_vain(&[TARGETS], text);
+            }
+            for keys in [&OF_OTLP[..], &OF_CLOUDWATCH, &OF_ANY] {
+                self.in_vain(keys, text);
+            }
+            return;
+        }
+        if !targets.contains(&MetricsTarget::CloudWatch) {
+            self.in_vain(&OF_CLOUDWATCH, "no effect without `cloudwatch` in `shardwise.metrics`");
+        }
+        if !targets.contains(&MetricsTarget::Otlp) {
+            self.in_vain(&OF_OTLP, "no effect without `otlp` in `shardwise.metrics`");
+        }
+        if targets.is_empty() {
+            self.in_vain(&OF_ANY, "no effect with `shardwise.metrics = none`");
+        }
     }
 
     fn metrics_targets(

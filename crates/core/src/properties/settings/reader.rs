@@ -39,6 +39,15 @@ impl Reader {
         self.say_of(key, Level::Warning, text);
     }
 
+    /// A warning of each of these keys that says more than none would.
+    pub(super) fn in_vain(&mut self, keys: &[&'static str], text: &str) {
+        for key in keys {
+            if self.values.contains_key(key) && !self.zeros.contains(key) {
+                self.warn_of(key, text);
+            }
+        }
+    }
+
     pub(super) fn say_of(&mut self, key: &'static str, level: Level, text: &str) {
         let line = self.lines.get(key).copied();
         let (key, text) = (key.to_owned(), text.to_owned());

@@ -11,11 +11,41 @@ const UNLESS_ZERO: [&str; 3] =
     ["maxRecords", "idleTimeBetweenReadsInMillis", "millisBehindLatestThresholdForReducedTps"];
 /// and these with any value.
 const WITH_ANY_VALUE: [&str; 2] = ["retryGetRecordsInSeconds", "maxGetRecordsThreadPool"];
+/// Keys that only fan-out looks at.
+const OF_FAN_OUT: [&str; 4] = [
+    "fanoutConfig.consumerArn",
+    "fanoutConfig.consumerName",
+    "fanoutConfig.maxDescribeStreamConsumerRetries",
+    "fanoutConfig.retryBackoffMillis",
+];
 
 impl Reader {
     /// Chooses, and notes the choice with its reason and its cost, so that nobody is surprised by a
     /// bill or by a shared limit.
     pub(super) fn retrieval(&mut self, draft: &Draft, application_name: &str) -> Retrieval {
+        let retrieval = self.chosen(draft, application_name);
+        match &retrieval {
+            Retrieval::Polling => {
+                let text = "no effect with polling; `retrievalMode = FANOUT` chooses fan-out";
+                self.in_vain(&OF_FAN_OUT, text);
+            }
+            Retrieval::FanOut(consumer) => {
+                let text = "no effect with enhanced fan-out; `retrievalMode = POLLING` chooses \
+                            polling";
+                self.in_vain(&UNLESS_ZERO, text);
+                if draft.is_adaptive {
+                    self.warn_of("shardwise.polling", text);
+                }
+                if matches!(consumer, StreamConsumer::Arn(_)) {
+                    let text = "passed over: `fanoutConfig.consumerArn` wins";
+                    self.in_vain(&["fanoutConfig.consumerName"], text);
+                }
+            }
+        }
+        retrieval
+    }
+
+    fn chosen(&mut self, draft: &Draft, application_name: &str) -> Retrieval {
         let counting = UNLESS_ZERO.into_iter().filter(|key| !self.zeros.contains(key));
         let polling_key = counting.chain(WITH_ANY_VALUE).find(|key| self.lines.contains_key(key));
         let reason = match (draft.retrieval, polling_key) {
@@ -43,10 +73,6 @@ impl Reader {
             (RetrievalMode::Default, None) => "since no key of polling is set, as in Java",
             (RetrievalMode::FanOut, _) => "as configured",
         };
-        if draft.is_adaptive {
-            let text = "no effect with enhanced fan-out; `retrievalMode = POLLING` chooses polling";
-            self.warn_of("shardwise.polling", text);
-        }
         let consumer = match (&draft.consumer_arn, &draft.consumer_name) {
             (Some(arn), _) => StreamConsumer::Arn(arn.clone()),
             (None, Some(name)) => StreamConsumer::Named(name.clone()),
@@ -100,6 +126,32 @@ mod tests {
                 assert_eq!(settings(&more).config.retrieval, Retrieval::Polling, "{more}");
             }
         }
+    }
+
+    #[test]
+    fn keys_of_the_other_way_have_no_effect_and_a_warning_each_says_so() {
+        let polling = "maxRecords = 9\nidleTimeBetweenReadsInMillis = 100\n\
+                       millisBehindLatestThresholdForReducedTps = 5\n";
+        let fan_out = "fanoutConfig.consumerName = reader\nfanoutConfig.retryBackoffMillis = 5\n\
+                       fanoutConfig.maxDescribeStreamConsumerRetries = 5\n";
+        let warned = |more: &str| {
+            let warned = settings(more).warnings.into_iter();
+            warned.filter(|it| it.level == Level::Warning).collect::<Vec<_>>()
+        };
+        for (mode, wrong, right) in [("FANOUT", polling, fan_out), ("POLLING", fan_out, polling)] {
+            let warned = warned(&format!("retrievalMode = {mode}\n{wrong}"));
+            assert_eq!(warned.len(), 3, "{warned:?}");
+            assert!(warned.iter().all(|it| it.text.starts_with("no effect with")), "{warned:?}");
+            let right = settings(&format!("retrievalMode = {mode}\n{right}")).warnings;
+            assert!(right.iter().all(|it| !it.text.contains("no effect")), "{right:?}");
+        }
+        assert_eq!(warned(&format!("{polling}{fan_out}")).len(), 4, "and 100 is raised to 200");
+        let nothing = "retrievalMode = FANOUT\nmillisBehindLatestThresholdForReducedTps = 0\n";
+        assert_eq!(warned(nothing), []);
+        let arn = "arn:aws:kinesis:us-east-1:1:stream/orders/consumer/reader:1";
+        let both = format!("fanoutConfig.consumerArn = {arn}\nfanoutConfig.consumerName = a");
+        let [said] = &warned(&both)[..] else { panic!("one warning") };
+        assert!(said.key.ends_with("Name") && said.text.contains("consumerArn` wins"), "{said:?}");
     }
 
     #[test]
