@@ -176,8 +176,7 @@ pub(super) fn finish(
     config.processor = draft.processor;
     config.coordinator = draft.coordinator;
     reader.validate(&config, draft.stream_arn.is_some())?;
-    let region = draft.region.as_ref().or(draft.kinesis_region.as_ref());
-    let insecure = draft.allow_insecure_endpoint;
+    let (region, insecure) = (draft.region.as_ref(), draft.allow_insecure_endpoint);
     let metrics = reader.metrics(draft.metrics, insecure, region, &kinesis_credentials)?;
     let http = reader.http(draft.http)?;
     let environment = draft.child_environment.as_deref().map(child_environment);
@@ -325,12 +324,12 @@ impl Reader {
         let units = |ours: Option<u32>, java: Option<u32>| {
             ours.or(java).and_then(NonZeroU32::new).unwrap_or(KCL_UNITS)
         };
+        let billing = if draft.provisioned {
             for [ours, java] in CAPACITIES {
                 if self.values.contains_key(ours) {
                     self.in_vain(&[java], &format!("passed over: `{ours}` wins"));
                 }
             }
-        let billing = if draft.provisioned {
             Billing::Provisioned {
                 read: units(draft.read_capacity, draft.initial_read_capacity),
                 write: units(draft.write_capacity, draft.initial_write_capacity),

@@ -296,6 +296,42 @@ mod tests {
     }
 
     #[test]
+    fn the_region_of_kinesis_alone_is_not_that_of_cloudwatch() {
+        let more = "kinesisClient.region = eu-central-1\n";
+        assert_eq!(metrics(more).cloudwatch.region, None, "as in Java");
+        assert_eq!(read(more).unwrap().dynamodb_region, None);
+        let cloudwatch = metrics(&format!("{more}regionName = eu-west-1")).cloudwatch;
+        assert_eq!(cloudwatch.region.as_deref(), Some("eu-west-1"));
+    }
+
+    #[test]
+    fn a_key_of_what_is_not_sent_has_no_effect_and_one_warning_says_so() {
+        let cloudwatch = "cloudWatchClient.region = eu-west-1\ncloudWatchClient.fipsEnabled = yes\n\
+                          AwsCredentialsProviderCloudWatch = DefaultCredentialsProvider\n\
+                          cloudWatchClient.endpointOverride = https://monitoring\n\
+                          cloudWatchClient.dualstackEnabled = yes\n\
+                          shardwise.cloudWatchOwnMetrics = yes\n";
+        let otlp = "shardwise.otlpEndpoint = https://collector\n";
+        let any = "metricsBufferTimeMillis = 9\nmetricsMaxQueueSize = 9\n";
+        let all = format!("{cloudwatch}{otlp}{any}");
+        for (targets, number, why) in [
+            ("", 1, "without `otlp`"),
+            ("shardwise.metrics = otlp", 6, "without `cloudwatch`"),
+            ("shardwise.metrics = otlp, cloudwatch", 0, ""),
+            ("shardwise.metrics = none", 9, "no effect with"),
+            ("metricsLevel = NONE", 9, "`metricsLevel = NONE`"),
+            ("metricsLevel = NONE\nshardwise.metrics = none", 9, "`metricsLevel = NONE`"),
+            ("metricsLevel = NONE\nshardwise.metrics = otlp", 10, "`metricsLevel = NONE`"),
+        ] {
+            let settings = read(&format!("{all}{targets}")).unwrap();
+            let said = warnings(&settings);
+            assert_eq!(said.len(), number, "{targets}: {said:?}");
+            let is_why = |it: &&Warning| it.text.contains(why) || it.text.starts_with("no effect");
+            assert!(said.iter().all(is_why), "{targets}: {said:?}");
+        }
+    }
+
+    #[test]
     fn metrics_cross_the_network_in_clear_only_when_that_is_allowed() {
         let far = "cloudWatchClient.endpointOverride = http://10.0.0.1";
         let error = read(far).unwrap_err().to_string();
