@@ -184,13 +184,62 @@ pub static ALIASES: [Alias; 6] = [
     },
 ];
 
-/// Prefixes below which Java has some flat keys a second time.
-pub const NESTED: [&str; 5] = [
-    "pollingConfig.",
-    "gracefulLeaseHandoffConfigBean.",
-    "workerUtilizationAwareAssignmentConfigBean.",
-    "workerMetricStatsTableConfigBean.",
-    "coordinatorStateTableConfigBean.",
+/// Prefixes below which Java has some flat keys a second time, and which.
+pub const NESTED: [(&str, &[&str]); 5] = [
+    (
+        "pollingConfig.",
+        &[
+            "maxRecords",
+            "idleTimeBetweenReadsInMillis",
+            "millisBehindLatestThresholdForReducedTps",
+            "retryGetRecordsInSeconds",
+            "maxGetRecordsThreadPool",
+        ],
+    ),
+    (
+        "gracefulLeaseHandoffConfigBean.",
+        &["gracefulLeaseHandoffTimeoutMillis", "isGracefulLeaseHandoffEnabled"],
+    ),
+    (
+        "workerUtilizationAwareAssignmentConfigBean.",
+        &[
+            "inMemoryWorkerMetricsCaptureFrequencyMillis",
+            "workerMetricsReporterFreqInMillis",
+            "noOfPersistedMetricsPerWorkerMetrics",
+            "disableWorkerMetrics",
+            "maxThroughputPerHostKBps",
+            "dampeningPercentage",
+            "reBalanceThresholdPercentage",
+            "allowThroughputOvershoot",
+            "varianceBalancingFrequency",
+            "workerMetricsEMAAlpha",
+            "staleWorkerMetricsEntryCleanupDuration",
+        ],
+    ),
+    (
+        "workerMetricStatsTableConfigBean.",
+        &[
+            "workerMetricsTableName",
+            "workerMetricsBillingMode",
+            "workerMetricsReadCapacity",
+            "workerMetricsWriteCapacity",
+            "workerMetricsPointInTimeRecoveryEnabled",
+            "workerMetricsDeletionProtectionEnabled",
+            "workerMetricsTags",
+        ],
+    ),
+    (
+        "coordinatorStateTableConfigBean.",
+        &[
+            "coordinatorStateTableName",
+            "coordinatorStateBillingMode",
+            "coordinatorStateReadCapacity",
+            "coordinatorStateWriteCapacity",
+            "coordinatorStatePointInTimeRecoveryEnabled",
+            "coordinatorStateDeletionProtectionEnabled",
+            "coordinatorStateTags",
+        ],
+    ),
 ];
 
 const CREDENTIALS: &str = "AwsCredentialsProvider";
@@ -225,8 +274,9 @@ pub fn find(name: &str) -> Option<Found> {
     if let Some(alias) = ALIASES.iter().find(|alias| alias.name == name) {
         return exact(alias.of).map(|key| known(key, alias.ignored_by_java));
     }
-    if let Some(flat) = NESTED.iter().find_map(|prefix| name.strip_prefix(prefix)) {
-        return exact(flat).map(|key| known(key, false));
+    let below = NESTED.iter().find_map(|(prefix, keys)| Some((name.strip_prefix(prefix)?, keys)));
+    if let Some((flat, keys)) = below {
+        return keys.contains(&flat).then(|| exact(flat).map(|key| known(key, false)))?;
     }
     let swapped = with_first_letter_swapped(name)?;
     let alias = ALIASES.iter().find(|alias| alias.name == swapped).map(|alias| alias.of);
@@ -345,6 +395,24 @@ mod tests {
         assert_eq!(name_of("pollingConfig.maxRecords"), Some("maxRecords"));
         assert_eq!(name_of("pollingConfig.foo"), None);
         assert_eq!(name_of("foo.maxRecords"), None);
+        for (prefix, keys) in NESTED {
+            for key in keys {
+                assert_eq!(name_of(&format!("{prefix}{key}")), Some(*key));
+            }
+        }
+    }
+
+    #[test]
+    fn below_a_prefix_java_has_only_keys_of_its_own() {
+        for name in [
+            "coordinatorStateTableConfigBean.tableName",
+            "coordinatorStateTableConfigBean.streamName",
+            "workerMetricStatsTableConfigBean.coordinatorStateTableName",
+            "pollingConfig.retrievalMode",
+            "pollingConfig.shardwise.logTo",
+        ] {
+            assert_eq!(name_of(name), None, "{name}");
+        }
     }
 
     #[test]
