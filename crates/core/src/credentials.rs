@@ -3,6 +3,8 @@
 //! The value is a list of Java class names, separated by commas; arguments follow a name behind
 //! `|`. The names of SDK 2.x, those of SDK 1.x, and both with their packages are known.
 
+use crate::properties::is_region;
+
 /// One source of credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Provider {
@@ -77,7 +79,7 @@ pub enum UnknownProvider {
         /// The name as it is written.
         element: String,
     },
-    /// The name is known, but its arguments are not enough.
+    /// The name is known, but its arguments are not enough, or none that it takes.
     #[error("credentials provider `{element}` needs {needed}")]
     Arguments {
         /// The name as it is written.
@@ -124,6 +126,12 @@ const NAMES: [(&str, Kind); 17] = [
 
 const LISTED: usize = 8;
 
+/// What may be nested in the arguments of a role.
+const NESTED: [&str; 3] = [EXTERNAL_ID, ENDPOINT, "endpointRegion"];
+const EXTERNAL_ID: &str = "externalId";
+const ENDPOINT: &str = "endpoint";
+const ENDPOINT_NEEDED: &str = "an endpoint of the form `endpoint=HOST^REGION`";
+
 const PACKAGES: [&str; 5] = [
     "software.amazon.kinesis.multilang.auth.",
     "software.amazon.awssdk.auth.credentials.",
@@ -142,16 +150,39 @@ pub(crate) fn needed() -> String {
     format!("at least one of {} is needed", known_names())
 }
 
-/// Reads a list of providers.
+/// Reads a list of providers. As in Java, elements that cannot be honoured are passed over where
+/// others can be; if none can, the first of them is the error.
 pub fn parse(value: &str) -> Result<Providers, UnknownProvider> {
     let mut list = Providers::default();
+    let mut unknown = Vec::new();
     for element in value.split(',').map(str::trim).filter(|element| !element.is_empty()) {
         let mut parts = element.split('|');
         let name = parts.next().unwrap_or_default();
         let arguments: Vec<_> = parts.collect();
-        list.add(name, &arguments)?;
+        if let Err(error) = list.add(name, &arguments) {
+            unknown.push(error);
+        }
     }
+    if list.providers.is_empty() && !unknown.is_empty() {
+        return Err(unknown.swap_remove(0));
+    }
+    list.notes.extend(unknown.iter().map(|error| format!("passed over, as in Java: {error}")));
     Ok(list)
+}
+
+/// What is nested in an argument, as Java finds it: a key and its value, if there is one `=`
+/// between them. Those at its end do not count.
+fn nested(argument: &str) -> Option<(&str, &str)> {
+    let parts = argument.trim_end_matches('=').split_once('=')?;
+    (!parts.1.contains('=')).then_some(parts)
+}
+
+/// The key in front of an argument, as it may be shown. Anything else may be a secret: an external
+/// id without its key.
+fn shown_key(argument: &str) -> &str {
+    let key = argument.split_once('=').map_or("", |(key, _)| key);
+    let is_name = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if is_name { key } else { "..." }
 }
 
 impl Providers {
@@ -192,7 +223,7 @@ impl Providers {
     }
 
     fn assume_role(&mut self, element: &str, arguments: &[&str]) -> Result<(), UnknownProvider> {
-        let [role_arn, session_name, nested @ ..] = arguments else {
+        let [role_arn, session_name, more @ ..] = arguments else {
             let needed = "the role's ARN and a session name: `NAME|ARN|SESSION`";
             return Err(UnknownProvider::Arguments { element: element.to_owned(), needed });
         };
@@ -203,25 +234,37 @@ impl Providers {
             region: None,
             endpoint: None,
         };
-        for argument in nested {
-            match argument.split_once('=') {
-                Some(("endpointRegion", region)) => role.region = Some(region.to_owned()),
-                Some(("externalId", id)) => role.external_id = Some(id.to_owned()),
-                Some(("endpoint", place)) => {
-                    let Some((endpoint, region)) = place.split_once('^') else {
-                        let needed = "an endpoint of the form `endpoint=HOST^REGION`";
-                        let element = element.to_owned();
-                        return Err(UnknownProvider::Arguments { element, needed });
-                    };
+        let wrong = |needed| UnknownProvider::Arguments { element: element.to_owned(), needed };
+        let mut seen = Vec::new();
+        for argument in more {
+            let Some((key, value)) = nested(argument).filter(|(key, _)| NESTED.contains(key))
+            else {
+                self.notes.push(format!(
+                    "argument `{}` of `{element}` passed over, as in Java: endpointRegion=, \
+                     endpoint= and externalId= are known, with one `=` each",
+                    shown_key(argument)
+                ));
+                continue;
+            };
+            if seen.contains(&key) {
+                self.notes.push(format!("`{key}` of `{element}` comes twice: the last one counts"));
+            }
+            seen.push(key);
+            match key {
+                EXTERNAL_ID => role.external_id = Some(value.to_owned()),
+                ENDPOINT => {
+                    let place = value.trim_end_matches('^').split_once('^');
+                    let place =
+                        place.filter(|(host, region)| !host.is_empty() && is_region(region));
+                    let (endpoint, region) = place.ok_or_else(|| wrong(ENDPOINT_NEEDED))?;
                     let scheme = if endpoint.contains("://") { "" } else { "https://" };
                     role.endpoint = Some(format!("{scheme}{endpoint}"));
                     role.region = Some(region.to_owned());
                 }
-                // The text itself may be secret: an external id without its key.
-                Some(_) | None => self.notes.push(format!(
-                    "an argument of `{element}` passed over: endpointRegion=, endpoint= and \
-                     externalId= are known"
-                )),
+                _ if is_region(value) => role.region = Some(value.to_owned()),
+                _ => {
+                    return Err(wrong("a region behind `endpointRegion=`, such as `eu-central-1`"));
+                }
             }
         }
         self.providers.push(Provider::AssumeRole(role));
@@ -275,10 +318,28 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_one_error_with_the_known_ones() {
-        let error = parse("DefaultCredentialsProvider,com.acme.Vault|x").unwrap_err().to_string();
-        assert!(error.contains("`com.acme.Vault`"), "{error}");
+        let error = parse("com.acme.Vault|x,com.acme.Other").unwrap_err().to_string();
+        assert!(error.contains("`com.acme.Vault` is not known"), "{error}");
         assert!(error.contains("DefaultCredentialsProvider, Environment"), "{error}");
         assert!(parse("defaultCredentialsProvider").is_err());
+    }
+
+    #[test]
+    fn beside_a_provider_that_is_known_what_cannot_be_honoured_is_passed_over() {
+        for unknown in ["ABCD|hush", "StsAssumeRoleCredentialsProvider|hush"] {
+            for value in [
+                format!("{unknown}, DefaultCredentialsProvider"),
+                format!("DefaultCredentialsProvider,{unknown}"),
+            ] {
+                let Providers { providers, notes } = parse(&value).unwrap();
+                assert_eq!(providers, [Provider::Default], "{value}");
+                let [note] = &notes[..] else { panic!("{notes:?}") };
+                let name = unknown.split('|').next().unwrap();
+                assert!(note.contains(name) && !note.contains("hush"), "{note}");
+            }
+        }
+        let passed_over = parse("SystemPropertyCredentialsProvider,ABCD").unwrap_err();
+        assert!(matches!(passed_over, UnknownProvider::Name { .. }));
     }
 
     #[test]
@@ -303,6 +364,61 @@ mod tests {
         assert_eq!(list.providers, [Provider::AssumeRole(role)]);
         assert_eq!(list.notes.len(), 1);
         assert!(parse("StsAssumeRoleCredentialsProvider|arn").is_err());
+    }
+
+    /// The role, and what is noted, of these arguments behind the two that must be there.
+    fn role(arguments: &str) -> (AssumeRole, String) {
+        let value = format!("StsAssumeRoleCredentialsProvider|arn|me|{arguments}");
+        let Providers { providers, notes } = parse(&value).unwrap();
+        let [Provider::AssumeRole(role)] = &providers[..] else { panic!("{value}") };
+        (role.clone(), notes.join("; "))
+    }
+
+    #[test]
+    fn what_is_nested_in_a_role_is_read_as_java_reads_it() {
+        let (found, notes) = role("externalId=x|endpointRegion=eu-west-1");
+        assert_eq!((found.external_id.as_deref(), &*notes), (Some("x"), ""));
+        assert_eq!(found.region.as_deref(), Some("eu-west-1"));
+        let (found, notes) = role("endpoint=http://sts^us-east-1|endpointRegion=eu-west-1");
+        assert_eq!(found.endpoint.as_deref(), Some("http://sts"));
+        assert_eq!((found.region.as_deref(), &*notes), (Some("eu-west-1"), ""), "the later one");
+        let (found, _) = role("externalId=x==");
+        assert_eq!(found.external_id.as_deref(), Some("x"), "Java does not see what is at the end");
+        let (found, notes) = role("externalId=x|externalId=y");
+        assert_eq!(found.external_id.as_deref(), Some("y"));
+        assert!(notes.contains("`externalId`") && notes.contains("twice"), "{notes}");
+    }
+
+    #[test]
+    fn what_is_nested_in_a_role_in_vain_is_noted_by_its_key_alone() {
+        for (argument, key) in [
+            ("externalId=hush=b", "`externalId`"),
+            ("externalId=", "`externalId`"),
+            ("foo=hush", "`foo`"),
+            ("EndpointRegion=hush", "`EndpointRegion`"),
+            ("hush", "`...`"),
+            ("a/hush=b", "`...`"),
+            ("=hush", "`...`"),
+        ] {
+            let (found, notes) = role(argument);
+            assert_eq!((found.external_id, found.region), (None, None), "{argument}");
+            assert!(notes.contains(key) && !notes.contains("hush"), "{argument}: {notes}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_or_region_that_is_none_is_an_error_that_names_it() {
+        for (argument, needed) in [
+            ("endpoint=h^r^x", "`endpoint=HOST^REGION`"),
+            ("endpoint=h", "`endpoint=HOST^REGION`"),
+            ("endpoint=^eu-west-1", "`endpoint=HOST^REGION`"),
+            ("endpoint=h^Frankfurt", "`endpoint=HOST^REGION`"),
+            ("endpointRegion=eu west", "`endpointRegion=`"),
+        ] {
+            let value = format!("StsAssumeRoleCredentialsProvider|arn|me|{argument}");
+            let error = parse(&value).unwrap_err().to_string();
+            assert!(error.contains(needed), "{argument}: {error}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod settings;
 mod values;
 
+pub(crate) use self::values::is_region;
 pub use self::values::{is_in_clear, without_user};
 
 use std::str::Chars;

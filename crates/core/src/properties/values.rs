@@ -134,7 +134,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Whether it can be a region's name, which becomes part of host names.
-pub(super) fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 

@@ -156,6 +156,18 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
         ),
         ("initialPositionInStream=LATEST\ninitialPositionInStreamExtended=1", "passed over"),
         ("kinesisEndpoint=http://10.0.0.1\nshardwise.allowInsecureEndpoint=yes", "in clear"),
+        (
+            "AwsCredentialsProviderDynamoDB = ABCD, DefaultCredentialsProvider",
+            "`ABCD` is not known",
+        ),
+        ("maxRecords =", "empty"),
+        ("coordinatorStateTableConfigBean.tableName = x", "unknown key"),
+        ("initialLeaseTableReadCapacity = 5", "no effect without"),
+        (
+            "shardwise.leaseTable.billing = provisioned\ninitialLeaseTableReadCapacity = 5\n\
+             shardwise.leaseTable.readCapacity = 6",
+            "`shardwise.leaseTable.readCapacity` wins",
+        ),
         ("streamArn=arn:aws:kinesis:a:123456789012:stream/s\nregionName=b", "another one"),
         ("shardwise.leaseTable.readCapacity = 5", "no effect without"),
     ] {
