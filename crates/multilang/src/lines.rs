@@ -129,6 +129,31 @@ mod tests {
         }
     }
 
+    /// Gives some bytes, and then fails whenever it is read.
+    struct Fails(Option<&'static [u8]>);
+
+    impl AsyncRead for Fails {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            match self.0.take() {
+                Some(bytes) => Poll::Ready(Ok(buffer.put_slice(bytes))),
+                None => Poll::Ready(Err(std::io::Error::other("no such pipe"))),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pipe_that_cannot_be_read_has_ended() {
+        let mut lines = Lines::new(Fails(Some(b"one\ntw")), 100, || 0);
+        assert_eq!(lines.next(|_| {}).await.map(|line| line.kept.to_vec()), Some(b"one".into()));
+        assert_eq!(lines.next(|_| {}).await.map(|line| line.kept.to_vec()), Some(b"tw".into()));
+        assert_eq!(lines.next(|_| {}).await, None);
+        assert_eq!(Lines::new(Fails(None), 100, || 0).next(|_| {}).await, None);
+    }
+
     #[tokio::test]
     async fn of_a_long_line_only_the_beginning_is_kept() {
         for size in [1, 3, 1_000] {

@@ -101,6 +101,7 @@ impl Turn {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::decode;
     use super::*;
 
     fn status(name: &str) -> Line {
@@ -186,6 +187,24 @@ mod tests {
             let made_after = matches!(hear(&mut turn, checkpoint()), Step::Checkpoint(_));
             assert_eq!(made_after, may, "after {action:?}");
         }
+    }
+
+    #[test]
+    fn an_action_of_the_daemon_that_a_child_sends_is_told_of_and_answers_nothing() {
+        let mut turn = Turn::default();
+        turn.begin(Action::ProcessRecords);
+        for line in [
+            r#"{"action":"processRecords"}"#,
+            r#"{"action":"processRecords","records":[],"millisBehindLatest":0}"#,
+            r#"{"action":"leaseLost"}"#,
+        ] {
+            let line = decode(line.as_bytes());
+            assert!(matches!(line, Line::NoMessage(_)), "{line:?}");
+            assert!(matches!(hear(&mut turn, line), Step::Stray(_)));
+            assert_eq!(turn.out(), Some(Action::ProcessRecords), "the wait goes on");
+        }
+        let done = decode(br#"{"action":"status","responseFor":"processRecords"}"#);
+        assert_eq!(hear(&mut turn, done), Step::Finished(Action::ProcessRecords));
     }
 
     proptest! {

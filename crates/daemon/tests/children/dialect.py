@@ -1,8 +1,9 @@
 """A child that reads and writes as the client library of another language does.
 
-    dialect.py DIRECTORY ruby|dotnet
+    dialect.py DIRECTORY ruby|dotnet [refused]
 
-What each takes and sends is written out below; what it would die of, this dies of. `journal.jsonl`
+What each takes and sends is written out below; what it would die of, this dies of. With `refused` it
+asks for a checkpoint in each batch that cannot be made, and then for one that can. `journal.jsonl`
 in DIRECTORY gets a line for each thing that happens.
 """
 
@@ -11,7 +12,8 @@ import json
 import os
 import sys
 
-DIRECTORY, LANGUAGE = sys.argv[1:]
+DIRECTORY, LANGUAGE = sys.argv[1:3]
+REFUSED = sys.argv[3:] == ["refused"]
 SHARD = None
 
 # What each message must have. Both libraries raise for an action that they do not know.
@@ -61,7 +63,9 @@ def checkpoint(number):
         say({"action": "checkpoint", "sequenceNumber": number})
     else:
         say({"action": "checkpoint", "error": None, "sequenceNumber": number})
-    journal("checkpoint", answer=read()["error"])
+    answer = read()["error"]
+    journal("checkpoint", answer=answer)
+    return answer
 
 
 def process(records):
@@ -69,7 +73,11 @@ def process(records):
         if LANGUAGE == "dotnet" and not isinstance(record["approximateArrivalTimestamp"], int):
             raise ValueError("an arrival time that is no double")
         journal("record", data=base64.b64decode(record["data"]).decode())
-    checkpoint(records[-1]["sequenceNumber"])
+    number = records[-1]["sequenceNumber"]
+    # Both libraries raise, or call a handler, and leave it to the program to try again.
+    if REFUSED and checkpoint("9" + number) != "IllegalArgumentException":
+        raise ValueError("a checkpoint beyond the last record is made")
+    checkpoint(number)
 
 
 def main():

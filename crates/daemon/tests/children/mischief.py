@@ -141,6 +141,12 @@ def fail(action):
         journal("closes stdin", action=action)
         os.close(0)
         hang()
+    if mode(f"close-stdin-ask:{action}"):
+        journal("closes stdin", action=action)
+        os.close(0)
+        # Of a place that is none, so that nothing is stored.
+        say('{"action":"checkpoint","sequenceNumber":"x"}\n')
+        hang()
     if mode(f"old-checkpoint:{action}"):
         journal("asks for a checkpoint as before 1.7.2", action=action)
         say('{"action":"checkpoint","checkpoint":"1"}\n')
@@ -164,12 +170,6 @@ def drip(text):
         time.sleep(0.002)
 
 
-def begin():
-    if mode("early"):
-        checkpoint()
-    if mode("ignore-term"):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if mode("grandchild"):
 def last_words():
     """Answers a second time, and prints once the daemon has had time to take that ill."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -181,6 +181,12 @@ def last_words():
     journal("exits in order")
 
 
+def begin():
+    if mode("early"):
+        checkpoint()
+    if mode("ignore-term"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if mode("grandchild"):
         ignore = lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)
         process = subprocess.Popen(["sleep", "1000"], preexec_fn=ignore)
         journal("grandchild", grandchild=process.pid)
@@ -254,14 +260,14 @@ def main():
             journal("end of stdin")
             if mode("stay"):
                 hang()
+            if mode("last-words"):
+                last_words()
             return
         action = message["action"]
         if action == "initialize":
             SHARD = message["shardId"]
             journal("initialize", number=message["sequenceNumber"],
                     sub=message["subSequenceNumber"],
-            if mode("last-words"):
-                last_words()
                     environment=sorted(os.environ), files=sorted(os.listdir("/proc/self/fd")))
             begin()
             leave_zombies()
@@ -285,6 +291,9 @@ def main():
             status("somethingElse")
         elif mode(f"bare:{action}"):
             say('{"action":"status"}\n')
+        elif mode(f"glued:{action}"):
+            say("hello")
+            status(action)
         elif mode(f"twice:{action}"):
             text = json.dumps({"action": "status", "responseFor": action}) + "\n"
             say(text + text)
@@ -305,7 +314,4 @@ def main():
             hang()
 
 
-        elif mode(f"glued:{action}"):
-            say("hello")
-            status(action)
 main()

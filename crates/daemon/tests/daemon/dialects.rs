@@ -43,3 +43,39 @@ async fn a_child_that_speaks_as_the_ruby_client_does_is_served() {
 async fn a_child_that_speaks_as_the_dotnet_client_does_is_served() {
     is_served("dotnet").await;
 }
+
+/// A checkpoint that fails is the program's affair: it tries again within its batch.
+async fn is_refused_and_tries_again(language: &str) {
+    let world = World::new(1).await;
+    let arguments = format!("{} {language} refused", world.path().display());
+    let executable = format!("python3 {} {arguments}", child("dialect.py"));
+    let daemon = Daemon::start(&world.properties(&executable, "maxRecords = 2"), world.path());
+    let records = world.put("a", 6).await;
+    world.until_processed(&daemon, &records).await;
+    assert_eq!(daemon.stop().await, 0);
+
+    let journal = world.journal();
+    assert_eq!(data(&journal).len(), records.len(), "each once");
+    assert_eq!(processes(&journal).len(), 1, "no child was started again: {journal:?}");
+    let count = |event: &str| journal.iter().filter(|it| it.is(event)).count();
+    let batches = count("processRecords");
+    let answers: Vec<_> =
+        journal.iter().filter(|it| it.is("checkpoint")).map(|it| it.text("answer")).collect();
+    let [batch_answers @ .., ""] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(batch_answers, ["IllegalArgumentException", ""].repeat(batches), "{journal:?}");
+    let told = told(&journal, "shardId-000000000000").join(" ");
+    let told = told.replace("processRecords checkpoint ", "");
+    let ends = "shutdownRequested checkpoint leaseLost end of stdin";
+    assert_eq!(told, format!("initialize {ends}"), "one status for each action");
+    assert!(world.lease_rows().await[0].checkpoint.starts_with("49"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_speaks_as_the_ruby_client_does_may_try_a_checkpoint_again() {
+    is_refused_and_tries_again("ruby").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_speaks_as_the_dotnet_client_does_may_try_a_checkpoint_again() {
+    is_refused_and_tries_again("dotnet").await;
+}

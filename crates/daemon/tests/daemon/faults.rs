@@ -95,6 +95,11 @@ async fn a_child_that_closes_its_stdin_after_its_answer_is_replaced_with_the_nex
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_closes_its_stdin_and_asks_for_a_checkpoint_is_replaced() {
+    survives("close-stdin-ask:processRecords", "", "child cannot be written to: ").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_answers_again_after_its_last_message_is_heard_to_its_end() {
     let world = World::new(1).await;
     let daemon = world.daemon("last-words", "");

@@ -1,4 +1,5 @@
 mod every_key;
+mod samples;
 
 use super::reader::split_command;
 use super::*;
@@ -155,7 +156,6 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
             "`initialPositionInStream` in line 6 wins",
         ),
         ("initialPositionInStream=LATEST\ninitialPositionInStreamExtended=1", "passed over"),
-        ("kinesisEndpoint=http://10.0.0.1\nshardwise.allowInsecureEndpoint=yes", "in clear"),
         (
             "AwsCredentialsProviderDynamoDB = ABCD, DefaultCredentialsProvider",
             "`ABCD` is not known",
@@ -168,6 +168,7 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
              shardwise.leaseTable.readCapacity = 6",
             "`shardwise.leaseTable.readCapacity` wins",
         ),
+        ("kinesisEndpoint=http://10.0.0.1\nshardwise.allowInsecureEndpoint=yes", "in clear"),
         ("streamArn=arn:aws:kinesis:a:123456789012:stream/s\nregionName=b", "another one"),
         ("shardwise.leaseTable.readCapacity = 5", "no effect without"),
     ] {
