@@ -40,7 +40,7 @@ pub(crate) fn run(target: &'static Target, args: &Args) -> Result<bool, String> 
     let mut fuzzer = Fuzzer::new(target, args.seed, &last).map_err(|error| said(&last, &error))?;
     let outcome = fuzzer.replay(inputs).and_then(|()| fuzzer.explore(args.time));
     if fuzzer.coverage().is_blind() {
-        println!("{}: blind: built without `cargo xtask fuzz`", target.name);
+        return Err(format!("{} sees no edges: it is built by `cargo xtask fuzz`", target.name));
     }
     println!(
         "{:<18}{:>11} executions {:>8} a second, {} committed inputs, {} kept, {} edges",

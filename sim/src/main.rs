@@ -25,7 +25,7 @@ const SDK_SEEDS: u64 = 40;
 /// How many seeds the gate has at the least, how many more it takes up at once, and for how long.
 const GATE_LEAST: u64 = 100;
 const GATE_MORE: u64 = 20;
-const GATE_TIME: Duration = Duration::from_secs(180);
+const GATE_TIME: Duration = Duration::from_secs(150);
 
 /// How long a night's runs over the SDK have faults.
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -102,23 +102,29 @@ fn start(args: &Args) -> Result<bool, String> {
     }
     match args.night {
         Some(minutes) => night(args, minutes, &mut verdicts, &limits)?,
-        None if args.gate => gate(args, &mut verdicts, &limits),
+        None if args.gate => gate(args, &mut verdicts, &limits)?,
         None => drop(verdicts.add("seeds", &args.plans(args.range(), &limits))),
-    }
-    if args.gate {
-        let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, &limits)).collect();
-        verdicts.add("seeds over the SDK", &plans);
-        verdicts.tell_all();
-        let seeds = 1..1 + FIGURES_SEEDS;
-        verdicts.require_figures(&Hours { seeds, threads: args.threads, are_logged: false });
-        verdicts.require_every_fault();
-        verdicts.count("a seed is a run", twice(args, args.seeds.min(20))?);
     }
     Ok(verdicts.close())
 }
 
-/// Runs seeds, at least [`GATE_LEAST`], and no more of them once the time for it is up.
-fn gate(args: &Args, verdicts: &mut Verdicts, limits: &Limits) {
+/// Everything that is asked of seeds each time.
+fn gate(args: &Args, verdicts: &mut Verdicts, limits: &Limits) -> Result<(), String> {
+    let seen = seeds_in_time(args, verdicts, limits);
+    verdicts.require_every_fault(&seen);
+    let plans: Vec<Plan> = (1..=SDK_SEEDS).map(|seed| Plan::over_sdk(seed, limits)).collect();
+    let over_sdk = verdicts.add("seeds over the SDK", &plans);
+    verdicts.require_every_fault_over_sdk(&over_sdk);
+    verdicts.tell_all();
+    let seeds = 1..1 + FIGURES_SEEDS;
+    verdicts.require_figures(&Hours { seeds, threads: args.threads, are_logged: false });
+    verdicts.count("a seed is a run", twice(args, args.seeds.min(20))?);
+    Ok(())
+}
+
+/// Runs seeds, at least [`GATE_LEAST`], and no more of them once the time for it is up; what
+/// happened in them.
+fn seeds_in_time(args: &Args, verdicts: &mut Verdicts, limits: &Limits) -> Tally {
     let start = Instant::now();
     let end = args.range().end;
     let (mut seen, mut from) = (Tally::default(), args.from);
@@ -131,6 +137,7 @@ fn gate(args: &Args, verdicts: &mut Verdicts, limits: &Limits) {
     println!("{} of {} seeds in the time", from - args.from, args.seeds);
     verdicts.require_mixture(&seen, from - args.from);
     verdicts.require_costs(&seen, from - args.from);
+    seen
 }
 
 /// Runs plans up to the first that fails, and names what it broke; whether none does.
@@ -172,7 +179,7 @@ fn night(
     verdicts.tell_all();
     if from - args.from >= GATE_LEAST && limits.without.is_empty() {
         verdicts.require_mixture(&seen, from - args.from);
-        verdicts.require_every_fault();
+        verdicts.require_every_fault(&seen);
     }
     verdicts.count("a seed is a run", twice(args, minutes)?);
     Ok(())

@@ -196,7 +196,9 @@ impl Nemesis {
             }
             if is_due(self.slots[slot].dies_at) {
                 self.slots[slot].dies_at = None;
-                self.kill(slot, Duration::from_secs(1));
+                if self.kill(slot, Duration::from_secs(1)) {
+                    self.world.mark(&self.slots[slot].node.name, "node: killed twice in a row");
+                }
             }
             if is_due(self.slots[slot].starts_at) {
                 let (life, again) =
@@ -226,8 +228,7 @@ impl Nemesis {
             }
             Happening::KillTwice { worker, down } => {
                 if self.kill(*worker, *down) {
-                    let name = &self.slots[*worker].node.name;
-                    self.world.mark(name, "node: killed twice in a row");
+                    self.world.mark(&self.slots[*worker].node.name, "node: killed");
                     let soon = self.dice.between(Duration::ZERO, Duration::from_millis(300));
                     self.slots[*worker].dies_again_after = Some(soon);
                 }

@@ -58,11 +58,13 @@ struct Order {
     fault: Fault,
     /// How often; none is for ever.
     times: Option<u32>,
+    /// Whether it has happened at all.
+    is_taken: bool,
 }
 
 impl Orders {
     pub(crate) fn add(&mut self, worker: usize, call: Call, fault: Fault, times: Option<u32>) {
-        self.0.push(Order { worker, call, fault, times });
+        self.0.push(Order { worker, call, fault, times, is_taken: false });
     }
 
     /// What goes wrong with the call that a worker makes now: what was ordered first, first.
@@ -72,11 +74,13 @@ impl Orders {
         };
         let order = self.0.iter_mut().find(is_meant)?;
         order.times = order.times.map(|times| times - 1);
+        order.is_taken = true;
         Some(order.fault)
     }
 
-    /// How many of the ordered faults have not happened, those that last for ever apart.
+    /// How many of the ordered faults have not happened; of those that last for ever the first.
     pub(crate) fn left(&self) -> u64 {
-        self.0.iter().filter_map(|order| order.times).map(u64::from).sum()
+        let left = |order: &Order| order.times.map_or(u64::from(!order.is_taken), u64::from);
+        self.0.iter().map(left).sum()
     }
 }

@@ -119,7 +119,7 @@ impl Share {
     }
 
     fn reaches(self, hundredths: usize) -> bool {
-        100 * self.ran >= hundredths * self.all
+        self.all > 0 && 100 * self.ran >= hundredths * self.all
     }
 }
 

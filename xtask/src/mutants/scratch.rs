@@ -103,7 +103,9 @@ impl<'a> Scratch<'a> {
         let build =
             ["build", "--quiet", "--locked", "-p", "shardwise-sim", "--no-default-features"];
         let mut cargo = self.tree.cargo(&build);
-        output(cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target)).map(drop)
+        // Each mutant differs from the last in a line or two.
+        cargo.env("CARGO_TARGET_DIR", &self.target).env("CARGO_INCREMENTAL", "1");
+        output(cargo.current_dir(&self.root)).map(drop)
     }
 
     fn built(&self) -> PathBuf {
