@@ -129,12 +129,13 @@ mod tests {
     async fn a_child_that_never_reads_the_answers_that_it_asks_for_is_given_up() {
         let (child, mut script) = begin();
         let asks = tokio::spawn(async move {
+            let asked = b"{\"action\":\"checkpoint\"}\n";
             loop {
                 // Until it is ended.
                 tokio::select! {
                     biased;
                     _ = script.ended.recv() => return script,
-                    asked = script.tells.write_all(b"{\"action\":\"checkpoint\"}\n") => asked.unwrap(),
+                    written = script.tells.write_all(asked) => written.unwrap(),
                 }
             }
         });

@@ -138,10 +138,9 @@ mod tests {
             _: &mut Context<'_>,
             buffer: &mut ReadBuf<'_>,
         ) -> Poll<std::io::Result<()>> {
-            match self.0.take() {
-                Some(bytes) => Poll::Ready(Ok(buffer.put_slice(bytes))),
-                None => Poll::Ready(Err(std::io::Error::other("no such pipe"))),
-            }
+            let bytes = self.0.take().ok_or_else(|| std::io::Error::other("no such pipe"))?;
+            buffer.put_slice(bytes);
+            Poll::Ready(Ok(()))
         }
     }
 

@@ -168,18 +168,14 @@ fn understood(
         Err(Unreadable::Nested(field)) => Wrong { why: Stray::WrongKind, field: Some(field) },
         Err(Unreadable::TooManyFields) => Wrong::of(Stray::UnknownField),
     };
+    let stray = |why| glued(&line).map_or(Line::Stray(why), Line::NoMessage);
     let found = match (last(&fields, "action"), wrong) {
-        (_, Wrong { why: why @ (Stray::Null | Stray::NoObject), .. }) => Line::Stray(why),
+        (_, Wrong { why: why @ (Stray::Null | Stray::NoObject), .. }) => stray(why),
         (Some(Scalar::Text(action)), Wrong { why, field }) => {
             Line::NoMessage(NoMessage { action: action.clone(), field, why })
         }
+        (_, Wrong { why: why @ Stray::UnknownAction, .. }) => stray(why),
         (_, Wrong { why, .. }) => Line::Stray(why),
-    };
-    let found = match found {
-        Line::Stray(Stray::NoObject | Stray::UnknownAction) => {
-            glued(&line).map_or(found, Line::NoMessage)
-        }
-        found => found,
     };
     (taken, found)
 }

@@ -2,9 +2,9 @@
 
     dialect.py DIRECTORY ruby|dotnet [refused]
 
-What each takes and sends is written out below; what it would die of, this dies of. With `refused` it
-asks for a checkpoint in each batch that cannot be made, and then for one that can. `journal.jsonl`
-in DIRECTORY gets a line for each thing that happens.
+What each takes and sends is written out below; what it would die of, this dies of. With `refused`
+it asks for a checkpoint in each batch that cannot be made, and then for one that can.
+`journal.jsonl` in DIRECTORY gets a line for each thing that happens.
 """
 
 import base64
