@@ -132,7 +132,8 @@ fn daemons(
         }
     }
     let figures = format!("{in_order} in order, {cut_short} cut short");
-    report.check("daemons ended as they say (I34)", notes.len() == before, figures);
+    let is_well = notes.len() == before && in_order > cut_short;
+    report.check("daemons ended as they say (I34)", is_well, figures);
     let last = &evidence.deaths[evidence.deaths.len().saturating_sub(DAEMONS)..];
     let is_success = |death: &&Death| match death.how {
         How::Asked { status, .. } => status.is_some_and(|status| status.success()),

@@ -16,28 +16,43 @@ use crate::tenure::{End, Tenure, Wish};
 use crate::world::World;
 
 /// One processor.
-pub(crate) struct Processor(Tenure);
+pub(crate) struct Processor {
+    tenure: Tenure,
+    /// Where the last batch begins, and how many records it has.
+    batch: Option<(Place, usize)>,
+    /// How often that was handed over.
+    tries: u32,
+}
 
 impl Processor {
     pub(crate) fn new(world: &Arc<World>, node: &Arc<Node>, shard: &ShardId) -> Self {
-        Self(Tenure::new(world, node, shard))
+        Self { tenure: Tenure::new(world, node, shard), batch: None, tries: 0 }
+    }
+
+    /// The same records come again as another try, and with no try before they are new (I3).
+    fn count_tries(&mut self, input: &ProcessRecords<'_>) {
+        let Some(first) = input.records.first().map(place_of) else { return };
+        let batch = Some((first, input.records.len()));
+        self.tries = if batch == self.batch { self.tries + 1 } else { 1 };
+        assert_eq!(input.attempt, self.tries, "{batch:?}");
+        self.batch = batch;
     }
 
     /// Spends the time of a call; says how it is to end.
     async fn work(&self, call: Call) -> End {
-        let end = self.0.work(call).await;
+        let end = self.tenure.work(call).await;
         match end {
             End::Well => {}
-            End::Retry => self.0.mark("processor: fails, wants the same again"),
-            End::Restart => self.0.mark("processor: fails, wants a new processor"),
-            End::Panic => self.0.mark("processor: panics"),
+            End::Retry => self.tenure.mark("processor: fails, wants the same again"),
+            End::Restart => self.tenure.mark("processor: fails, wants a new processor"),
+            End::Panic => self.tenure.mark("processor: panics"),
         }
         end
     }
 
     /// Ends a call as it is to end.
     fn finish(&self, end: End) -> Result<(), ProcessorError> {
-        self.0.done((end != End::Well).then(|| format!("{end:?}")));
+        self.tenure.done((end != End::Well).then(|| format!("{end:?}")));
         match end {
             End::Well => Ok(()),
             End::Retry => Err(ProcessorError::retry("as planned")),
@@ -49,7 +64,7 @@ impl Processor {
 
     /// Ends a call whose checkpoint had this result.
     fn conclude(&self, made: Result<(), CheckpointError>) -> Result<(), ProcessorError> {
-        self.0.done(name_of(&made));
+        self.tenure.done(name_of(&made));
         made.map_err(ProcessorError::from)
     }
 
@@ -62,8 +77,8 @@ impl Processor {
         here: Option<Place>,
     ) -> Result<(), CheckpointError> {
         let place = at.map(place_of);
-        self.0.ask(place.clone());
-        let made = if self.0.chooses(self.0.habits().prepare) {
+        self.tenure.ask(place.clone());
+        let made = if self.tenure.chooses(self.tenure.habits().prepare) {
             self.prepared(checkpointer, at, here).await
         } else {
             match at {
@@ -71,10 +86,10 @@ impl Processor {
                 None => checkpointer.checkpoint().await,
             }
         };
-        self.0.node.passes().await;
+        self.tenure.node.passes().await;
         // Without a place it means what was processed: a batch that failed is not.
         let place = place.or_else(|| made.is_ok().then(|| place_at(&checkpointer.last())));
-        self.0.answer(place, name_of(&made));
+        self.tenure.answer(place, name_of(&made));
         made
     }
 
@@ -85,15 +100,15 @@ impl Processor {
         here: Option<Place>,
     ) -> Result<(), CheckpointError> {
         let place = at.map(place_of);
-        self.0.prepare(place.clone());
+        self.tenure.prepare(place.clone());
         let state = place.clone().or(here).map(|place| state_at(&place));
         let prepared = match at {
             Some(record) => checkpointer.prepare_at(record.place(), state).await,
             None => checkpointer.prepare(state).await,
         };
-        self.0.node.passes().await;
-        self.0.prepared(place, name_of(&prepared));
-        self.0.mark("processor: prepared checkpoint");
+        self.tenure.node.passes().await;
+        self.tenure.prepared(place, name_of(&prepared));
+        self.tenure.mark("processor: prepared checkpoint");
         prepared?.checkpoint().await
     }
 
@@ -103,7 +118,7 @@ impl Processor {
         let number = shardwise::SequenceNumber::parse(&far).expect("a number");
         let refused = checkpointer.checkpoint_at(Checkpoint::at(number)).await;
         assert!(refused.is_err(), "a checkpoint beyond all records was made");
-        self.0.mark("processor: checkpoint out of range");
+        self.tenure.mark("processor: checkpoint out of range");
     }
 }
 
@@ -128,7 +143,7 @@ fn state_at(place: &Place) -> Vec<u8> {
 #[async_trait]
 impl RecordProcessor for Processor {
     async fn initialize(&mut self, input: &Initialize) -> Result<(), ProcessorError> {
-        self.0.passes(Call::Initialize, Edge::Before).await;
+        self.tenure.passes(Call::Initialize, Edge::Before).await;
         if let Some(pending) = &input.pending
             && let Some(state) = &pending.state
         {
@@ -136,10 +151,10 @@ impl RecordProcessor for Processor {
             assert_eq!(*state, meant, "another state than was prepared");
         }
         let pending = input.pending.as_ref().map(|pending| place_at(&pending.checkpoint));
-        self.0.start(place_at(&input.checkpoint), pending);
+        self.tenure.start(place_at(&input.checkpoint), pending);
         let end = self.work(Call::Initialize).await;
         let result = self.finish(end);
-        self.0.passes(Call::Initialize, Edge::After).await;
+        self.tenure.passes(Call::Initialize, Edge::After).await;
         result
     }
 
@@ -147,16 +162,17 @@ impl RecordProcessor for Processor {
         // No await before this: the deadline of the lease was looked at a moment ago.
         let handed =
             |record: &Record| Handed { place: place_of(record), digest: digest(&record.data) };
-        self.0.hand(input.records.iter().map(handed).collect());
-        self.0.passes(Call::Process, Edge::Before).await;
+        self.tenure.hand(input.records.iter().map(handed).collect());
+        self.count_tries(input);
+        self.tenure.passes(Call::Process, Edge::Before).await;
         let end = self.work(Call::Process).await;
         if end != End::Well {
             return self.finish(end);
         }
-        if self.0.chooses(self.0.habits().wrong) {
+        if self.tenure.chooses(self.tenure.habits().wrong) {
             self.ask_wrongly(input.checkpointer).await;
         }
-        let made = match self.0.wish(input.records.len()) {
+        let made = match self.tenure.wish(input.records.len()) {
             Wish::Nothing => Ok(()),
             Wish::Inside(at) => {
                 self.checkpoint(input.checkpointer, Some(&input.records[at]), None).await
@@ -172,23 +188,23 @@ impl RecordProcessor for Processor {
             made => made,
         };
         let result = self.conclude(made);
-        self.0.passes(Call::Process, Edge::After).await;
+        self.tenure.passes(Call::Process, Edge::After).await;
         result
     }
 
     async fn shard_ended(&mut self, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
-        self.0.passes(Call::ShardEnded, Edge::Before).await;
-        self.0.end(Why::ShardEnded);
+        self.tenure.passes(Call::ShardEnded, Edge::Before).await;
+        self.tenure.end(Why::ShardEnded);
         let end = self.work(Call::ShardEnded).await;
         if end != End::Well {
             return self.finish(end);
         }
-        let made = match self.0.forgets() {
+        let made = match self.tenure.forgets() {
             true => Ok(()),
             false => self.checkpoint(checkpointer, None, Some(Place::ShardEnd)).await,
         };
         let result = self.conclude(made);
-        self.0.passes(Call::ShardEnded, Edge::After).await;
+        self.tenure.passes(Call::ShardEnded, Edge::After).await;
         result
     }
 
@@ -196,20 +212,20 @@ impl RecordProcessor for Processor {
         &mut self,
         checkpointer: &Checkpointer,
     ) -> Result<(), ProcessorError> {
-        self.0.passes(Call::ShutdownRequested, Edge::Before).await;
-        self.0.end(Why::ShutdownRequested);
+        self.tenure.passes(Call::ShutdownRequested, Edge::Before).await;
+        self.tenure.end(Why::ShutdownRequested);
         // A batch that failed is not in it: where it is, only the library knows.
         let made = self.checkpoint(checkpointer, None, None).await;
         let result = self.conclude(made);
-        self.0.passes(Call::ShutdownRequested, Edge::After).await;
+        self.tenure.passes(Call::ShutdownRequested, Edge::After).await;
         result
     }
 
     async fn lease_lost(&mut self) -> Result<(), ProcessorError> {
-        self.0.passes(Call::LeaseLost, Edge::Before).await;
-        self.0.end(Why::LeaseLost);
+        self.tenure.passes(Call::LeaseLost, Edge::Before).await;
+        self.tenure.end(Why::LeaseLost);
         let result = self.conclude(Ok(()));
-        self.0.passes(Call::LeaseLost, Edge::After).await;
+        self.tenure.passes(Call::LeaseLost, Edge::After).await;
         result
     }
 }

@@ -18,9 +18,13 @@ use crate::rng::Rng;
 use crate::stage;
 use crate::stream::Stream;
 
-/// How often something is put, on average every 60 ms.
+/// How often something is put.
 const PUTS: usize = 200;
-const PAUSE_MILLIS: (u64, u64) = (30, 60);
+/// How long the pause before is, at the least, and how much longer it may be.
+type Millis = (u64, u64);
+const OFTEN: Millis = (30, 60);
+/// So that a poll finds what was put at once, and no more: there are five a second at the most.
+const ONE_A_POLL: Millis = (210, 40);
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// What a way is held against: a goal of ours in words, and whether it is reached.
@@ -32,6 +36,7 @@ struct Way {
     /// What is put at once.
     records: usize,
     bytes: usize,
+    pause: Millis,
     properties: &'static [(&'static str, &'static str)],
     /// Where the time begins.
     from: From,
@@ -52,6 +57,7 @@ const WAYS: [Way; 6] = [
         what: "polling as Java, 1 record",
         records: 1,
         bytes: 100,
+        pause: OFTEN,
         properties: &[("retrievalMode", "POLLING"), ("idleTimeBetweenReadsInMillis", "1500")],
         from: From::Put,
         goal: None,
@@ -60,6 +66,7 @@ const WAYS: [Way; 6] = [
         what: "polling, adaptive, 1 record",
         records: 1,
         bytes: 100,
+        pause: OFTEN,
         properties: &[("retrievalMode", "POLLING"), ("shardwise.polling", "adaptive")],
         from: From::Put,
         goal: Some(("150 ms mean", |took| took.mean <= 150.0)),
@@ -68,6 +75,7 @@ const WAYS: [Way; 6] = [
         what: "polling, adaptive, 100 records of 1 KB, from the answer on",
         records: 100,
         bytes: 1_000,
+        pause: ONE_A_POLL,
         properties: &[("retrievalMode", "POLLING"), ("shardwise.polling", "adaptive")],
         from: From::Answer,
         goal: Some(FROM_ANSWER),
@@ -76,6 +84,7 @@ const WAYS: [Way; 6] = [
         what: "fan-out, 1 record",
         records: 1,
         bytes: 100,
+        pause: OFTEN,
         properties: &[("retrievalMode", "FANOUT")],
         from: From::Put,
         goal: Some(("5 ms p50, 20 ms p99", |took| took.p50 <= 5.0 && took.p99 <= 20.0)),
@@ -84,6 +93,7 @@ const WAYS: [Way; 6] = [
         what: "fan-out, 100 records of 1 KB",
         records: 100,
         bytes: 1_000,
+        pause: OFTEN,
         properties: &[("retrievalMode", "FANOUT")],
         from: From::Put,
         goal: None,
@@ -92,6 +102,7 @@ const WAYS: [Way; 6] = [
         what: "fan-out, 100 records of 1 KB, from the answer on",
         records: 100,
         bytes: 1_000,
+        pause: OFTEN,
         properties: &[("retrievalMode", "FANOUT")],
         from: From::Answer,
         goal: Some(FROM_ANSWER),
@@ -153,9 +164,9 @@ async fn measure(
     }
     let mut application = Application::new(vec![settings]);
     application.start(0)?;
-    put(&stream, records, way.bytes, 1).await?;
+    put(&stream, way, 1).await?;
     came(&journal, records).await?;
-    put(&stream, records, way.bytes, PUTS).await?;
+    put(&stream, way, PUTS).await?;
     let came = came(&journal, records * (PUTS + 1)).await?;
     application.stop(STOP).await?;
     let took = |came: &Came| {
@@ -170,15 +181,15 @@ async fn measure(
 }
 
 /// Puts records whose partition key says when.
-async fn put(stream: &Stream, records: usize, bytes: usize, times: usize) -> Result<(), Error> {
+async fn put(stream: &Stream, way: &Way, times: usize) -> Result<(), Error> {
     let mut rng = Rng::new(0);
-    let (least, more) = PAUSE_MILLIS;
+    let (least, more) = way.pause;
     for _ in 0..times {
         tokio::time::sleep(Duration::from_millis(least + rng.below(more))).await;
         let now = now_micros().to_string();
-        let entries = (0..records).map(|_| {
+        let entries = (0..way.records).map(|_| {
             PutRecordsRequestEntry::builder()
-                .data(Blob::new(vec![b'.'; bytes]))
+                .data(Blob::new(vec![b'.'; way.bytes]))
                 .partition_key(&now)
                 .build()
                 .expect("data and partition key are set")
