@@ -13,9 +13,9 @@ use super::{Verdicts, tell_one};
 
 /// From when on a fleet that nothing happens to moves no lease.
 const BALANCED_AFTER: Duration = Duration::from_secs(300);
-/// The goals of a takeover and of a planned stop (R11, R12).
 /// So many requests to the table must be lost in each hour for their losses to say anything.
 const LOST_MIN: u64 = 300;
+/// The goals of a takeover and of a planned stop (R11, R12).
 const TAKEOVER_MAX: Duration = Duration::from_secs(40);
 const TAKEOVER_MEAN: Duration = Duration::from_secs(22);
 const HANDOVER_MAX: Duration = Duration::from_secs(2);

@@ -253,14 +253,13 @@ const fn call(
 const fn own_call(
     operation: Operation,
     by: By,
-    [success, time]: [&'static str; 2],
+    names: [&'static str; 2],
     level: Level,
     note: &'static str,
 ) -> Call {
-    Call {
-        success: own(operation, by, success, OUTCOME, level, note),
-        time: own(operation, by, time, TIMER, level, note),
-    }
+    let Call { success, time } = call(operation, by, names, level, note);
+    let origin = Origin::Own;
+    Call { success: Metric { origin, ..success }, time: Metric { origin, ..time } }
 }
 
 #[cfg(test)]
