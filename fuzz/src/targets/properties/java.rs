@@ -1,7 +1,8 @@
 //! `java.util.Properties.load`, one character after the other, as Java goes about it; and the line
 //! on which each entry begins, which Java does not tell.
 //!
-//! It was held against the real one: OpenJDK 17 on every input that the fuzzer had kept.
+//! It is held against what the real one read, OpenJDK 17's, of inputs that the fuzzer kept:
+//! `fuzz/recorded`.
 
 use shardwise_core::properties::Entry;
 
@@ -156,4 +157,56 @@ fn convert(escaped: &[char]) -> Option<String> {
         }
     }
     String::from_utf16(&units).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use shardwise_core::properties::parse;
+
+    use super::super::decoded;
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Recorded {
+        hex: String,
+        java: Read,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(untagged)]
+    enum Read {
+        Entries(Vec<(String, String)>),
+        /// Java refused it, or made half a character of it.
+        Nothing(String),
+    }
+
+    impl Recorded {
+        fn input(&self) -> Vec<u8> {
+            let digits = self.hex.as_bytes().chunks(2);
+            let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+            digits.map(byte).collect()
+        }
+    }
+
+    #[test]
+    fn what_java_read_is_what_we_read_and_what_is_told_here_once_more() {
+        let recorded = include_str!("../../../recorded/properties.jsonl");
+        let recorded: Vec<Recorded> =
+            recorded.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let refused = recorded.iter().filter(|one| matches!(one.java, Read::Nothing(_))).count();
+        assert!(recorded.len() >= 200 && refused >= 20, "{} and {refused}", recorded.len());
+        for one in recorded {
+            let input = one.input();
+            let as_java = |read: Option<Vec<Entry>>| match (read, &one.java) {
+                (Some(read), _) => {
+                    Read::Entries(read.into_iter().map(|entry| (entry.key, entry.value)).collect())
+                }
+                (None, Read::Nothing(why)) => Read::Nothing(why.clone()),
+                (None, Read::Entries(_)) => Read::Nothing("ours".to_owned()),
+            };
+            assert_eq!(as_java(parse(&input).ok()), one.java, "{}", input.escape_ascii());
+            assert_eq!(as_java(load(&decoded(&input)).ok()), one.java, "{}", input.escape_ascii());
+        }
+    }
 }
