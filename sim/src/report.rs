@@ -236,6 +236,9 @@ impl Verdicts {
             println!("{mean} {what} a run; at least {least}");
             self.count(&format!("{least} {what} a run"), mean >= least);
         }
+        let judged = seen.of(sometimes::RESTED);
+        println!("the spread of leases was judged in {judged} of {runs} runs; at least in half");
+        self.count("the spread of leases judged in half of the runs", judged * 2 >= runs);
     }
 
     /// What a run costs may not grow unseen: what happens in it is what a fleet costs in requests

@@ -163,7 +163,7 @@ fn finish(world: Arc<World>, is_over: bool, mut panics: Vec<String>) -> Outcome 
     state.tally.add("processor: starts inside an aggregate", starts_inside(&journals));
     let judged = is_over.then(|| noting(&mut panics, || judge(&journals))).flatten();
     let verdict = judged.unwrap_or_else(nothing_judged);
-    sometimes::count(&journals, verdict.counts.steals, &mut state.tally);
+    sometimes::count(&journals, &verdict.counts, &mut state.tally);
     let trace_hash = state.trace.hash();
     let lines = state.trace.into_lines();
     let (tally, marks, bytes_most) = (state.tally, state.marks, state.memory.most);

@@ -7,7 +7,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use shardwise_core::row::{Item, Value};
-use shardwise_referee::{Event, Journals, LeaseWrite, Place, Row, WorkerEvent};
+use shardwise_referee::{Counts, Event, Journals, LeaseWrite, Place, Row, WorkerEvent};
 
 use crate::point::Call;
 use crate::tally::Tally;
@@ -22,6 +22,9 @@ const PROVED: &str = "sometimes: checkpoint proved by a read";
 const PENDING: &str = "sometimes: prepared checkpoint passed on";
 const ZOMBIE: &str = "sometimes: woke up, a lease was taken";
 const REPAIRED: &str = "sometimes: hole repaired by the audit";
+/// The quiet time after the last change of leases or workers was long enough for I22. No condition
+/// that faults bring about: it is asked of every other run.
+pub const RESTED: &str = "quiet: spread of leases judged";
 
 /// All of them, as the tally names them.
 pub const ALL: [&str; 10] =
@@ -61,10 +64,11 @@ pub(crate) fn count_refused(worker: &str, row: Option<&Item>, tally: &mut Tally)
     }
 }
 
-/// Counts what the journals of a run show. `steals` is the referee's count.
-pub(crate) fn count(journals: &Journals, steals: usize, tally: &mut Tally) {
+/// Counts what the journals of a run show. `counts` are the referee's.
+pub(crate) fn count(journals: &Journals, counts: &Counts, tally: &mut Tally) {
     let rows = Rows::of(&journals.lease_writes);
-    tally.add(STOLEN, steals as u64);
+    tally.add(STOLEN, counts.steals as u64);
+    tally.add(RESTED, counts.spreads_judged as u64);
     tally.add(OVERLAP, overlaps(journals));
     tally.add(PENDING, passed_on(journals));
     tally.add(MERGED, merges_that_waited(journals, &rows));

@@ -1,7 +1,7 @@
 //! What happened in a run, in numbers.
 
 use crate::history::History;
-use crate::invariants::steals;
+use crate::invariants::{is_spread_judged, steals};
 use crate::lease::Kind;
 use crate::place::Place;
 use crate::shard::ShardHistory;
@@ -41,12 +41,20 @@ pub struct Counts {
     pub lost_leases: usize,
     /// Records that were due, and that retention removed before anyone had read them.
     pub trimmed: usize,
+    /// 1 if a phase without faults was long enough for the spread of the leases to be judged (I22).
+    pub spreads_judged: usize,
 }
 
 impl Counts {
     pub(crate) fn of(history: &History<'_>) -> Self {
         let steals = history.terms.map_or(0, |terms| steals(history, terms).len());
-        let mut counts = Self { tenures: history.tenures.len(), steals, ..Self::default() };
+        let is_judged = history.terms.is_some_and(|terms| is_spread_judged(history, terms));
+        let mut counts = Self {
+            tenures: history.tenures.len(),
+            steals,
+            spreads_judged: usize::from(is_judged),
+            ..Self::default()
+        };
         for shard in history.shards.values() {
             counts.add(history, shard);
         }
@@ -85,7 +93,7 @@ impl Counts {
     }
 
     /// Each count with its name.
-    pub(crate) fn rows(&self) -> [(&'static str, usize); 16] {
+    pub(crate) fn rows(&self) -> [(&'static str, usize); 17] {
         [
             ("records put", self.put),
             ("records handed", self.handed),
@@ -103,6 +111,7 @@ impl Counts {
             ("  from a worker that had them", self.lost_leases),
             ("  and still renewed them", self.steals),
             ("records lost to retention", self.trimmed),
+            ("spreads of leases judged", self.spreads_judged),
         ]
     }
 }

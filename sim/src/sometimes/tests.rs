@@ -41,7 +41,7 @@ fn shard(id: &str, parents: &[&str]) -> Shard {
 
 fn counted(journals: &Journals, what: &str) -> u64 {
     let mut tally = Tally::default();
-    count(journals, 0, &mut tally);
+    count(journals, &Counts::default(), &mut tally);
     tally.of(what)
 }
 

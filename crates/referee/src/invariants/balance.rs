@@ -19,40 +19,78 @@ use crate::worker::WorkerEvent;
 /// than a worker's share, since a run steals one. How many leases a worker may hold is in no
 /// journal: such a limit must not be set.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
-    let Some(terms) = history.terms else { return Vec::new() };
-    let end = terms.quiet_until.saturating_sub(1);
-    let mut held: BTreeMap<&str, usize> = BTreeMap::new();
-    held.extend(history.fleet.living(end).map(|worker| (worker, 0)));
-    if held.is_empty() {
+    let Some((terms, rest)) =
+        history.terms.and_then(|terms| Some((terms, Rest::of(history, terms)?)))
+    else {
         return Vec::new();
+    };
+    let mut violations = moves(history, terms, rest.changed_t);
+    if rest.is_long_enough(terms) && rest.is_uneven() {
+        let counts: Vec<String> =
+            rest.held.iter().map(|(worker, count)| format!("`{worker}` {count}")).collect();
+        let text = format!("leases at the end of the quiet phase: {}", counts.join(", "));
+        violations.push(violation(Invariant::Balanced, "", text));
     }
-    let changed_t = last_change(history, terms);
-    let mut leases = 0_u64;
+    violations
+}
+
+/// Whether the phase without faults was long enough for the spread to be judged.
+pub(crate) fn is_spread_judged(history: &History<'_>, terms: &Terms) -> bool {
+    Rest::of(history, terms).is_some_and(|rest| rest.is_long_enough(terms))
+}
+
+/// How leases lie at the end of the phase without faults.
+struct Rest<'a> {
+    leases: u64,
+    /// How many of them each living worker has.
+    held: BTreeMap<&'a str, usize>,
+    /// When, before that end, workers or leases last became more or fewer.
+    changed_t: u64,
+    end: u64,
+}
+
+impl<'a> Rest<'a> {
+    /// Nothing if no worker lives.
+    fn of(history: &'a History<'_>, terms: &Terms) -> Option<Self> {
+        let end = terms.quiet_until.saturating_sub(1);
+        let mut held: BTreeMap<&str, usize> =
+            history.fleet.living(end).map(|worker| (worker, 0)).collect();
+        let rows = || history.shards.values().filter_map(|shard| shard.lease.row_at(end));
+        for row in rows() {
+            if let Some(count) = row.holder.as_deref().and_then(|holder| held.get_mut(holder)) {
+                *count += 1;
+            }
+        }
+        let leases = rows().count() as u64;
+        let changed_t = last_change(history, terms);
+        (!held.is_empty()).then_some(Self { leases, held, changed_t, end })
+    }
+
+    fn is_long_enough(&self, terms: &Terms) -> bool {
+        let share = self.leases.div_ceil(self.held.len() as u64);
+        let runs = share.saturating_add(3).max(6);
+        self.end.saturating_sub(self.changed_t) >= runs * terms.take_interval
+    }
+
+    fn is_uneven(&self) -> bool {
+        let (most, least) = (self.held.values().max(), self.held.values().min());
+        most > least.map(|least| least + 1).as_ref()
+    }
+}
+
+/// Leases that moved too often since then.
+fn moves(history: &History<'_>, terms: &Terms, changed_t: u64) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (id, shard) in &history.shards {
-        let Some(row) = shard.lease.row_at(end) else { continue };
-        leases += 1;
-        if let Some(count) = row.holder.as_deref().and_then(|holder| held.get_mut(holder)) {
-            *count += 1;
+        if shard.lease.row_at(terms.quiet_until.saturating_sub(1)).is_none() {
+            continue;
         }
         let later = &shard.lease.writes[shard.lease.applied_by(changed_t)..];
-        let is_move = |write: &&_| is_move(write, terms);
-        let moves = later.iter().filter(is_move).count();
+        let moves = later.iter().filter(|write| is_move(write, terms)).count();
         if moves > 2 {
             let text = format!("moved {moves} times after the last change, t={changed_t}");
             violations.push(violation(Invariant::Balanced, id, text));
         }
-    }
-    let runs = leases.div_ceil(held.len() as u64).saturating_add(3).max(6);
-    if end.saturating_sub(changed_t) < runs * terms.take_interval {
-        return Vec::new();
-    }
-    let (most, least) = (held.values().max(), held.values().min());
-    if most > least.map(|least| least + 1).as_ref() {
-        let counts: Vec<String> =
-            held.iter().map(|(worker, count)| format!("`{worker}` {count}")).collect();
-        let text = format!("leases at the end of the quiet phase: {}", counts.join(", "));
-        violations.push(violation(Invariant::Balanced, "", text));
     }
     violations
 }
@@ -61,7 +99,6 @@ fn is_move(write: &Write<'_>, terms: &Terms) -> bool {
     write.kind == Kind::Take && write.t < terms.quiet_until
 }
 
-/// When, before the end of the phase, workers or leases last became more or fewer.
 fn last_change(history: &History<'_>, terms: &Terms) -> u64 {
     let workers = history.fleet.events().iter().map(WorkerEvent::t);
     let writes = history.shards.values().flat_map(|shard| &shard.lease.writes);

@@ -32,6 +32,7 @@ mod shard_end;
 mod takeover;
 mod unknown_kept;
 
+pub(crate) use self::balance::is_spread_judged;
 pub(crate) use self::live_steal::steals;
 use crate::history::Evidence::{self, Reasons, Returns, Senders, Terms, Workers};
 use crate::history::History;

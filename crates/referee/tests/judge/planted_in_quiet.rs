@@ -75,13 +75,16 @@ fn leases_that_stay_unevenly_spread_are_seen() {
         story.take(WORKERS[worker], &shard);
     }
     let mut short = story.clone();
+    let mut told = Vec::new();
     for (story, micros) in [(&mut story, QUIET), (&mut short, 5 * TAKE_INTERVAL)] {
         story.begin_quiet();
         story.wait(micros);
         story.end_quiet();
+        told.push(judge(&story.journals()).counts.spreads_judged);
     }
     assert_blamed(&story, [Invariant::Balanced]);
     assert_blamed(&short, []);
+    assert_eq!(told, [1, 0], "whether it was judged is told");
 }
 
 #[test]
