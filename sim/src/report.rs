@@ -131,6 +131,8 @@ const FAULTS_OVER_SDK: [&str; 19] = [
 /// What is traced of one of the gate's seeds, all but reads that go well, as seen when this was
 /// written.
 const EVENTS_A_RUN: u64 = 68_400;
+/// What a worker asks of the services and of its processors in one of them, reads included.
+const CALLS_A_RUN: u64 = 77_500;
 /// Allocations in one of them, the simulated world's and the referee's included.
 const ALLOCATIONS_A_RUN: u64 = 8_540_000;
 /// What goes by the names of faults and is none: it happens all the time.
@@ -244,7 +246,9 @@ impl Verdicts {
     /// What a run costs may not grow unseen: what happens in it is what a fleet costs in requests
     /// and calls, and allocations are most of its own work.
     pub(crate) fn require_costs(&mut self, seen: &Tally, runs: u64) {
-        for (what, committed) in [("events", EVENTS_A_RUN), ("allocations", ALLOCATIONS_A_RUN)] {
+        let costs =
+            [("events", EVENTS_A_RUN), ("calls", CALLS_A_RUN), ("allocations", ALLOCATIONS_A_RUN)];
+        for (what, committed) in costs {
             let seen = seen.of(what) / runs.max(1);
             println!("{seen} {what} a run; committed: {committed}");
             let is_as_before = seen * 10 <= committed * 11;

@@ -188,6 +188,9 @@ impl World {
         }
         let dies = {
             let mut state = self.state();
+            if edge == Edge::Before {
+                state.tally.count("calls");
+            }
             let mut crashes =
                 self.plan.crashes.iter().filter(|it| (it.call, it.edge) == (call, edge));
             let is_hit = crashes.clone().next().is_some() && {
