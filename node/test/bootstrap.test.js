@@ -152,6 +152,29 @@ test('--java and --jar-path are ignored with one note', async () => {
   assert.equal(stderr, 'Note: --java and --jar-path ignored, no Java is needed.\n');
 });
 
+test('Java may be left without a path, as where a command that looks for it finds none', async () => {
+  const lines = [
+    [['--java', '-e', '-p', properties], '--java'],
+    [['-j', '-e', '-p', properties], '--java'],
+    [['-e', '-p', properties, '-c'], '--jar-path'],
+    [['--java=/no/such/java', '-e', '-p', properties, '-c/no/such/jars'], '--java and --jar-path'],
+  ];
+  for (const [line, ignored] of lines) {
+    const { code, stdout, stderr } = await run(line, { SHARDWISE_BIN: FAKE });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /\["daemon"/);
+    assert.equal(stderr, `Note: ${ignored} ignored, no Java is needed.\n`);
+  }
+});
+
+test('a word that no option takes is ignored with a note, as aws-kcl ignores it', async () => {
+  const { code, stderr } = await run(
+    ['run', '-e', '-p', properties], { SHARDWISE_BIN: FAKE },
+  );
+  assert.equal(code, 0);
+  assert.equal(stderr, 'Note: run ignored, no option takes it.\n');
+});
+
 test('a missing binary is one error that names the three places', async () => {
   const { code, stdout, stderr } = await run(['-e', '-p', properties]);
   assert.deepEqual([code, stdout], [1, '']);

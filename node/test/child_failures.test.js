@@ -64,6 +64,14 @@ test('a program that catches everything cannot stay after a failure', async () =
   assert.match(daemon.stderr, /^caught: rejected on purpose$/m);
 });
 
+test('a function that makes no record processor ends the process as a failed initialize does', async () => {
+  const daemon = new FakeDaemon('bad_factory.js');
+  daemon.send(INITIALIZE);
+  assert.deepEqual(await daemon.exited(), { code: 1, signal: null });
+  assert.match(daemon.stderr, /shardwise: shardId-000000000000: initialize failed/);
+  assert.match(daemon.stderr, /^caught: Record processor must implement /m);
+});
+
 test('a line that is not JSON ends the process with 1', async () => {
   const daemon = new FakeDaemon('misbehaving.js', { args: ['counts'] });
   await daemon.ask(INITIALIZE);

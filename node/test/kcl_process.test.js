@@ -123,6 +123,9 @@ test('a processor without its methods is refused', () => {
     { processRecords: method, shutdown: method },
     { initialize: method, shutdown: method },
     { initialize: method, processRecords: 1, shutdown: method },
+    // A class is no function that makes them: it was left without `new`.
+    Processor,
+    Object.assign(function Old() {}, { prototype: { initialize: method } }),
   ]) {
     assert.throws(() => kcl(processor), { name: 'Error', message: INVALID });
   }

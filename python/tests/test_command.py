@@ -45,6 +45,14 @@ def test_java_and_the_class_path_are_ignored_with_one_note(installed):
     assert helper.stderr == "Note: --java and --classpath ignored, no Java is needed.\n"
 
 
+@pytest.mark.parametrize("java", [["--java"], ["-j", ""], ["-j", "--path"]])
+def test_java_may_be_left_without_a_path(installed, java):
+    helper = installed.run(HELPER, "--print_command", *java, "-p", "a")
+    assert helper.returncode == 0, helper.stderr
+    assert helper.stdout == printed(installed, "--print_command", "-p", "a")
+    assert "ignored, no Java is needed.\n" in helper.stderr
+
+
 def test_without_properties_nothing_is_printed_that_a_shell_would_run(installed):
     helper = installed.run(HELPER, "--print_command", "--java", "/usr/bin/java")
     assert (helper.returncode, helper.stdout) == (2, "")

@@ -39,6 +39,9 @@ function start(options, env) {
   if (options.ignored.length > 0) {
     process.stderr.write(`Note: ${options.ignored.join(' and ')} ignored, no Java is needed.\n`);
   }
+  if (options.surplus.length > 0) {
+    process.stderr.write(`Note: ${options.surplus.join(' and ')} ignored, no option takes it.\n`);
+  }
   const binary = findBinary(env);
   const daemonArgs = ['daemon', '--properties-file', properties];
   if (logConfiguration !== undefined) {

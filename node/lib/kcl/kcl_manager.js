@@ -105,7 +105,13 @@ class KCLManager {
       this._warn(`unknown action ${inspect(action.action)} ignored`);
       return;
     }
-    const session = this.#sessionOf(action);
+    let session;
+    try {
+      session = this.#sessionOf(action);
+    } catch (error) {
+      this.#fail(action.action, error, action.shardId);
+      return;
+    }
     if (!session) {
       this._warn(`${action.action} of a shard that is not here ignored: ${action.shardId}`);
     } else if (call) {

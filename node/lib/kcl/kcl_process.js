@@ -17,8 +17,7 @@ function kcl(
   outputFile = process.stdout,
   errorFile = process.stderr,
 ) {
-  const isFactory = typeof recordProcessor === 'function' && !recordProcessor.initialize;
-  const served = isFactory
+  const served = isFactory(recordProcessor)
     ? { make: recordProcessor }
     : { recordProcessor, version: versionOf(recordProcessor) };
   const kclManager = new KCLManager(served, inputFile, outputFile, errorFile);
@@ -46,6 +45,12 @@ function kcl(
       }
     },
   };
+}
+
+/** Whether it is a function that makes record processors; a class of them is refused by its shape. */
+function isFactory(given) {
+  const isClass = /^class\b/.test(String(given)) || given?.prototype?.initialize;
+  return typeof given === 'function' && !given.initialize && !isClass;
 }
 
 module.exports = kcl;

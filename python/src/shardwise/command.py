@@ -29,7 +29,7 @@ def _print_command(options):
     properties = SAMPLE if options.sample else options.properties
     if options.sample and options.properties:
         _note("--properties ignored, the sample's file is used.")
-    ignored = [f"--{name}" for name in ("java", "classpath") if getattr(options, name)]
+    ignored = [f"--{name}" for name in ("java", "classpath") if name in options]
     if ignored:
         _note(f"{' and '.join(ignored)} ignored, no Java is needed.")
     try:
@@ -61,7 +61,9 @@ def _parser():
                         help="use the properties file of amazon_kclpy's sample")
     parser.add_argument("-l", "--log-configuration", metavar="FILE",
                         help="logging configuration, passed on to the daemon")
-    parser.add_argument("-j", "--java", metavar="PATH", help="ignored: no Java is needed")
-    parser.add_argument("-c", "--classpath", "--path", action="append", metavar="PATH",
-                        help="ignored: no jars are needed")
+    # Where `$(which java)` found nothing, no value is left.
+    parser.add_argument("-j", "--java", nargs="?", default=argparse.SUPPRESS, metavar="PATH",
+                        help="ignored: no Java is needed")
+    parser.add_argument("-c", "--classpath", "--path", nargs="?", default=argparse.SUPPRESS,
+                        metavar="PATH", help="ignored: no jars are needed")
     return parser

@@ -113,3 +113,21 @@ fn every_line_of_a_sample_may_be_active_and_a_key_that_is_not_built_is_one_warni
     not_built.sort_unstable();
     assert_eq!(warned, not_built, "each once");
 }
+
+#[test]
+fn the_basic_sample_is_read_without_a_warning_and_its_comments_are_the_defaults() {
+    let sample =
+        include_str!("../../../../../../node/samples/basic_sample/consumer/sample.properties");
+    let held = of(&[sample]);
+    assert_eq!(warned(&held), [""; 0]);
+    let held: Vec<_> = held.effective().map(|one| (one.key, one.value)).collect();
+    let is_entry = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    let defaults = sample.lines().filter_map(|line| line.strip_prefix('#')).filter(is_entry);
+    let defaults: Vec<&str> = defaults.filter(|line| !line.starts_with("workerId")).collect();
+    assert!(defaults.len() > 4, "{defaults:?}");
+    for line in defaults {
+        let settings = of(&[sample, line]);
+        let holds: Vec<_> = settings.effective().map(|one| (one.key, one.value)).collect();
+        assert_eq!(holds, held, "{line}");
+    }
+}
