@@ -4,6 +4,7 @@
 
 mod call;
 mod children;
+mod failures;
 mod signal;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
 use self::call::{decode, failure, supervised};
+use self::failures::Failures;
 pub(crate) use self::signal::Signal;
 use crate::clock::within;
 use crate::decoder::Decoder;
@@ -74,8 +76,7 @@ pub(crate) struct Consumer {
     state: ConsumerState,
     /// What is at work between `initialize` and the end.
     work: Option<Work>,
-    /// Calls that failed since records were last processed.
-    failures: u32,
+    failures: Failures,
     /// When the shard may be read again, by whichever reader.
     rhythm: Arc<Rhythm>,
     /// What was said of the shard, by whichever reader.
@@ -116,7 +117,7 @@ impl Consumer {
             signals,
             state: ConsumerState::WaitingOnParentShards,
             work: None,
-            failures: 0,
+            failures: Failures::default(),
             rhythm: Arc::new(rhythm),
             said: Arc::default(),
         }
@@ -180,8 +181,9 @@ impl Consumer {
             // What the next processor is handed is read anew.
             work.reader = None;
         }
-        if self.failures > 0 && matches!(call, Call::Initialize | Call::ShardEnded) {
-            let pause = self.shared.config.processor.wait_after(self.failures);
+        let in_a_row = self.failures.in_a_row();
+        if in_a_row > 0 && matches!(call, Call::Initialize | Call::ShardEnded) {
+            let pause = self.shared.config.processor.wait_after(in_a_row);
             if let Some(event) = self.pause(pause).await {
                 return event;
             }
@@ -200,18 +202,21 @@ impl Consumer {
     }
 
     fn judge(&mut self, call: &'static str, result: Result<(), ProcessorError>) -> Event {
+        let place = match (call, &self.work) {
+            ("shardEnded", _) => Some(Checkpoint::ShardEnd),
+            (_, work) => work.as_ref().map(|work| work.handed.clone()),
+        };
         match result {
             Ok(()) => {
                 // A processor that starts well each time may fail at the same batch each time.
-                if call != "initialize" {
-                    self.failures = 0;
+                if call != "initialize" && self.failures.got_to(place.as_ref()) {
                     self.shared.board.succeeded(&self.key);
                 }
                 Event::CallSucceeded
             }
             Err(failure) => {
-                self.failures = self.failures.saturating_add(1);
-                let (in_a_row, restart) = (self.failures, failure.wants_restart());
+                self.failures.add(place);
+                let (in_a_row, restart) = (self.failures.in_a_row(), failure.wants_restart());
                 let error = failure.with_causes();
                 error!(shard = %self.shard, call, error, in_a_row, restart,
                     "record processor failed");
@@ -334,7 +339,7 @@ impl Consumer {
             Fetched::Batch(batch) => self.hand_over(batch, 1).await,
             Fetched::Nothing(millis_behind_latest) => {
                 // What fails again and again has not got on by that, unless nothing is left.
-                if self.failures == 0 || millis_behind_latest == Some(0) {
+                if self.failures.in_a_row() == 0 || millis_behind_latest == Some(0) {
                     self.shared.board.succeeded(&self.key);
                 }
                 self.shared.metrics.processed_nothing(&self.shard, millis_behind_latest);
@@ -381,7 +386,7 @@ impl Consumer {
                 let first = first.map(|record| record.sequence_number.to_string());
                 error!(shard = %self.shard, records, first, "batch skipped, as configured");
                 work.checkpointer.settle();
-                self.failures = 0;
+                self.failures.forget();
             }
             Event::CallFailed(failure) => {
                 work.checkpointer.fail();
@@ -392,7 +397,7 @@ impl Consumer {
                         batch.drop_rest();
                     }
                     work.again = Some((batch, attempt.saturating_add(1)));
-                    let pause = self.shared.config.processor.wait_after(self.failures);
+                    let pause = self.shared.config.processor.wait_after(self.failures.in_a_row());
                     return self.pause(pause).await.unwrap_or(event);
                 }
             }

@@ -25,12 +25,12 @@ impl Consumer {
             match leased {
                 Ok(()) => return Event::ShardEnded,
                 Err(error) => {
-                    self.failures = self.failures.saturating_add(1);
+                    self.failures.add(None);
                     warn!(shard = %self.shard, %error, "child leases not made");
                     self.shared.board.failed(&self.key, format!("child leases: {error}"));
                 }
             }
-            let pause = self.shared.config.processor.wait_after(self.failures);
+            let pause = self.shared.config.processor.wait_after(self.failures.in_a_row());
             if let Some(event) = self.pause(pause).await {
                 return event;
             }

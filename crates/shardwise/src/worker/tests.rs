@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests run on tokio's paused time")]
 
+mod back_off;
 mod budget;
 mod checkpoints;
 mod decoding;
