@@ -14,9 +14,8 @@ use shardwise::{
 };
 use shardwise_core::properties::settings::{DaemonSettings, Level, Warning};
 use shardwise_multilang::{ChildProcessor, Children, Outcome, Shared};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
 use crate::args::DaemonArguments;
@@ -26,6 +25,7 @@ use crate::exit::{Error, Exit};
 use crate::guard::Guard;
 use crate::local::LocalEndpoints;
 use crate::page::{Port, Subject};
+use crate::signals::{self, Signals};
 use crate::{config, logging, metrics, page, supervisor};
 
 /// The longest properties file: anything longer is another kind of file.
@@ -42,7 +42,8 @@ pub(crate) fn run(arguments: &DaemonArguments) -> Result<Exit, Error> {
     let settings = understand(file, &bytes, &worker_id)?;
     let place = |key| format!("{}: {}", file.display(), settings.place(key));
     let level_place = place("shardwise.logLevel");
-    logging::start(&settings.log, &level_place, arguments.log_configuration.as_deref())?;
+    let logback = arguments.log_configuration.as_deref();
+    let _log = logging::start(&settings.log, &level_place, logback)?;
     for other in passed_over {
         warn!(file = %other.display(), "passed over: -p names another properties file");
     }
@@ -135,7 +136,7 @@ async fn serve(
 ) -> Result<Exit, Error> {
     let mut signals = Signals::catch()?;
     if arguments.stop_with_stdin {
-        signals.stdin_end = Some(spawn_blocking(read_to_end));
+        signals.stdin_end = Some(spawn_blocking(signals::read_to_end));
     }
     let started = start(&mut settings, file, program, arguments.local);
     let started = tokio::select! {
@@ -311,52 +312,6 @@ fn judge(stopped: &Result<Stopped, WorkerError>, outcome: &Outcome) -> Exit {
             Exit::CutShort
         }
     }
-}
-
-/// What stops us.
-pub(crate) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    /// Ends with standard input, where that counts as a signal.
-    stdin_end: Option<JoinHandle<()>>,
-}
-
-impl Signals {
-    pub(crate) fn catch() -> Result<Self, Error> {
-        let catch =
-            |kind| signal(kind).map_err(|error| Error::internal(format!("no signals: {error}")));
-        Ok(Self {
-            terminate: catch(SignalKind::terminate())?,
-            interrupt: catch(SignalKind::interrupt())?,
-            hangup: catch(SignalKind::hangup())?,
-            stdin_end: None,
-        })
-    }
-
-    /// Waits for the next one; its name.
-    pub(crate) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            biased;
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hangup.recv() => "SIGHUP",
-            () = once(&mut self.stdin_end) => "end of standard input",
-        }
-    }
-}
-
-/// Returns once: when the task has ended.
-async fn once(task: &mut Option<JoinHandle<()>>) {
-    let Some(running) = task else { return std::future::pending().await };
-    // However it ended, it has.
-    let _ = running.await;
-    *task = None;
-}
-
-fn read_to_end() {
-    // Input that breaks has ended too.
-    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
 }
 
 fn random<const BYTES: usize>() -> Result<[u8; BYTES], Error> {

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Error;
 use crate::own_program;
+use crate::signals::Caught;
 
 /// The first argument of such a process that is not the first of a container.
 pub(crate) const MODE: &str = "init";
@@ -34,10 +35,9 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode,
     let runtime = runtime.map_err(failed)?;
     let _inside = runtime.enter();
     let mut ended = signal(SignalKind::child()).map_err(failed)?;
-    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-    let [terminate, interrupt, hangup] = kinds.map(signal);
-    let (mut terminate, mut interrupt) = (terminate.map_err(failed)?, interrupt.map_err(failed)?);
-    let mut hangup = hangup.map_err(failed)?;
+    let mut terminate = Caught::new(SignalKind::terminate())?;
+    let mut interrupt = Caught::new(SignalKind::interrupt())?;
+    let mut hangup = Caught::new(SignalKind::hangup())?;
     // A terminal signals the whole group: the daemon shall hear it once.
     let program = Command::new(own_program()).args(arguments).process_group(0).spawn();
     let program = Pid::from_child(&program.map_err(failed)?);
@@ -46,9 +46,9 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode,
             let passed_on = tokio::select! {
                 biased;
                 _ = ended.recv() => None,
-                _ = terminate.recv() => Some(Signal::TERM),
-                _ = interrupt.recv() => Some(Signal::INT),
-                _ = hangup.recv() => Some(Signal::HUP),
+                () = terminate.next() => Some(Signal::TERM),
+                () = interrupt.next() => Some(Signal::INT),
+                () = hangup.next() => Some(Signal::HUP),
             };
             match passed_on {
                 // It may have ended meanwhile.

@@ -10,8 +10,8 @@ use shardwise_local::{Endpoints, Options};
 use tracing::info;
 
 use crate::args::LocalArguments;
-use crate::daemon::Signals;
 use crate::exit::{Error, Exit};
+use crate::signals::Signals;
 
 /// The region that the endpoints say they are in, for a file that names none.
 const REGION: &str = "us-east-1";

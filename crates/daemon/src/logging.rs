@@ -1,15 +1,26 @@
 //! The daemon's log: structured fields, to stderr unless the settings say otherwise.
 
+mod logback;
+mod queue;
+
+use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
 use std::path::Path;
 
 use shardwise_core::properties::settings::{LogFormat, LogSettings, LogTo};
+use tracing::field::Field;
 use tracing::{Level, Metadata, warn};
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::fmt::{FormatFields, layer};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Registry, fmt};
+use tracing_subscriber::{EnvFilter, Registry};
+
+use self::logback::Logback;
+pub(crate) use self::queue::Queue;
+use crate::exit::Error;
 
 /// What the names of our own crates begin with.
 const OURS: &str = "shardwise";
@@ -17,39 +28,44 @@ const OURS: &str = "shardwise";
 /// logs beyond that has signed requests in it.
 const BELOW: Level = Level::WARN;
 
-use crate::exit::Error;
-
 /// Starts the log. The environment's filter wins over the file's, which is at `level_place`, and
 /// that over Logback's level.
 pub(crate) fn start(
     log: &LogSettings,
     level_place: &str,
     logback: Option<&Path>,
-) -> Result<(), Error> {
-    let logback = logback.map(read_logback).transpose()?.flatten();
+) -> Result<Log, Error> {
+    let read = logback.map(read_logback).transpose()?;
+    let logback_level = read.as_ref().and_then(|read| read.level.clone());
     let from_environment = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     let (name, text) = match (&from_environment, &log.level) {
         (Some(text), _) => ("environment variable `RUST_LOG`", text.as_str()),
         (None, Some(text)) => (level_place, text.as_str()),
-        (None, None) => ("level", logback.as_deref().unwrap_or("info")),
+        (None, None) => ("level", logback_level.as_deref().unwrap_or("info")),
     };
     let filter = EnvFilter::try_new(directives(text))
         .map_err(|error| Error::configuration(format!("{name} is `{text}`: {error}")))?;
     let filter = filter.and(filter_fn(may_be_logged));
-    let (writer, ansi) = match log.to {
-        LogTo::Stderr => (BoxMakeWriter::new(std::io::stderr), std::io::stderr().is_terminal()),
-        LogTo::Stdout => (BoxMakeWriter::new(std::io::stdout), std::io::stdout().is_terminal()),
+    let (queue, ansi) = match log.to {
+        LogTo::Stderr => (Queue::to(std::io::stderr()), std::io::stderr().is_terminal()),
+        LogTo::Stdout => (Queue::to(std::io::stdout()), std::io::stdout().is_terminal()),
     };
-    let layer = fmt::layer::<Registry>().with_writer(writer).with_target(false);
+    let queue = queue.map_err(|error| Error::internal(format!("no log: {error}")))?;
+    let writer = queue.clone();
+    let layer = layer::<Registry>().with_writer(move || writer.clone()).with_target(false);
     // A line that cannot be written is lost. To say so on stderr, as is the default, panics where
     // it is stderr that cannot be written: a full disk would stop the processing of records.
     let layer = layer.log_internal_errors(false);
     let layer = match log.format {
-        LogFormat::Text => layer.with_ansi(ansi).boxed(),
+        LogFormat::Text => layer.with_ansi(ansi).fmt_fields(fields_of_text()).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
     let started = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
     started.map_err(|error| Error::internal(format!("no log: {error}")))?;
+    if let (Some(file), Some(in_vain)) = (logback, read.and_then(|read| read.in_vain)) {
+        let file = file.display();
+        warn!(%file, in_vain, "of a file for Logback only the root level has an effect");
+    }
     if asks_for_more_below(text) {
         warn!(
             filter = text,
@@ -57,7 +73,17 @@ pub(crate) fn start(
              has signed requests in it"
         );
     }
-    Ok(())
+    Ok(Log(queue))
+}
+
+/// The log: it is written to its end before this is gone.
+#[must_use]
+pub(crate) struct Log(Queue);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
 }
 
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
@@ -91,9 +117,9 @@ fn directives(text: &str) -> String {
     }
 }
 
-fn read_logback(path: &Path) -> Result<Option<String>, Error> {
+fn read_logback(path: &Path) -> Result<Logback, Error> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(root_level(&text)),
+        Ok(text) => Ok(Logback::read(&text)),
         Err(error) => {
             let path = path.display();
             Err(Error::configuration(format!("--log-configuration: {path}: {error}")))
@@ -101,53 +127,60 @@ fn read_logback(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-/// The level of the root logger, in our words.
-fn root_level(logback: &str) -> Option<String> {
-    let logback = without_comments(logback);
-    let (_, root) = logback.split_once("<root")?;
-    let (root, _) = root.split_once('>')?;
-    let (_, value) = root.split_once("level")?;
-    let value = value.trim_start().strip_prefix('=')?.trim_start();
-    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let (level, _) = value[1..].split_once(quote)?;
-    let level = level.trim().to_ascii_lowercase();
-    match level.as_str() {
-        "all" => Some("trace".to_owned()),
-        "trace" | "debug" | "info" | "warn" | "error" | "off" => Some(level),
-        _ => None,
+fn fields_of_text() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
+    debug_fn(write_field).delimited(" ")
+}
+
+/// Writes a field of a line of text. What comes from children, from the lease table and from the
+/// services may hold a line of its own, or tell a terminal what to do: it is written as Rust has it.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let mut escaped = Escaped(writer);
+    match field.name() {
+        "message" => write!(escaped, "{value:?}"),
+        name => write!(escaped, "{name}={value:?}"),
     }
 }
 
-fn without_comments(mut xml: &str) -> String {
-    let mut left = String::new();
-    while let Some((before, comment)) = xml.split_once("<!--") {
-        left.push_str(before);
-        xml = comment.split_once("-->").map_or("", |(_, after)| after);
+struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+
+impl fmt::Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| match c {
+            // The others change what stands before or behind them.
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                write!(self.0, "{}", c.escape_unicode())
+            }
+            c if c.is_control() => write!(self.0, "{}", c.escape_default()),
+            c => self.0.write_char(c),
+        })
     }
-    left + xml
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     #[test]
-    fn the_root_level_of_a_logback_file_is_found() {
-        let file = r#"<configuration><logger name="a" level="ERROR"/>
-            <root level = "DEBUG"><appender-ref ref="x"/></root></configuration>"#;
-        assert_eq!(root_level(file).as_deref(), Some("debug"));
-        assert_eq!(root_level("<root level='ALL'/>").as_deref(), Some("trace"));
-        assert_eq!(root_level("<root level='${LEVEL}'/>"), None);
-        assert_eq!(root_level("<root/>"), None);
-        assert_eq!(root_level("nothing"), None);
-    }
-
-    #[test]
-    fn a_root_level_in_a_comment_does_not_count() {
-        let root = "<root level='WARN'/>";
-        let file = format!("<!-- <root level='TRACE'/> -->{root}<!--<root level='DEBUG'/>-->");
-        assert_eq!(root_level(&file).as_deref(), Some("warn"));
-        assert_eq!(root_level(&format!("<!-- {root}")), None);
+    fn what_others_wrote_begins_no_line_and_tells_a_terminal_nothing() {
+        let (mut written, out) = std::io::pipe().unwrap();
+        let layer = layer().with_ansi(false).fmt_fields(fields_of_text());
+        let layer = layer.with_writer(move || out.try_clone().unwrap());
+        let subscriber = tracing_subscriber::registry().with(layer);
+        let said = "7\n2026-01-01T00:00:00Z ERROR forged\u{1b}[31m\u{202e}";
+        tracing::subscriber::with_default(subscriber, || warn!(%said, text = said, "of {said}"));
+        let mut text = String::new();
+        written.read_to_string(&mut text).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert_eq!(
+            text.matches(r"7\n2026-01-01T00:00:00Z ERROR forged\u{1b}[31m\u{202e}").count(),
+            3
+        );
+        assert!(
+            !text.trim_end().contains(char::is_control) && !text.contains('\u{202e}'),
+            "{text}"
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod local;
 mod logging;
 mod metrics;
 mod page;
+mod signals;
 mod supervisor;
 
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ use clap::Parser;
 
 use crate::args::{Arguments, Mode};
 use crate::exit::Exit;
+use crate::logging::Queue;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -64,8 +66,10 @@ fn from_command_line() -> Result<Exit, exit::Error> {
 
 /// One line for whoever started us: there may be no log yet.
 fn say(text: &str) {
-    // With stderr closed there is nobody left to tell.
-    drop(writeln!(std::io::stderr(), "shardwise: {text}"));
+    // With stderr closed there is nobody left to tell, nor with one that nobody reads.
+    let Ok(mut queue) = Queue::to(std::io::stderr()) else { return };
+    drop(queue.write_all(format!("shardwise: {text}\n").as_bytes()));
+    queue.finish();
 }
 
 /// A program of our own: this one, whatever has become of the file that it was started from.

@@ -145,7 +145,7 @@ pub(crate) async fn read_stdout(
 ) {
     let whose = Whose::alone(&shard);
     let mut lines = Lines::new(pipe, LINE_BYTES_MAX, || begun.load(Ordering::Acquire));
-    let mut rate = Rate::new();
+    let mut passed_over = PassedOver::new();
     let mut endless = Endless::new(&whose, "stdout");
     while let Some(line) = lines.next(|length| endless.grows(length)).await {
         if !line.is_whole() {
@@ -155,37 +155,55 @@ pub(crate) async fn read_stdout(
         match multilang::decode(line.kept) {
             Line::Blank => {}
             said @ (Line::Stray(_) | Line::NoMessage(_)) => {
-                pass_over(&mut rate, &whose, &line, &said);
+                passed_over.log(&whose, &line, &said);
             }
             message @ (Line::Status { .. } | Line::Checkpoint(_)) => {
                 // A checkpoint is about what the child knew when it began to ask for it.
                 let is_status = matches!(message, Line::Status { .. });
                 let begun = if is_status { line.ended } else { line.began };
                 let heard = messages.send(Heard { line: message, begun }).await;
-                if heard.is_err() && rate.allows(&whose, "stdout") {
+                if heard.is_err() && passed_over.messages.allows(&whose, "stdout") {
                     let (text, bytes) = (logged(&line), line.length);
                     info!(%shard, stdout = &*text, bytes, "child writes after its last message");
                 }
             }
         }
     }
-    rate.report(&whose, "stdout");
+    passed_over.report(&whose);
     endless.report();
 }
 
-/// Logs a line of stdout that does not count, and why.
-pub(crate) fn pass_over(rate: &mut Rate, whose: &Whose, line: &lines::Line<'_>, said: &Line) {
-    if !rate.allows(whose, "stdout") {
-        return;
+/// Lines of stdout that do not count.
+pub(crate) struct PassedOver {
+    prints: Rate,
+    /// What was meant to count: it may be the answer that is waited for, however much is printed.
+    pub(crate) messages: Rate,
+}
+
+impl PassedOver {
+    pub(crate) fn new() -> Self {
+        Self { prints: Rate::new(), messages: Rate::new() }
     }
-    let (shard, pid) = whose.names();
-    let (text, bytes) = (logged(line), line.length);
-    match said {
-        Line::Stray(why) => info!(shard, pid, stdout = &*text, bytes, %why, "child"),
-        Line::NoMessage(why) => {
-            warn!(shard, pid, stdout = &*text, bytes, %why, "child's message passed over");
+
+    /// Logs one, and why it does not count.
+    pub(crate) fn log(&mut self, whose: &Whose, line: &lines::Line<'_>, said: &Line) {
+        let (shard, pid) = whose.names();
+        let (text, bytes) = (logged(line), line.length);
+        match said {
+            Line::Stray(why) if self.prints.allows(whose, "stdout") => {
+                info!(shard, pid, stdout = &*text, bytes, %why, "child");
+            }
+            Line::NoMessage(why) if self.messages.allows(whose, "stdout") => {
+                warn!(shard, pid, stdout = &*text, bytes, %why, "child's message passed over");
+            }
+            Line::Stray(_) | Line::NoMessage(_) => {}
+            Line::Blank | Line::Status { .. } | Line::Checkpoint(_) => {}
         }
-        Line::Blank | Line::Status { .. } | Line::Checkpoint(_) => {}
+    }
+
+    pub(crate) fn report(&self, whose: &Whose) {
+        self.prints.report(whose, "stdout");
+        self.messages.report(whose, "stdout");
     }
 }
 
@@ -299,6 +317,19 @@ mod tests {
             assert_eq!(rate.left_out, 900);
             tokio::time::advance(Duration::from_secs(1)).await;
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_printed_leaves_no_room_for_no_message() {
+        let (mut passed_over, whose) = (PassedOver::new(), Whose::alone(&shard()));
+        let line = lines::Line { kept: b"x", length: 1, began: 0, ended: 0 };
+        for _ in 0..1_000 {
+            passed_over.log(&whose, &line, &multilang::decode(b"printed"));
+        }
+        let glued = br#"printed{"action":"status","responseFor":"processRecords"}"#;
+        passed_over.log(&whose, &line, &multilang::decode(glued));
+        assert_eq!((passed_over.prints.logged, passed_over.prints.left_out), (100, 900));
+        assert_eq!((passed_over.messages.logged, passed_over.messages.left_out), (1, 0));
     }
 
     #[tokio::test]

@@ -28,7 +28,7 @@ use crate::connection::{Connection, MESSAGES_MAX};
 use crate::input::Input;
 use crate::launch::{Ended, Ending, Hurry, Launched, Patience, Running};
 use crate::lines::Lines;
-use crate::output::{self, Endless, Heard, LINE_BYTES_MAX, Rate, Tail, Whose};
+use crate::output::{self, Endless, Heard, LINE_BYTES_MAX, PassedOver, Tail, Whose};
 use crate::talk::DRAIN_TIMEOUT;
 
 /// A child that was offered several shards.
@@ -292,7 +292,7 @@ async fn read(
     let moments = Mutex::new(Moments::default());
     let lock = || moments.lock().unwrap_or_else(PoisonError::into_inner);
     let mut lines = Lines::new(pipe, LINE_BYTES_MAX, || lock().note(state.begun()));
-    let mut rate = Rate::new();
+    let mut passed_over = PassedOver::new();
     let mut endless = Endless::new(&whose, "stdout");
     while let Some(line) = lines.next(|length| endless.grows(length)).await {
         lock().forget_before(line.began);
@@ -305,7 +305,7 @@ async fn read(
         let (is_status, moment) = match message {
             Line::Blank => continue,
             Line::Stray(_) | Line::NoMessage(_) => {
-                output::pass_over(&mut rate, &whose, &line, &message);
+                passed_over.log(&whose, &line, &message);
                 continue;
             }
             Line::Status { .. } => (true, line.ended),
@@ -324,7 +324,7 @@ async fn read(
             route.map(|Route { messages, .. }| (shard, messages))
         });
         let Some((shard, messages)) = found else {
-            if rate.allows(&whose, "stdout") {
+            if passed_over.messages.allows(&whose, "stdout") {
                 let (shard, pid) = whose.names();
                 warn!(shard, pid, "child's message passed over: of no shard that it has");
             }
@@ -334,7 +334,7 @@ async fn read(
         // A shard that leaves takes nothing more; the others do.
         drop(messages.send(Heard { line: message, begun }).await);
     }
-    rate.report(&whose, "stdout");
+    passed_over.report(&whose);
     endless.report();
     // Whoever waits for a message hears that none will come, and nobody else comes.
     *state.members() = Members { routes: BTreeMap::new(), input: None };

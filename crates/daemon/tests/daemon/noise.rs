@@ -1,8 +1,14 @@
 //! Children that write what is not the protocol: it is logged within limits, and harms nobody.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
 
 use crate::world::{Event, World, data, processes, until_gone};
 
@@ -57,6 +63,23 @@ async fn warnings_about_a_child_are_counted_beyond_a_hundred_a_second_and_short(
 async fn a_log_on_a_full_disk_stops_nothing() {
     let world = World::new(1).await;
     let mut daemon = world.daemon_logging_to(Path::new("/dev/full"), "stderr exit:processRecords");
+    let records = world.put("a", 5).await;
+    world.until_processed(&daemon, &records).await;
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(0));
+}
+
+/// As under a container's log driver that waits, or at a terminal after Ctrl-S.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let world = World::new(1).await;
+    let log = world.path().join("log");
+    assert!(Command::new("mkfifo").arg(&log).status().unwrap().success());
+    let nonblocking = OFlags::NONBLOCK.bits().try_into().unwrap();
+    let full = File::options().read(true).write(true).custom_flags(nonblocking).open(&log);
+    let mut full = full.unwrap();
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    let mut daemon = world.daemon_logging_to(&log, "flood-stderr");
     let records = world.put("a", 5).await;
     world.until_processed(&daemon, &records).await;
     daemon.signal(rustix::process::Signal::TERM);

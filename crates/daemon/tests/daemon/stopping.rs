@@ -36,6 +36,19 @@ async fn the_end_of_stdin_stops_a_daemon_that_was_told_to_mind_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_that_is_ignored_at_the_start_stops_nothing() {
+    let world = World::new(1).await;
+    let daemon = world.daemon_by("nohup", "");
+    let records = world.put("a", 2).await;
+    world.until_processed(&daemon, &records).await;
+    daemon.signal(Signal::HUP);
+    let more = world.put("b", 2).await;
+    world.until_processed(&daemon, &more).await;
+    assert!(!daemon.log().contains("SIGHUP"), "{}", daemon.log());
+    assert_eq!(daemon.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_everything_at_once() {
     let world = World::new(1).await;
     let mut daemon = running(&world, "ignore-term hang:shutdownRequested", "").await;

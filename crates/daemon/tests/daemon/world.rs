@@ -214,6 +214,21 @@ impl World {
         Daemon::start_by(command, &self.path().join("daemon.log"), &properties, &[])
     }
 
+    /// A daemon that is started by another program, such as `nohup`.
+    pub(crate) fn daemon_by(&self, program: &str, modes: &str) -> Daemon {
+        let inner = binary();
+        let mut command = Command::new(program);
+        command.arg(inner.get_program()).stdout(Stdio::null());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let properties = self.properties(&self.executable(modes), "");
+        Daemon::start_by(command, &self.path().join("daemon.log"), &properties, &[])
+    }
+
     /// A daemon whose log goes to this file.
     pub(crate) fn daemon_logging_to(&self, log: &Path, modes: &str) -> Daemon {
         Daemon::start_logging_to(log, &self.properties(&self.executable(modes), ""), &[])
