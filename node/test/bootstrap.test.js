@@ -152,12 +152,12 @@ test('--java and --jar-path are ignored with one note', async () => {
   assert.equal(stderr, 'Note: --java and --jar-path ignored, no Java is needed.\n');
 });
 
-test('Java may be left without a path, as where a command that looks for it finds none', async () => {
+test('Java may be left without a path, as where nothing is found that has one', async () => {
   const lines = [
     [['--java', '-e', '-p', properties], '--java'],
     [['-j', '-e', '-p', properties], '--java'],
     [['-e', '-p', properties, '-c'], '--jar-path'],
-    [['--java=/no/such/java', '-e', '-p', properties, '-c/no/such/jars'], '--java and --jar-path'],
+    [['--java=/no/java', '-e', '-p', properties, '-c/no/jars'], '--java and --jar-path'],
   ];
   for (const [line, ignored] of lines) {
     const { code, stdout, stderr } = await run(line, { SHARDWISE_BIN: FAKE });

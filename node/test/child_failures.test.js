@@ -64,7 +64,7 @@ test('a program that catches everything cannot stay after a failure', async () =
   assert.match(daemon.stderr, /^caught: rejected on purpose$/m);
 });
 
-test('a function that makes no record processor ends the process as a failed initialize does', async () => {
+test('a function that makes no record processor fails as initialize does', async () => {
   const daemon = new FakeDaemon('bad_factory.js');
   daemon.send(INITIALIZE);
   assert.deepEqual(await daemon.exited(), { code: 1, signal: null });

@@ -132,7 +132,7 @@ fn fields_of_text() -> impl for<'writer> FormatFields<'writer> + Send + Sync + '
 }
 
 /// Writes a field of a line of text. What comes from children, from the lease table and from the
-/// services may hold a line of its own, or tell a terminal what to do: it is written as Rust has it.
+/// services may hold a line of its own, or tell a terminal what to do: that is written escaped.
 fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let mut escaped = Escaped(writer);
     match field.name() {

@@ -47,7 +47,7 @@ function kcl(
   };
 }
 
-/** Whether it is a function that makes record processors; a class of them is refused by its shape. */
+/** Whether it is a function that makes record processors, and no class of them. */
 function isFactory(given) {
   const isClass = /^class\b/.test(String(given)) || given?.prototype?.initialize;
   return typeof given === 'function' && !given.initialize && !isClass;
