@@ -248,6 +248,8 @@ def process(message):
             checkpoint(number)
     if mode("slow"):
         time.sleep(3)
+    if mode("unhurried"):
+        time.sleep(0.3)
     if not mode("no-checkpoint"):
         checkpoint()
 
