@@ -41,7 +41,8 @@ pub(super) static KEYS: &[Key] = &[
             Word { text: "if-missing", set: |draft| draft.create_table = CreateTable::IfMissing },
             Word { text: "never", set: |draft| draft.create_table = CreateTable::Never },
         ]),
-        "Whether the lease table is made when it is missing.",
+        "Whether the lease table is made when it is missing. With `never` the keys that are about a \
+         new table have no effect, each with a warning.",
     ),
     honoured(
         "shardwise.leaseTable.billing",

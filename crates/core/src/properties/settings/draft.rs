@@ -27,6 +27,13 @@ const CAPACITIES: [[&str; 2]; 2] = [
     ["shardwise.leaseTable.writeCapacity", "initialLeaseTableWriteCapacity"],
 ];
 
+/// The other keys of a table that we make. Recovery to a point in time is switched on of any.
+const OF_A_NEW_TABLE: [&str; 3] = [
+    "shardwise.leaseTable.billing",
+    "shardwise.leaseTable.tags",
+    "leaseTableDeletionProtectionEnabled",
+];
+
 /// Settings while the file is being read: what each key has set so far.
 #[derive(Debug)]
 pub struct Draft {
@@ -324,9 +331,16 @@ impl Reader {
         let units = |ours: Option<u32>, java: Option<u32>| {
             ours.or(java).and_then(NonZeroU32::new).unwrap_or(KCL_UNITS)
         };
+        let is_made = draft.create_table != CreateTable::Never;
+        if !is_made {
+            let text = "no effect with `shardwise.leaseTable.create = never`: it is about a table \
+                        that the daemon makes";
+            self.in_vain(&OF_A_NEW_TABLE, text);
+            self.in_vain(CAPACITIES.as_flattened(), text);
+        }
         let billing = if draft.provisioned {
             for [ours, java] in CAPACITIES {
-                if self.values.contains_key(ours) {
+                if is_made && self.values.contains_key(ours) {
                     self.in_vain(&[java], &format!("passed over: `{ours}` wins"));
                 }
             }
@@ -335,8 +349,10 @@ impl Reader {
                 write: units(draft.write_capacity, draft.initial_write_capacity),
             }
         } else {
-            let text = "no effect without `shardwise.leaseTable.billing = provisioned`";
-            self.in_vain(CAPACITIES.as_flattened(), text);
+            if is_made {
+                let text = "no effect without `shardwise.leaseTable.billing = provisioned`";
+                self.in_vain(CAPACITIES.as_flattened(), text);
+            }
             Billing::OnDemand
         };
         TableConfig {

@@ -179,6 +179,28 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
 }
 
 #[test]
+fn what_is_about_a_new_table_says_so_where_none_is_made() {
+    for line in [
+        "shardwise.leaseTable.billing = provisioned",
+        "shardwise.leaseTable.readCapacity = 5",
+        "shardwise.leaseTable.writeCapacity = 5",
+        "initialLeaseTableReadCapacity = 5",
+        "initialLeaseTableWriteCapacity = 5",
+        "shardwise.leaseTable.tags = a=b",
+        "leaseTableDeletionProtectionEnabled = true",
+    ] {
+        let said = warnings(&format!("shardwise.leaseTable.create = never\n{line}"));
+        assert_eq!(said.len(), 1, "{line}: {said:?}");
+        let (key, _) = line.split_once(' ').unwrap();
+        let why = "no effect with `shardwise.leaseTable.create = never`";
+        assert!(said[0].contains(why), "{key}: {said:?}");
+    }
+    // Of a table that is there it is switched on all the same.
+    let recovery = "shardwise.leaseTable.create = never\nleaseTablePitrEnabled = true";
+    assert_eq!(warnings(recovery), Vec::<String>::new());
+}
+
+#[test]
 fn the_last_of_two_spellings_wins() {
     let settings = settings("workerId = a\nworkerIdentifier = b\n");
     assert_eq!(settings.config.worker_id.as_str(), "b");

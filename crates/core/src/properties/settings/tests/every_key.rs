@@ -204,48 +204,49 @@ const HONOURED: &[Row] = &[
     honoured("metricsMaxQueueSize", "100", "10000", "x", "a whole number"),
 ];
 
-/// Keys that change nothing here, each with a value that Java takes.
-const PASSED_OVER: &[(&str, &str)] = &[
-    ("processingLanguage", "nodejs/20"),
-    ("retryGetRecordsInSeconds", "7"),
-    ("maxGetRecordsThreadPool", "7"),
-    ("validateSequenceNumberBeforeCheckpointing", "true"),
-    ("fanoutConfig.maxDescribeStreamSummaryRetries", "7"),
-    ("fanoutConfig.registerStreamConsumerRetries", "7"),
-    ("shardSyncIntervalMillis", "7"),
-    ("maxLeaseRenewalThreads", "7"),
-    ("leaseTableScanTotalSegments", "7"),
-    ("skipShardSyncAtWorkerInitializationIfLeasesExist", "true"),
-    ("leaseAssignmentIntervalMillis", "7"),
-    ("gracefulLeaseHandoffTimeoutMillis", "7"),
-    ("isGracefulLeaseHandoffEnabled", "true"),
-    ("inMemoryWorkerMetricsCaptureFrequencyMillis", "7"),
-    ("workerMetricsReporterFreqInMillis", "7"),
-    ("noOfPersistedMetricsPerWorkerMetrics", "7"),
-    ("disableWorkerMetrics", "true"),
-    ("maxThroughputPerHostKBps", "1.5e3"),
-    ("dampeningPercentage", "7"),
-    ("reBalanceThresholdPercentage", "7"),
-    ("allowThroughputOvershoot", "true"),
-    ("varianceBalancingFrequency", "7"),
-    ("workerMetricsEMAAlpha", "0.5"),
-    ("staleWorkerMetricsEntryCleanupDuration", "PT10H"),
-    ("workerMetricsTableName", "other"),
-    ("workerMetricsBillingMode", "PROVISIONED"),
-    ("workerMetricsReadCapacity", "7"),
-    ("workerMetricsWriteCapacity", "7"),
-    ("workerMetricsPointInTimeRecoveryEnabled", "true"),
-    ("workerMetricsDeletionProtectionEnabled", "true"),
-    ("workerMetricsTags", "a=b"),
-    ("coordinatorStateTableName", "other"),
-    ("coordinatorStateBillingMode", "PROVISIONED"),
-    ("coordinatorStateReadCapacity", "7"),
-    ("coordinatorStateWriteCapacity", "7"),
-    ("coordinatorStatePointInTimeRecoveryEnabled", "true"),
-    ("coordinatorStateDeletionProtectionEnabled", "true"),
-    ("coordinatorStateTags", "a=b"),
-    ("migrateAllEntitiesToLeaseTable", "true"),
-    ("tableMigrationCompleteBakeTimeSeconds", "7"),
+/// Keys that change nothing here, each with a value that Java takes, and one that it does not; any
+/// text will do where there is none.
+const PASSED_OVER: &[(&str, &str, &str)] = &[
+    ("processingLanguage", "nodejs/20", ""),
+    ("retryGetRecordsInSeconds", "7", "x"),
+    ("maxGetRecordsThreadPool", "7", "x"),
+    ("validateSequenceNumberBeforeCheckpointing", "true", "maybe"),
+    ("fanoutConfig.maxDescribeStreamSummaryRetries", "7", "x"),
+    ("fanoutConfig.registerStreamConsumerRetries", "7", "x"),
+    ("shardSyncIntervalMillis", "7", "x"),
+    ("maxLeaseRenewalThreads", "7", "x"),
+    ("leaseTableScanTotalSegments", "7", "x"),
+    ("skipShardSyncAtWorkerInitializationIfLeasesExist", "true", "maybe"),
+    ("leaseAssignmentIntervalMillis", "7", "x"),
+    ("gracefulLeaseHandoffTimeoutMillis", "7", "x"),
+    ("isGracefulLeaseHandoffEnabled", "true", "maybe"),
+    ("inMemoryWorkerMetricsCaptureFrequencyMillis", "7", "x"),
+    ("workerMetricsReporterFreqInMillis", "7", "x"),
+    ("noOfPersistedMetricsPerWorkerMetrics", "7", "x"),
+    ("disableWorkerMetrics", "true", "maybe"),
+    ("maxThroughputPerHostKBps", "1.5e3", "x"),
+    ("dampeningPercentage", "7", "x"),
+    ("reBalanceThresholdPercentage", "7", "x"),
+    ("allowThroughputOvershoot", "true", "maybe"),
+    ("varianceBalancingFrequency", "7", "x"),
+    ("workerMetricsEMAAlpha", "0.5", "x"),
+    ("staleWorkerMetricsEntryCleanupDuration", "PT10H", "10 hours"),
+    ("workerMetricsTableName", "other", ""),
+    ("workerMetricsBillingMode", "PROVISIONED", "FREE"),
+    ("workerMetricsReadCapacity", "7", "x"),
+    ("workerMetricsWriteCapacity", "7", "x"),
+    ("workerMetricsPointInTimeRecoveryEnabled", "true", "maybe"),
+    ("workerMetricsDeletionProtectionEnabled", "true", "maybe"),
+    ("workerMetricsTags", "a=b", "a"),
+    ("coordinatorStateTableName", "other", ""),
+    ("coordinatorStateBillingMode", "PROVISIONED", "FREE"),
+    ("coordinatorStateReadCapacity", "7", "x"),
+    ("coordinatorStateWriteCapacity", "7", "x"),
+    ("coordinatorStatePointInTimeRecoveryEnabled", "true", "maybe"),
+    ("coordinatorStateDeletionProtectionEnabled", "true", "maybe"),
+    ("coordinatorStateTags", "a=b", "a"),
+    ("migrateAllEntitiesToLeaseTable", "true", "maybe"),
+    ("tableMigrationCompleteBakeTimeSeconds", "7", "x"),
 ];
 
 /// A file with what is needed but for `key`, and with this line for it.
@@ -317,17 +318,24 @@ fn an_empty_number_flag_or_word_is_as_if_it_were_not_there() {
 }
 
 #[test]
-fn a_key_that_changes_nothing_is_named_once_with_the_reason() {
+fn a_key_that_changes_nothing_is_named_once_with_the_reason_whatever_its_value() {
     let plain = with("", None).unwrap();
-    for (key, value) in PASSED_OVER {
-        let settings = with(key, Some(value)).unwrap();
-        let said: Vec<_> = settings.warnings.iter().filter(|it| it.key == *key).collect();
-        assert_eq!(said.len(), 1, "{key}: {said:?}");
-        assert!(said[0].text.len() > "no effect: ".len(), "{key}: {said:?}");
-        if mode_for(key) == "POLLING" {
-            assert_eq!(settings.config, plain.config, "{key}");
+    for (key, good, bad) in PASSED_OVER {
+        for value in [good, bad] {
+            let settings = with(key, Some(value)).unwrap();
+            let said: Vec<_> = settings.warnings.iter().filter(|it| it.key == *key).collect();
+            assert_eq!(said.len(), 1, "{key} = {value}: {said:?}");
+            assert!(said[0].text.len() > "no effect: ".len(), "{key}: {said:?}");
+            if mode_for(key) == "POLLING" {
+                assert_eq!(settings.config, plain.config, "{key} = {value}");
+            }
         }
-        assert!(with(key, Some("")).is_ok(), "{key}");
+        let form = keys::find(key).unwrap().key.form;
+        assert_eq!(
+            bad.is_empty(),
+            form == "text" && !good.contains("PROVISIONED"),
+            "{key}: {form}"
+        );
     }
     let refused = with("shardPrioritization", Some("x")).unwrap_err().to_string();
     assert!(refused.contains("Java cannot read any value"), "{refused}");
@@ -336,8 +344,11 @@ fn a_key_that_changes_nothing_is_named_once_with_the_reason() {
 /// A key that is added to the table of all keys needs a row here.
 #[test]
 fn no_key_of_java_s_daemon_is_without_a_row() {
-    let here: BTreeSet<&str> =
-        HONOURED.iter().map(|row| row.key).chain(PASSED_OVER.iter().map(|(key, _)| *key)).collect();
+    let here: BTreeSet<&str> = HONOURED
+        .iter()
+        .map(|row| row.key)
+        .chain(PASSED_OVER.iter().map(|(key, ..)| *key))
+        .collect();
     assert_eq!(here.len(), HONOURED.len() + PASSED_OVER.len());
     for key in &here {
         assert_eq!(keys::find(key).map(|found| found.key.name), Some(*key));
