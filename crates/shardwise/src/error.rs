@@ -134,16 +134,4 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_is_told_with_all_its_causes_in_one_line() {
-        let cause = std::io::Error::other("refused by\n  the host");
-        let source = TableError::Unanswered(Box::new(cause));
-        let place = Some("region eu-west-1".to_owned());
-        let error = WorkerError::Table { table: "leases".to_owned(), place, source };
-        let text = "DynamoDB in region eu-west-1, lease table `leases`: no usable answer: refused by the host";
-        assert_eq!(with_causes(&error), text);
-    }
-}
+mod tests;

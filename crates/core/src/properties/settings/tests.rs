@@ -1,5 +1,6 @@
 mod every_key;
 mod samples;
+mod secrets;
 
 use super::reader::split_command;
 use super::*;
