@@ -36,6 +36,8 @@ mod permissions;
 mod protocol;
 #[path = "daemon/refusals.rs"]
 mod refusals;
+#[path = "daemon/secrets.rs"]
+mod secrets;
 #[path = "daemon/several.rs"]
 mod several;
 #[path = "daemon/start.rs"]

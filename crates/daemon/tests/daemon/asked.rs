@@ -14,7 +14,7 @@ use tokio::net::{TcpStream, UnixDatagram};
 use crate::world::{World, binary, until};
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -29,7 +29,7 @@ async fn told(port: u16, request: &str) -> Option<String> {
 }
 
 /// The status and the body of a page.
-async fn page(port: u16, path: &str, headers: &str) -> Option<(u16, String)> {
+pub(crate) async fn page(port: u16, path: &str, headers: &str) -> Option<(u16, String)> {
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n{headers}\r\n"
     );
