@@ -1,5 +1,8 @@
 //! Which checkpoints a record processor may make, and what each one writes.
 
+mod again;
+
+pub use self::again::Again;
 use crate::sequence::Checkpoint;
 
 /// How far one tenure of a shard has come.

@@ -309,6 +309,8 @@ impl Talk {
             return Some(multilang::NO_CHECKPOINTER);
         };
         let is_beyond = |place: &Checkpoint| up_to.as_ref().is_some_and(|up_to| place > up_to);
+        // It waits for the answer, and does nothing else.
+        let checkpointer = checkpointer.that_tries_again();
         let made = match request.place() {
             Ok(Some(place)) if is_beyond(&place) => {
                 if self.may_warn() {

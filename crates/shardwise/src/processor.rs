@@ -147,6 +147,7 @@ impl fmt::Debug for ProcessorError {
 #[derive(Clone, Debug)]
 pub struct Checkpointer {
     shared: Arc<Shared>,
+    tries_again: bool,
 }
 
 #[derive(Debug)]
@@ -163,7 +164,19 @@ impl Checkpointer {
         let progress = Mutex::new(Progress::new(stored));
         let one_at_a_time = tokio::sync::Mutex::new(());
         let revoked = AtomicBool::new(false);
-        Self { shared: Arc::new(Shared { tenure, progress, one_at_a_time, revoked }) }
+        let shared = Arc::new(Shared { tenure, progress, one_at_a_time, revoked });
+        Self { shared, tries_again: false }
+    }
+
+    /// The same checkpointer, which tries a checkpoint again that the lease table has turned down
+    /// for load or left without an answer: up to nine times, with growing pauses, as long as that
+    /// takes no more than a third of the failover time. Then, or once the lease is lost, the error
+    /// is told as without.
+    ///
+    /// It is for those who can do nothing better meanwhile, as a child that waits for the answer.
+    #[must_use]
+    pub fn that_tries_again(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), tries_again: true }
     }
 
     /// Records that every record delivered so far is processed; at the shard's end, the shard.
@@ -291,17 +304,29 @@ impl Checkpointer {
     ) -> Result<(), CheckpointError> {
         let _turn = self.shared.one_at_a_time.lock().await;
         let Some(place) = self.decide(place, last_record)? else { return Ok(()) };
-        match self.shared.tenure.write(Change::Checkpoint(place.clone())).await {
-            Ok(()) => {
-                self.progress().written(place);
-                Ok(())
+        let tenure = &self.shared.tenure;
+        let mut tries = self.tries_again.then(|| tenure.tries());
+        loop {
+            let error = match tenure.write(Change::Checkpoint(place.clone())).await {
+                Ok(()) => {
+                    self.progress().written(place);
+                    return Ok(());
+                }
+                Err(WriteError::Behind(stored)) => {
+                    self.progress().written(stored);
+                    let error = self.decide(Some(place), last_record).err();
+                    return Err(error.unwrap_or_else(|| self.lost()));
+                }
+                Err(error) => self.failed(error),
+            };
+            let again = tries.as_mut().filter(|_| error.may_pass_by_itself());
+            let Some(tries) = again else { return Err(error) };
+            if !tenure.comes_again(tries).await {
+                return Err(error);
             }
-            Err(WriteError::Behind(stored)) => {
-                self.progress().written(stored);
-                let error = self.decide(Some(place), last_record).err();
-                Err(error.unwrap_or_else(|| self.lost()))
+            if self.shared.revoked.load(Ordering::Acquire) {
+                return Err(self.lost());
             }
-            Err(error) => Err(self.failed(error)),
         }
     }
 
@@ -418,6 +443,17 @@ impl CheckpointError {
             Self::Table { source, .. } => {
                 !matches!(source, TableError::Missing | TableError::Rejected(_))
             }
+        }
+    }
+
+    /// Whether it says no more than that the table is busy or out of reach.
+    fn may_pass_by_itself(&self) -> bool {
+        match self {
+            Self::LeaseLost { .. } | Self::OutOfRange { .. } => false,
+            Self::Table { source, .. } => match source {
+                TableError::Throttled | TableError::Unanswered(_) => true,
+                TableError::Missing | TableError::Refused(_) | TableError::Rejected(_) => false,
+            },
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use shardwise_core::checkpoint::Again;
 use shardwise_core::config::LeaseConfig;
 use shardwise_core::id::{LeaseKey, WorkerId};
 use shardwise_core::lease::{Change, Lease};
@@ -26,6 +27,7 @@ use crate::metrics::Metrics;
 pub(crate) struct Tenure {
     key: LeaseKey,
     clock: Arc<dyn Clock>,
+    config: LeaseConfig,
     /// Microseconds of the worker's clock; 0 once the lease is lost or released.
     held_until: AtomicU64,
     requests: mpsc::Sender<Request>,
@@ -86,6 +88,23 @@ impl Tenure {
         answered.await.unwrap_or(Err(WriteError::Lost))
     }
 
+    /// The tries of a checkpoint that begins now.
+    pub(crate) fn tries(&self) -> Again {
+        Again::new(&self.key, &self.config, self.clock.now())
+    }
+
+    /// Waits for the next try of a checkpoint; not any longer once the lease is lost, which that
+    /// try will tell. Says whether there is one.
+    pub(crate) async fn comes_again(&self, tries: &mut Again) -> bool {
+        let Some(at) = tries.at(self.clock.now()) else { return false };
+        tokio::select! {
+            biased;
+            () = self.requests.closed() => {}
+            () = self.clock.sleep_until(at) => {}
+        }
+        true
+    }
+
     fn hold_until(&self, time: Time) {
         self.held_until.store(micros(time), Ordering::Release);
     }
@@ -136,6 +155,7 @@ impl Keeper {
         let tenure = Arc::new(Tenure {
             key: lease.key.clone(),
             clock: Arc::clone(&clock),
+            config: config.clone(),
             held_until: AtomicU64::new(0),
             requests: sender,
         });

@@ -12,6 +12,7 @@ use shardwise_core::time::Timestamp;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::processor::{CheckpointError, Checkpointer};
 use crate::testing::{Fate, MemoryTable, PausedClock};
 
 struct Setup {
@@ -223,4 +224,74 @@ async fn a_refusal_is_not_taken_for_our_own_success() {
     assert_eq!(setup.table.apply(&twin), Outcome::Written);
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert!(!setup.is_held());
+}
+
+/// A checkpointer of the lease's processor, to whom records up to 5 were delivered.
+fn checkpointer(setup: &Setup) -> Checkpointer {
+    let checkpointer = Checkpointer::new(Arc::clone(&setup.tenure), Checkpoint::TrimHorizon);
+    checkpointer.deliver(at(5));
+    checkpointer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_is_turned_down_or_not_answered_is_tried_again_where_that_is_wanted() {
+    let setup = setup();
+    let checkpointer = checkpointer(&setup);
+    setup.table.fate([Fate::Throttled]);
+    let once = checkpointer.checkpoint().await;
+    assert!(matches!(once, Err(CheckpointError::Table { .. })), "{once:?}");
+    assert_eq!(setup.table.writes().len(), 1);
+    setup.table.fate([Fate::Throttled, Fate::RequestLost, Fate::Throttled, Fate::Answered]);
+    checkpointer.that_tries_again().checkpoint().await.unwrap();
+    assert_eq!(setup.lease().checkpoint, at(5));
+    assert_eq!(setup.table.writes().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_is_given_up_within_a_third_of_the_lease_and_the_lease_is_kept() {
+    let setup = setup();
+    setup.table.fate([Fate::Throttled; 9]);
+    let began = tokio::time::Instant::now();
+    let made = checkpointer(&setup).that_tries_again().checkpoint().await;
+    let Err(CheckpointError::Table { source: TableError::Throttled, .. }) = made else {
+        panic!("{made:?}")
+    };
+    assert!(began.elapsed() < Duration::from_secs(10) / 3, "{:?}", began.elapsed());
+    let tries = setup.table.writes().len();
+    assert!((6..=9).contains(&tries), "{tries}");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(setup.is_held());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_no_other_try_can_help_is_tried_once() {
+    for fate in [Fate::Missing, Fate::Rejected] {
+        let setup = setup();
+        setup.table.fate([fate]);
+        let made = checkpointer(&setup).that_tries_again().checkpoint().await;
+        assert!(matches!(made, Err(CheckpointError::Table { .. })), "{made:?}");
+        assert_eq!(setup.table.writes().len(), 1, "{fate:?}");
+    }
+    let setup = setup();
+    setup.steal();
+    let made = checkpointer(&setup).that_tries_again().checkpoint().await;
+    assert!(matches!(made, Err(CheckpointError::LeaseLost { .. })), "{made:?}");
+    assert_eq!(setup.table.writes().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_try_is_waited_for_once_the_lease_is_gone() {
+    let setup = setup();
+    setup.table.fate([Fate::Throttled; 5]);
+    let checkpointer = checkpointer(&setup).that_tries_again();
+    let asked = tokio::spawn(async move { checkpointer.checkpoint().await });
+    while setup.table.writes().len() < 5 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    setup.tenure.write(Change::Release).await.unwrap();
+    let released = tokio::time::Instant::now();
+    let made = asked.await.unwrap();
+    assert!(matches!(made, Err(CheckpointError::LeaseLost { .. })), "{made:?}");
+    assert!(released.elapsed() < Duration::from_millis(10), "{:?}", released.elapsed());
+    assert_eq!(setup.lease().checkpoint, Checkpoint::TrimHorizon);
 }

@@ -5,6 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::STOPPED;
 use super::replay::{FIXTURES, Java, Replay, SHARDS};
+use crate::world::{Event, World, until};
 
 const NONE: &str = "none";
 const CLOSED: &str = "a closed connection";
@@ -53,8 +54,8 @@ fn ours(fault: &str, line: &str) -> String {
     }
 }
 
-/// Java's daemon tries some of these writes nine times, ours leaves that to the child. It looks at
-/// the row when a condition does not hold, so there the lease is another's indeed.
+/// Java's daemon tries some of these writes nine times, and so does ours. It looks at the row when
+/// a condition does not hold, so there the lease is another's indeed.
 #[tokio::test(flavor = "multi_thread")]
 async fn checkpoints_that_dynamodb_refuses_are_answered_as_java_answers() {
     const FAULTS: [&str; 6] = [
@@ -97,4 +98,30 @@ async fn checkpoints_that_dynamodb_refuses_are_answered_as_java_answers() {
         assert_eq!(daemon.stop().await, 0);
         replay.is_as_recorded(0, 0, then);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_hears_nothing_of_a_checkpoint_that_dynamodb_refuses_for_a_moment() {
+    let world = World::new(1).await;
+    let [_, dynamodb] = world.urls();
+    let (mut proxy, url) = Proxy::start(&dynamodb);
+    let daemon = world.daemon("", &format!("dynamoDBEndpoint = {url}\nfailoverTimeMillis = 60000"));
+    let mut batches = 0;
+    for fault in ["InternalServerError", CLOSED, THROTTLING] {
+        let refused = || daemon.log().matches("lease not written").count();
+        let before = refused();
+        proxy.refuse(fault);
+        batches += 1;
+        let records = world.put(fault, 1).await;
+        world.until_processed(&daemon, &records).await;
+        until("refused", async || if refused() > before { Ok(()) } else { Err(daemon.log()) })
+            .await;
+        proxy.refuse(NONE);
+        let made = |journal: &[Event]| journal.iter().filter(|it| it.is("checkpoint")).count();
+        let journal = world.until_journal(&daemon, "made", |it| made(it) == batches).await;
+        let answers = journal.iter().filter(|event| event.is("checkpoint"));
+        let answers: Vec<_> = answers.map(|event| event.value("answer").as_str()).collect();
+        assert_eq!(answers, vec![None; batches], "{fault}:\n{}", daemon.log());
+    }
+    assert_eq!(daemon.stop().await, 0);
 }
