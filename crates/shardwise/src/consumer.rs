@@ -214,6 +214,12 @@ impl Consumer {
                 }
                 Event::CallSucceeded
             }
+            Err(why) if why.was_not_begun() => {
+                // Should it still be due it is not asked for without a pause.
+                self.failures.add(None);
+                debug!(shard = %self.shard, call, %why, "not begun");
+                Event::CallFailed(Failure::Retry)
+            }
             Err(failure) => {
                 self.failures.add(place);
                 let (in_a_row, restart) = (self.failures.in_a_row(), failure.wants_restart());
@@ -376,8 +382,11 @@ impl Consumer {
         let call = work.processor.process_records(&input);
         let (timer, began) = (Some(&c::PROCESS_RECORDS_TIME), self.shared.ports.clock.now());
         let result = supervised(&self.shared, &self.key, timer, call, &work.checkpointer).await;
-        self.shared.metrics.processed(&self.shard, &input, began, result.is_ok());
-        let skip = self.shared.config.processor.on_failure == OnFailure::Skip;
+        let was_begun = !result.as_ref().is_err_and(ProcessorError::was_not_begun);
+        if was_begun {
+            self.shared.metrics.processed(&self.shard, &input, began, result.is_ok());
+        }
+        let skip = was_begun && self.shared.config.processor.on_failure == OnFailure::Skip;
         let event = self.judge("processRecords", result);
         let Some(work) = &mut self.work else { return event };
         match event {

@@ -94,24 +94,47 @@ pub struct ProcessRecords<'a> {
 /// It is made from any error by `?`, which asks for the same call again.
 pub struct ProcessorError {
     source: Box<dyn Error + Send + Sync>,
-    restart: bool,
+    asks: Asks,
+}
+
+/// What a processor that did not do what it was called for asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    /// The same call again: it has failed.
+    Again,
+    /// A new processor.
+    Anew,
+    /// The same call, should it still be due: it was not begun.
+    Later,
 }
 
 impl ProcessorError {
     /// Asks for the same call again, after a back-off.
     pub fn retry(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { source: source.into(), restart: false }
+        Self { source: source.into(), asks: Asks::Again }
     }
 
     /// Asks for a new processor, which starts at the last checkpoint, after a back-off.
     pub fn restart(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { source: source.into(), restart: true }
+        Self { source: source.into(), asks: Asks::Anew }
+    }
+
+    /// Says that the call was not begun, because the worker stops or the lease is lost. Nothing has
+    /// failed, so it is no error in the log, and nothing is passed over.
+    pub fn not_begun(why: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: why.into(), asks: Asks::Later }
     }
 
     /// Whether a new processor was asked for.
     #[must_use]
     pub fn wants_restart(&self) -> bool {
-        self.restart
+        self.asks == Asks::Anew
+    }
+
+    /// Whether nothing has failed.
+    #[must_use]
+    pub fn was_not_begun(&self) -> bool {
+        self.asks == Asks::Later
     }
 
     /// What went wrong, with its causes. What is shown without them is less likely to quote what

@@ -62,6 +62,23 @@ async fn a_failed_batch_is_passed_over_only_when_configured() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_that_was_not_begun_is_no_failure_and_is_never_passed_over() {
+    let world = World::with_shards(1);
+    let names = world.put(0, "r", 2);
+    let skip = |config: &mut Config| config.processor.on_failure = OnFailure::Skip;
+    let worker = world.start_with("a", skip, |_, _, attempt| match attempt {
+        1 | 2 => Err(ProcessorError::not_begun("no turn yet")),
+        _ => Ok(()),
+    });
+    world.wait_for(&names).await;
+    let failing = || worker.board.shards().into_values().any(|shard| shard.failing.is_some());
+    world.wait("it comes again", || world.log.all_handed()["r-000"] == 2 && !failing()).await;
+    let made = || world.lease(0).is_some_and(|lease| lease.checkpoint > Checkpoint::Latest);
+    world.wait("it is done", || made() && !failing()).await;
+    assert_eq!(world.log.all_handed()["r-000"], 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_processor_that_panics_is_replaced_by_one_that_starts_at_the_checkpoint() {
     let world = World::with_shards(1);
     let first = world.put(0, "first", 2);
