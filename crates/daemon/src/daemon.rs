@@ -205,7 +205,7 @@ async fn start(
         }
     })?;
     if let Some(port) = port {
-        worker = show(worker, port, settings, &clock);
+        worker = show(worker, &port, settings, &clock);
     }
     let guard = Guard::start().map_err(failed)?;
     let command = std::mem::take(&mut settings.executable);
@@ -223,13 +223,13 @@ async fn start(
 }
 
 /// Has a port tell of a worker.
-fn show(worker: Worker, port: Port, settings: &DaemonSettings, clock: &Arc<dyn Clock>) -> Worker {
+fn show(worker: Worker, port: &Port, settings: &DaemonSettings, clock: &Arc<dyn Clock>) -> Worker {
     let (config, clock) = (settings.config.clone(), Arc::clone(clock));
     let metrics = Arc::new(Prometheus::new(settings.metrics.selection.clone()));
     let budget = Budget::new(config.byte_budget);
     let worker = worker.with_metrics(Arc::clone(&metrics) as _).with_budget(budget.clone());
     let (board, started_at) = (worker.board(), clock.date());
-    port.serve(Subject { config, board, metrics, budget, clock, started_at });
+    port.tell_of(Subject { config, board, metrics, budget, clock, started_at });
     worker
 }
 

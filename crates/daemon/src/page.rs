@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -72,11 +72,9 @@ impl Error {
     }
 }
 
-/// The open port, before there is a worker to tell of.
+/// The open port. Until there is a worker to tell of it says that the daemon starts.
 pub(crate) struct Port {
-    listener: TcpListener,
-    admission: Admission,
-    own_port: u16,
+    answers: Arc<Answers>,
 }
 
 /// What the page tells of.
@@ -90,22 +88,24 @@ pub(crate) struct Subject {
 }
 
 impl Port {
-    /// Opens the port that the settings name.
+    /// Opens the port that the settings name, and answers there for as long as the daemon lives.
     pub(crate) async fn open(settings: &HttpSettings) -> Result<Self, Error> {
         let token = settings.token_file.as_deref().map(read_token).transpose()?;
         let address = settings.address;
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|source| Error::Listen { address, source })?;
         let admission = Admission { hosts: settings.hosts.clone(), token };
-        Ok(Self { listener, admission, own_port: address.port() })
+        let port = address.port();
+        info!(port, "the page tells how this daemon is; `shardwise.httpPort` says so");
+        let answers = Arc::new(Answers { admission, subject: OnceLock::new() });
+        tokio::spawn(accept(listener, Arc::clone(&answers)));
+        Ok(Self { answers })
     }
 
-    /// Answers for as long as the daemon lives.
-    pub(crate) fn serve(self, subject: Subject) {
-        let Self { listener, admission, own_port } = self;
-        info!(port = own_port, "the page tells how this daemon is; `shardwise.httpPort` says so");
-        let answers = Arc::new(Answers { admission, subject });
-        tokio::spawn(accept(listener, answers));
+    /// Tells of this worker from here on.
+    pub(crate) fn tell_of(&self, subject: Subject) {
+        let is_first = self.answers.subject.set(subject).is_ok();
+        assert!(is_first, "a daemon has one worker");
     }
 }
 
@@ -158,7 +158,8 @@ async fn serve(connection: TcpStream, answers: Arc<Answers>) {
 
 struct Answers {
     admission: Admission,
-    subject: Subject,
+    /// None while the daemon starts.
+    subject: OnceLock<Subject>,
 }
 
 impl Answers {
@@ -186,12 +187,20 @@ impl Answers {
     }
 
     fn page(&self, page: Page) -> (StatusCode, HeaderValue, String) {
-        let Subject { config, board, metrics, budget, clock, started_at } = &self.subject;
-        let worker = board.worker();
         let word = |is_well, word| {
             let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             (status, TEXT, line(word))
         };
+        let Some(subject) = self.subject.get() else {
+            // What it waits for, such as credentials, has time limits of its own.
+            return match page {
+                Page::Healthz => word(true, "ok"),
+                Page::Readyz | Page::Metrics | Page::Status => {
+                    word(false, standing::phase(WorkerPhase::Starting))
+                }
+            };
+        };
+        let worker = subject.board.worker();
         match page {
             Page::Healthz if worker.is_stuck() => word(false, "stuck"),
             Page::Healthz => word(true, "ok"),
@@ -199,11 +208,10 @@ impl Answers {
             Page::Readyz => word(false, standing::phase(worker.phase)),
             Page::Metrics => {
                 let text = HeaderValue::from_static(prometheus::CONTENT_TYPE);
-                (StatusCode::OK, text, metrics.render())
+                (StatusCode::OK, text, subject.metrics.render())
             }
             Page::Status => {
-                let (bytes, now) = (budget.used(), clock.date());
-                let standing = standing::standing(config, *started_at, board, bytes, now);
+                let standing = standing::standing(subject, subject.clock.date());
                 (StatusCode::OK, JSON, line(&standing.to_string()))
             }
         }

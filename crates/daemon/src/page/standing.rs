@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shardwise::{Board, ConsumerState, Failing, LeaseKey, ShardStatus, Timestamp, WorkerPhase};
+use shardwise::{ConsumerState, Failing, LeaseKey, ShardStatus, Timestamp, WorkerPhase};
 use shardwise_core::config::{Config, Retrieval};
 
-/// All of it, at `now`; `bytes` of records are in memory.
-pub(super) fn standing(
-    config: &Config,
-    started_at: Timestamp,
-    board: &Board,
-    bytes: usize,
-    now: Timestamp,
-) -> Value {
+use super::Subject;
+
+/// All of it, at `now`.
+pub(super) fn standing(subject: &Subject, now: Timestamp) -> Value {
+    let Subject { config, board, budget, started_at, .. } = subject;
     let Config { application_name, stream_name, worker_id, table, retrieval, .. } = config;
     let retrieval = match retrieval {
         Retrieval::Polling => "POLLING",
@@ -31,7 +28,7 @@ pub(super) fn standing(
         "phase": phase(board.worker().phase),
         "startedAtMillis": started_at.as_millis(),
         "nowMillis": now.as_millis(),
-        "recordBytes": bytes,
+        "recordBytes": budget.used(),
         "recordBytesMax": config.byte_budget,
         "shards": shards.collect::<Vec<_>>(),
     })
