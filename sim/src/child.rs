@@ -16,10 +16,10 @@ use async_trait::async_trait;
 use shardwise::{ShardId, Stopper};
 use shardwise_core::properties::settings::{ChildEnvironment, ChildSettings, OnChildFailure};
 use shardwise_multilang::{
-    Children, Ended, Ending, Hurry, Launch, Launched, Patience, Running, Shared,
+    Children, Ended, Ending, Hurry, Launch, Launched, Patience, Running, Shared, Turns,
 };
 use tokio::io::{DuplexStream, duplex};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use self::hearing::{Ears, Turn};
@@ -52,7 +52,7 @@ pub(crate) fn shared(world: &Arc<World>, node: &Arc<Node>, stopper: Stopper) -> 
     Arc::new(Shared {
         children: Children::new(Box::new(launcher), settings.per_child()),
         settings,
-        permits: world.plan.child_habits.at_once.map(Semaphore::new),
+        turns: world.plan.child_habits.at_once.map(|most| Arc::new(Turns::new(most))),
         stopper,
         outcome: Arc::default(),
     })

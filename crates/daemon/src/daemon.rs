@@ -13,8 +13,7 @@ use shardwise::{
     Budget, Clock, Stopped, Stopper, SystemClock, Worker, WorkerError, WorkerId, with_causes,
 };
 use shardwise_core::properties::settings::{DaemonSettings, Level, Warning};
-use shardwise_multilang::{ChildProcessor, Children, Outcome, Shared};
-use tokio::sync::Semaphore;
+use shardwise_multilang::{ChildProcessor, Children, Outcome, Shared, Turns};
 use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
@@ -204,8 +203,9 @@ async fn start(
             misled(Some("shardwise.metrics"), &error)
         }
     })?;
+    let turns = settings.max_calls.map(|calls| Arc::new(Turns::new(calls.get())));
     if let Some(port) = port {
-        worker = show(worker, &port, settings, &clock);
+        worker = show(worker, &port, settings, turns.clone(), &clock);
     }
     let guard = Guard::start().map_err(failed)?;
     let command = std::mem::take(&mut settings.executable);
@@ -214,7 +214,7 @@ async fn start(
     let shared = Arc::new(Shared {
         children: Children::new(Box::new(launcher), settings.child.per_child()),
         settings: settings.child.clone(),
-        permits: settings.max_calls.map(|calls| Semaphore::new(calls.get())),
+        turns,
         stopper: worker.stopper(),
         outcome: Arc::default(),
     });
@@ -223,13 +223,19 @@ async fn start(
 }
 
 /// Has a port tell of a worker.
-fn show(worker: Worker, port: &Port, settings: &DaemonSettings, clock: &Arc<dyn Clock>) -> Worker {
+fn show(
+    worker: Worker,
+    port: &Port,
+    settings: &DaemonSettings,
+    turns: Option<Arc<Turns>>,
+    clock: &Arc<dyn Clock>,
+) -> Worker {
     let (config, clock) = (settings.config.clone(), Arc::clone(clock));
     let metrics = Arc::new(Prometheus::new(settings.metrics.selection.clone()));
     let budget = Budget::new(config.byte_budget);
     let worker = worker.with_metrics(Arc::clone(&metrics) as _).with_budget(budget.clone());
     let (board, started_at) = (worker.board(), clock.date());
-    port.tell_of(Subject { config, board, metrics, budget, clock, started_at });
+    port.tell_of(Subject { config, board, metrics, budget, turns, clock, started_at });
     worker
 }
 

@@ -26,6 +26,7 @@ use shardwise::metrics::prometheus::{self, Prometheus};
 use shardwise::{Board, Budget, Clock, Timestamp, WorkerPhase};
 use shardwise_core::config::Config;
 use shardwise_core::properties::settings::HttpSettings;
+use shardwise_multilang::Turns;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -83,6 +84,7 @@ pub(crate) struct Subject {
     pub(crate) board: Board,
     pub(crate) metrics: Arc<Prometheus>,
     pub(crate) budget: Budget,
+    pub(crate) turns: Option<Arc<Turns>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_at: Timestamp,
 }

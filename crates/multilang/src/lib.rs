@@ -20,7 +20,9 @@ mod processor;
 mod scripted;
 mod several;
 mod talk;
+mod turns;
 
 pub use crate::children::Children;
 pub use crate::launch::{Ended, Ending, Hurry, Launch, Launched, Patience, Running};
 pub use crate::processor::{ChildProcessor, Outcome, Shared};
+pub use crate::turns::{Turns, TurnsStanding};

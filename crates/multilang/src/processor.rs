@@ -12,7 +12,6 @@ use shardwise::{
 };
 use shardwise_core::multilang::{self, Action, RecordFields};
 use shardwise_core::properties::settings::{ChildSettings, OnChildFailure};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
 use crate::child::{Child, Undone};
@@ -20,6 +19,7 @@ use crate::children::Children;
 use crate::failure::Broken;
 use crate::launch::Ending;
 use crate::talk::TIMEOUT;
+use crate::turns::{Turn, Turns};
 
 /// What all processors of a daemon share.
 pub struct Shared {
@@ -27,8 +27,8 @@ pub struct Shared {
     pub children: Children,
     /// How long children may take, and what their failure does.
     pub settings: ChildSettings,
-    /// A permit for each child that may work on records at the same time.
-    pub permits: Option<Semaphore>,
+    /// The turns of children that work on records, if there is a limit.
+    pub turns: Option<Arc<Turns>>,
     /// Ends the daemon.
     pub stopper: Stopper,
     /// What became of the children.
@@ -81,7 +81,7 @@ impl ChildProcessor {
         match child.act(action, line, checkpointer, self.timeout(action)).await {
             Ok(()) => Ok(()),
             Err(Undone::TooLate) => {
-                Err(ProcessorError::retry("the lease was lost while waiting for a turn"))
+                Err(ProcessorError::not_begun("the lease was lost while waiting for a turn"))
             }
             Err(Undone::Failed(failure)) => {
                 self.child = None;
@@ -134,13 +134,13 @@ impl RecordProcessor for ChildProcessor {
         let mut line = Vec::new();
         multilang::initialize(&mut line, &input.shard, &input.checkpoint);
         let shared = Arc::clone(&self.shared);
-        let _permit = permit(&shared).await?;
+        let _turn = turn(&shared, &self.shard).await?;
         self.act(Action::Initialize, line, None).await
     }
 
     async fn process_records(&mut self, input: &ProcessRecords<'_>) -> Result<(), ProcessorError> {
         let shared = Arc::clone(&self.shared);
-        let _permit = permit(&shared).await?;
+        let _turn = turn(&shared, &self.shard).await?;
         let mut line = Vec::new();
         let records = input.records.iter().map(fields);
         multilang::process_records(&mut line, records, input.millis_behind_latest);
@@ -187,14 +187,11 @@ impl RecordProcessor for ChildProcessor {
 
 /// Waits until one more child may work on records, unless the worker stops first: then every shard
 /// in the queue has to be told so while it still can be. What ends a child never waits.
-async fn permit(shared: &Shared) -> Result<Option<SemaphorePermit<'_>>, ProcessorError> {
-    let Some(permits) = &shared.permits else { return Ok(None) };
-    tokio::select! {
-        biased;
-        () = shared.stopper.asked() => {
-            Err(ProcessorError::retry("the worker stops: nothing more is begun"))
-        }
-        permit = permits.acquire() => Ok(permit.ok()),
+async fn turn<'a>(shared: &'a Shared, shard: &ShardId) -> Result<Option<Turn<'a>>, ProcessorError> {
+    let Some(turns) = &shared.turns else { return Ok(None) };
+    match turns.take(shard, shared.stopper.asked()).await {
+        Some(turn) => Ok(Some(turn)),
+        None => Err(ProcessorError::not_begun("the worker stops: nothing more is begun")),
     }
 }
 
@@ -222,6 +219,7 @@ mod tests {
 
     use super::*;
     use crate::launch::{Launch, Launched};
+    use crate::scripted::shard;
 
     struct NoChildren;
 
@@ -237,20 +235,20 @@ mod tests {
         let shared = Arc::new(Shared {
             children: Children::new(Box::new(NoChildren), NonZeroUsize::MIN),
             settings: ChildSettings::default(),
-            permits: Some(Semaphore::new(1)),
+            turns: Some(Arc::new(Turns::new(1))),
             stopper: Stopper::default(),
             outcome: Arc::default(),
         });
-        let _held = permit(&shared).await.unwrap();
-        let waits = [(); 3].map(|()| {
+        let _held = turn(&shared, &shard(0)).await.unwrap();
+        let waits = [1, 2, 3].map(|number| {
             let shared = Arc::clone(&shared);
-            tokio::spawn(async move { permit(&shared).await.map(drop) })
+            tokio::spawn(async move { turn(&shared, &shard(number)).await.map(drop) })
         });
         tokio::task::yield_now().await;
         shared.stopper.stop();
         for wait in waits {
             let told = timeout(Duration::from_secs(1), wait).await.expect("while it waits");
-            assert!(!told.unwrap().unwrap_err().wants_restart(), "the batch is not to be lost");
+            assert!(told.unwrap().unwrap_err().was_not_begun(), "nothing has failed");
         }
     }
 }

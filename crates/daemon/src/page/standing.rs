@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shardwise::{ConsumerState, Failing, LeaseKey, ShardStatus, Timestamp, WorkerPhase};
 use shardwise_core::config::{Config, Retrieval};
+use shardwise_multilang::TurnsStanding;
 
 use super::Subject;
 
 /// All of it, at `now`.
 pub(super) fn standing(subject: &Subject, now: Timestamp) -> Value {
-    let Subject { config, board, budget, started_at, .. } = subject;
+    let Subject { config, board, budget, turns, started_at, .. } = subject;
     let Config { application_name, stream_name, worker_id, table, retrieval, .. } = config;
     let retrieval = match retrieval {
         Retrieval::Polling => "POLLING",
@@ -30,8 +31,19 @@ pub(super) fn standing(subject: &Subject, now: Timestamp) -> Value {
         "nowMillis": now.as_millis(),
         "recordBytes": budget.used(),
         "recordBytesMax": config.byte_budget,
+        "turns": turns.as_ref().map(|turns| told_of_turns(turns.standing())),
         "shards": shards.collect::<Vec<_>>(),
     })
+}
+
+/// How the turns of `maxActiveThreads` stand.
+fn told_of_turns(standing: TurnsStanding) -> Value {
+    let TurnsStanding { most, held, waiting, are_stuck } = standing;
+    let held = held
+        .iter()
+        .map(|(shard, held)| json!({ "shardId": shard.as_str(), "seconds": held.as_secs_f64() }));
+    let held: Vec<_> = held.collect();
+    json!({ "most": most, "held": held, "waiting": waiting, "stuck": are_stuck })
 }
 
 /// A worker's phase, in one word.

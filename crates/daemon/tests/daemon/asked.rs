@@ -119,6 +119,27 @@ async fn a_port_that_is_open_is_answered_before_there_is_a_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_status_shows_who_has_a_turn_and_how_many_wait_for_one() {
+    let world = World::new(3).await;
+    let port = free_port();
+    let more =
+        format!("maxActiveThreads = 1\nshutdownGraceMillis = 2000\nshardwise.httpPort = {port}");
+    let daemon = world.daemon("always hang:initialize", &more);
+    let standing = until("two wait", async || {
+        let (_, body) = page(port, "/status.json", "").await.ok_or("no page")?;
+        let standing: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
+        if standing["turns"]["waiting"] == 2 { Ok(standing) } else { Err(body) }
+    })
+    .await;
+    let turns = &standing["turns"];
+    assert_eq!((&turns["most"], &turns["stuck"]), (&1.into(), &false.into()));
+    let held = turns["held"].as_array().unwrap();
+    let shard = held[0]["shardId"].as_str().unwrap();
+    assert!(held.len() == 1 && shard.starts_with("shardId-"), "{turns}");
+    drop(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_pages_tell_how_each_shard_stands() {
     let world = World::new(2).await;
     let records = world.put("order", 20).await;

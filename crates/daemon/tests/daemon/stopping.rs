@@ -134,7 +134,7 @@ async fn a_batch_in_hand_is_finished_before_the_end() {
 async fn shards_that_wait_for_their_turn_are_told_of_the_stop_at_once() {
     let world = World::new(5).await;
     let more = "maxActiveThreads = 1\nshutdownGraceMillis = 7000";
-    let daemon = world.daemon("always slow", more);
+    let mut daemon = world.daemon("always slow", more);
     let count = |journal: &[Event], what: &str| journal.iter().filter(|it| it.is(what)).count();
     let all_ready = |journal: &[Event]| count(journal, "initialize") == 5;
     world.until_journal(&daemon, "initialized", all_ready).await;
@@ -142,7 +142,10 @@ async fn shards_that_wait_for_their_turn_are_told_of_the_stop_at_once() {
     // The others have been in the queue for as long as the first batch took.
     let second = |journal: &[Event]| count(journal, "processRecords") == 2;
     world.until_journal(&daemon, "at the second batch", second).await;
-    assert_eq!(daemon.stop().await, 0);
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(0));
+    let log = daemon.log();
+    assert!(!log.contains("ERROR"), "nothing has failed:\n{log}");
     let journal = world.journal();
     assert_eq!(count(&journal, "processRecords"), 2, "nothing more was begun");
     assert_eq!(count(&journal, "shutdownRequested"), 5);
