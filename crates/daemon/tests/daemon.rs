@@ -34,6 +34,8 @@ mod page;
 mod permissions;
 #[path = "daemon/protocol.rs"]
 mod protocol;
+#[path = "daemon/proxies.rs"]
+mod proxies;
 #[path = "daemon/refusals.rs"]
 mod refusals;
 #[path = "daemon/secrets.rs"]
