@@ -79,7 +79,7 @@ test('with -e the daemon is run with its arguments', async () => {
     assert.equal(code, 0);
     assert.match(stdout, /^Starting MultiLangDaemon \.\.\.$/m);
     const said = stdout.trimEnd().split('\n').at(-1);
-    const expected = ['daemon', '--properties-file', properties, '--stop-with-stdin'];
+    const expected = ['init', 'daemon', '--properties-file', properties, '--stop-with-stdin'];
     assert.deepEqual(JSON.parse(said), expected);
   }
 });
@@ -148,7 +148,7 @@ test('--java and --jar-path are ignored with one note', async () => {
     { SHARDWISE_BIN: FAKE },
   );
   assert.equal(code, 0);
-  assert.match(stdout, /\["daemon"/);
+  assert.match(stdout, /\["init","daemon"/);
   assert.equal(stderr, 'Note: --java and --jar-path ignored, no Java is needed.\n');
 });
 

@@ -58,8 +58,10 @@ function start(options, env) {
 function runDaemon(binary, daemonArgs, env) {
   // In a session of its own the daemon gets each signal once: from here. A terminal's Ctrl-C would
   // otherwise reach it twice, and its second signal means "at once". Its stdin ends with this
-  // process, whatever ends it, and the daemon stops in order then.
-  const daemon = spawn(binary, [...daemonArgs, '--stop-with-stdin'], {
+  // process, whatever ends it, and the daemon stops in order then. `init` is a process above it
+  // that reaps what its children leave behind: Node.js, where it is the first process of a
+  // container, never would.
+  const daemon = spawn(binary, ['init', ...daemonArgs, '--stop-with-stdin'], {
     stdio: ['pipe', 'inherit', 'inherit'],
     detached: true,
     env,

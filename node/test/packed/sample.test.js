@@ -72,9 +72,10 @@ test('the main package names every platform in its own version, and installs by 
 });
 
 /** Local endpoints from the installed binary, until the test ends; the environment to use them. */
-async function endpoints(t) {
+async function endpoints(t, ...more) {
   const binary = path.join(platform, 'bin', 'shardwise');
-  const local = spawn(binary, ['local', '--kinesis-port', '0', '--dynamodb-port', '0'], {
+  const ports = ['--kinesis-port', '0', '--dynamodb-port', '0'];
+  const local = spawn(binary, ['local', ...ports, ...more], {
     env: base,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -179,6 +180,76 @@ test('the basic sample runs by the command of its guide', async (t) => {
   assert.match(said, /^Note: --java ignored, no Java is needed\.$/m);
   const log = fs.readFileSync(path.join(consumer, 'application.log'), 'utf8');
   assert.equal(log.split('\n').filter((line) => line.includes(', Record: {')).length, RECORDS);
+});
+
+/** Waits until something is there to be had. */
+async function until(what, look, said) {
+  const deadline = Date.now() + WITHIN_MS;
+  for (;;) {
+    const found = await look();
+    if (found) {
+      return found;
+    }
+    assert.ok(Date.now() < deadline, `not ${what}\n${said()}`);
+    await delay(LOOK_MS);
+  }
+}
+
+/** The parent of a process, and that parent's arguments; nothing of a process that was reaped. */
+function parentOf(pid) {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const parent = Number(stat.slice(stat.lastIndexOf(') ') + 2).split(' ')[1]);
+    return { parent, args: fs.readFileSync(`/proc/${parent}/cmdline`, 'utf8').split('\0') };
+  } catch {
+    return undefined;
+  }
+}
+
+// Node.js as the first process of a container reaps only what it has started itself.
+test('what a child leaves behind comes to a process that reaps it', async (t) => {
+  const env = await endpoints(t, '--stream', `${STREAM}:1`);
+  const [program, ids] = ['leaves.js', 'ids.json'].map((name) => path.join(project, name));
+  fs.writeFileSync(program, `
+    const fs = require('node:fs');
+    if (fs.existsSync('${ids}')) {
+      process.exit(1);
+    }
+    const left = require('node:child_process').spawn('sleep', ['60'], { detached: true });
+    fs.writeFileSync('${ids}.part', JSON.stringify([process.pid, left.pid]));
+    fs.renameSync('${ids}.part', '${ids}');
+    process.stdin.resume();
+  `);
+  const properties = path.join(project, 'leaves.properties');
+  const lines = [
+    `executableName = node ${program}`,
+    `streamName = ${STREAM}`,
+    'applicationName = leaves',
+    'AWSCredentialsProvider = EnvironmentVariableCredentialsProvider',
+    'regionName = us-east-1',
+    'retrievalMode = POLLING',
+  ];
+  fs.writeFileSync(properties, lines.join('\n'));
+  const bootstrap = path.join(installed, 'bin', 'kcl-bootstrap');
+  const daemon = spawn(bootstrap, ['-e', '-p', properties], { env: { ...base, ...env } });
+  t.after(() => daemon.kill('SIGKILL'));
+  let said = '';
+  daemon.stdout.on('data', (text) => (said += text));
+  daemon.stderr.on('data', (text) => (said += text));
+  const ended = new Promise((resolve) => daemon.on('close', resolve));
+  await until('started', () => fs.existsSync(ids), () => said);
+  const [child, left] = JSON.parse(fs.readFileSync(ids));
+  assert.equal(parentOf(left).parent, child);
+  process.kill(child, 'SIGKILL');
+  const heir = await until('left', () => {
+    const now = parentOf(left);
+    return now.parent !== child && now;
+  }, () => said);
+  assert.deepEqual(heir.args.slice(1, 3), ['init', 'daemon']);
+  process.kill(left, 'SIGKILL');
+  await until('reaped', () => parentOf(left) === undefined, () => said);
+  daemon.kill('SIGTERM');
+  assert.equal(await ended, 0, said);
 });
 
 test('where optional dependencies were omitted, the error says what to install', () => {
