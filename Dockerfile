@@ -13,7 +13,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends ca-certifica
 FROM scratch
 # AWS is spoken to with TLS; the binary brings no certificates of its own.
 COPY --from=certificates /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-# The very file that `cargo xtask package --static --check` has run where there is nothing else.
+# `cargo xtask package --static --check` has run the very file where there is nothing else, and
+# `cargo xtask test static` does so with that of the tests.
 COPY target/package/linux-x64-musl/bin/shardwise /shardwise
 # nobody: there is no file of names here.
 USER 65534:65534

@@ -8,7 +8,7 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let commit = commit(&root).unwrap_or_else(|| "unknown".to_owned());
     println!("cargo:rustc-env=SHARDWISE_COMMIT={commit}");
-    println!("cargo:rustc-env=SHARDWISE_TARGET={}", target());
+    println!("cargo:rustc-env=SHARDWISE_TARGET={}", variable("TARGET"));
     println!("cargo:rustc-env=SHARDWISE_PROFILE={}", variable("PROFILE"));
     println!("cargo:rerun-if-changed=build.rs");
 }
@@ -34,13 +34,6 @@ fn git(root: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
     let said = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| said.trim().to_owned())
-}
-
-fn target() -> String {
-    let features = variable("CARGO_CFG_TARGET_FEATURE");
-    let is_static = features.split(',').any(|feature| feature == "crt-static");
-    let target = variable("TARGET");
-    if is_static { format!("{target}, static") } else { target }
 }
 
 fn variable(name: &str) -> String {

@@ -1,5 +1,5 @@
-//! A record processor without needs, for `cargo xtask package --static --check`: it answers every
-//! message, and says on stderr what it was.
+//! A record processor without needs, for `cargo xtask test static`: it answers every message, and
+//! says on stderr what it was.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its pipes are what it is for")]
 

@@ -6,12 +6,13 @@ mod sbom;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
+use crate::counts::Counts;
 use crate::npm;
-use crate::step::succeed;
+use crate::step::{self, Failure, Steps, run_tests, succeed};
 use crate::tools::{self, CC, NPM};
 use crate::tree::{self, Tree};
 
@@ -27,10 +28,8 @@ with the binary, and a CycloneDX list of the crates that are in it.
   --check                with --static: runs it in a directory that has nothing else
 ";
 
-/// Without a dynamic linker random bytes cannot be looked for in the C library, and would be read
-/// from `/dev/urandom`, which an empty root does not have: the kernel is asked.
-const STATIC_FLAGS: &str =
-    "-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\"";
+/// What `cargo rustc` has the last crate compiled with. All before it are those of every build.
+const STATIC: [&str; 3] = ["--", "-C", "target-feature=+crt-static"];
 /// The one machine that packages are built for so far, as rustc names it.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Where the manifests of the platforms' packages are, below the root of the tree.
@@ -68,17 +67,44 @@ pub(crate) fn package(tree: &Tree, arguments: &[String]) -> Result<ExitCode, Str
     let plan = Plan::of(arguments)?;
     tools::need(&[CC, NPM])?;
     let binary = write(tree, &plan)?;
-    if plan.is_checked {
-        return empty_root::check(tree, &binary);
+    if !plan.is_checked {
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    let mut steps = Steps::default();
+    let again = "cargo xtask package --static --check";
+    steps.step("the binary where there is nothing else", again, || {
+        empty_root::possible()?;
+        empty_root::check(tree, &binary)
+    });
+    Ok(steps.finish())
 }
 
-/// The packages with the binary that the other tests use: the directory they are in.
-pub(crate) fn for_tests(tree: &Tree) -> Result<PathBuf, String> {
-    let plan = Plan { profile: Profile::Dev, libc: Libc::OfThisMachine, is_checked: false };
-    write(tree, &plan)?;
-    Ok(directory(tree))
+/// Packs the binary that the other tests use, and runs the packed files.
+pub(crate) fn test(tree: &Tree) -> Result<Counts, Failure> {
+    write(tree, &Plan { profile: Profile::Dev, libc: Libc::OfThisMachine, is_checked: false })?;
+    test_packed(tree, &Libc::OfThisMachine)
+}
+
+/// The same of the static binary, which also runs where there is nothing else.
+pub(crate) fn test_static(tree: &Tree) -> Result<Counts, Failure> {
+    let plan = Plan { profile: Profile::Dev, libc: Libc::Static, is_checked: true };
+    let binary = write(tree, &plan)?;
+    // cargo has left it where the other tests have theirs.
+    succeed(&mut tree.cargo(&["build", "--workspace", "--locked"]))?;
+    let packed = test_packed(tree, &Libc::Static);
+    if let Err(refusal) = empty_root::possible() {
+        println!("NOT RUN where there is nothing else: {refusal}");
+        return packed;
+    }
+    step::both(packed, empty_root::check(tree, &binary))
+}
+
+/// Installs packed files into an empty project, and runs what is there.
+fn test_packed(tree: &Tree, libc: &Libc) -> Result<Counts, Failure> {
+    let mut node = tree.command("node");
+    node.current_dir(tree.root.join("node")).args(["--test", "test/packed/"]);
+    node.env("SHARDWISE_PACKAGES", directory(tree)).env("SHARDWISE_PLATFORM", libc.package());
+    run_tests(&mut node)
 }
 
 fn directory(tree: &Tree) -> PathBuf {
@@ -145,35 +171,26 @@ fn build(tree: &Tree, plan: &Plan) -> Result<PathBuf, String> {
         Profile::Release => ("release", "release"),
     };
     let subcommand = match plan.libc {
-        Libc::OfThisMachine | Libc::Static => "build",
+        Libc::OfThisMachine => "build",
         Libc::Glibc(_) => "zigbuild",
+        Libc::Static => "rustc",
     };
     let mut cargo = tree.cargo(&[subcommand, "--locked", "--package", "shardwise-daemon"]);
-    cargo.args(["--profile", profile]);
-    let target = match &plan.libc {
-        Libc::OfThisMachine => {
-            if plan.profile == Profile::Dev {
-                cargo.args(["--features", SHARED_FEATURES]);
-            }
-            tree.target.clone()
+    cargo.args(["--bin", "shardwise", "--profile", profile]);
+    let target = if let Libc::Glibc(version) = &plan.libc {
+        cargo.args(["--target", &format!("{TARGET}.{version}")]);
+        tree.target.join(TARGET)
+    } else {
+        if plan.profile == Profile::Dev {
+            cargo.args(["--features", SHARED_FEATURES]);
         }
-        Libc::Glibc(version) => {
-            cargo.args(["--target", &format!("{TARGET}.{version}")]);
-            tree.target.join(TARGET)
-        }
-        Libc::Static => {
-            statically(tree, &mut cargo);
-            tree.target.join("static").join(TARGET)
-        }
+        tree.target.clone()
     };
+    if matches!(plan.libc, Libc::Static) {
+        cargo.args(STATIC);
+    }
     succeed(&mut cargo)?;
     Ok(target.join(directory).join("shardwise"))
-}
-
-/// Has cargo link without need of a C library. Everything is built for it, so it is kept apart.
-fn statically(tree: &Tree, cargo: &mut Command) {
-    cargo.env("RUSTFLAGS", STATIC_FLAGS).args(["--target", TARGET]);
-    cargo.arg("--target-dir").arg(tree.target.join("static"));
 }
 
 impl Libc {

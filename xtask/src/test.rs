@@ -24,11 +24,12 @@ struct Group {
     run: fn(&Tree) -> Result<Counts, Failure>,
 }
 
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     Group { name: "rust", title: "tests in Rust", run: rust },
     Group { name: "fuzz", title: "readers of bytes from outside, fuzzed", run: fuzz::gate },
     Group { name: "sim", title: "simulated workers under faults", run: sim::gate },
     Group { name: "npm", title: "the npm package's tests", run: npm_package },
+    Group { name: "static", title: "the static binary", run: package::test_static },
     Group { name: "python", title: "the Python package", run: python_package },
     Group { name: "aggregates", title: "aggregates, by packages of others", run: aggregates },
     Group { name: "clients", title: "the local endpoints, by boto3 and the JS SDK", run: clients },
@@ -73,12 +74,7 @@ fn npm_package(tree: &Tree) -> Result<Counts, Failure> {
     let node = tree.root.join("node");
     let mut sources = tree.command("npm");
     let sources = run_tests(sources.args(["--loglevel=error", "test"]).current_dir(&node));
-    let mut packed = tree.command("node");
-    packed.current_dir(node).args(["--test", "test/packed/"]);
-    let packed = package::for_tests(tree)
-        .map_err(Failure::from)
-        .and_then(|packages| run_tests(packed.env("SHARDWISE_PACKAGES", packages)));
-    step::both(sources, packed)
+    step::both(sources, package::test(tree))
 }
 
 fn python_package(tree: &Tree) -> Result<Counts, Failure> {

@@ -5,15 +5,24 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 /// What a report of a fault has to name.
-const BUILD: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    "\ncommit: ",
-    env!("SHARDWISE_COMMIT"),
-    "\ntarget: ",
-    env!("SHARDWISE_TARGET"),
-    "\nprofile: ",
-    env!("SHARDWISE_PROFILE"),
-);
+macro_rules! build {
+    ($linked:literal) => {
+        concat!(
+            env!("CARGO_PKG_VERSION"),
+            "\ncommit: ",
+            env!("SHARDWISE_COMMIT"),
+            "\ntarget: ",
+            env!("SHARDWISE_TARGET"),
+            $linked,
+            "\nprofile: ",
+            env!("SHARDWISE_PROFILE"),
+        )
+    };
+}
+
+// Only this crate is compiled for it, so that nothing before it knows.
+const BUILD: &str =
+    if cfg!(target_feature = "crt-static") { build!(", static") } else { build!("") };
 
 /// A Kinesis Client Library without Java.
 #[derive(Debug, Parser)]

@@ -2,7 +2,8 @@
 
 // The packed files in an empty project, where nothing can be fetched.
 //
-// `cargo xtask test npm` packs them and names their directory in SHARDWISE_PACKAGES.
+// `cargo xtask test npm` packs them, and names their directory in SHARDWISE_PACKAGES and the
+// package with the binary in SHARDWISE_PLATFORM; `cargo xtask test static` has the static one.
 
 const assert = require('node:assert/strict');
 const { execFileSync, spawn } = require('node:child_process');
@@ -13,7 +14,10 @@ const { createInterface } = require('node:readline');
 const { after, before, test } = require('node:test');
 const { setTimeout: delay } = require('node:timers/promises');
 
-const PACKAGES = process.env.SHARDWISE_PACKAGES;
+const { SHARDWISE_PACKAGES: PACKAGES, SHARDWISE_PLATFORM: PLATFORM } = process.env;
+const IS_STATIC = PLATFORM === 'linux-x64-musl';
+/** Of a part of an ELF file: it names the program that loads this one and its libraries. */
+const PT_INTERP = 3;
 const STREAM = 'kclnodejssample';
 const SHARDS = 2;
 const RECORDS = 10;
@@ -27,7 +31,7 @@ after(() => fs.rmSync(project, { recursive: true }));
 /** Installed under the name of what it replaces, as programs for it have it. */
 const installed = path.join(project, 'node_modules', 'aws-kcl');
 const consumer = path.join(installed, 'samples', 'basic_sample', 'consumer');
-const platform = path.join(project, 'node_modules', '@shardwise', 'linux-x64-gnu');
+const platform = path.join(project, 'node_modules', '@shardwise', String(PLATFORM));
 // No variable of whoever runs the tests: SHARDWISE_BIN or AWS_PROFILE would be a way out.
 const base = { PATH: process.env.PATH, HOME: project };
 
@@ -47,9 +51,11 @@ function npm(...args) {
 }
 
 before(() => {
-  assert.ok(PACKAGES, 'SHARDWISE_PACKAGES is not set: run `cargo xtask test npm`');
+  assert.ok(PACKAGES && PLATFORM, 'SHARDWISE_PACKAGES is not set: run `cargo xtask test npm`');
   fs.writeFileSync(path.join(project, 'package.json'), '{ "private": true }');
-  npm('install', packed('shardwise-linux-x64-gnu'), `aws-kcl@file:${packed('shardwise')}`);
+  const main = `aws-kcl@file:${packed('shardwise')}`;
+  // For npm the static one is for another machine.
+  npm('install', packed(`shardwise-${PLATFORM}`), main, ...(IS_STATIC ? ['--force'] : []));
 });
 
 test('the main package names every platform in its own version, and installs by no script', () => {
@@ -63,12 +69,22 @@ test('the main package names every platform in its own version, and installs by 
   const binary = read(path.join(platform, 'package.json'));
   assert.deepEqual(
     [binary.version, binary.os, binary.cpu, binary.libc],
-    [manifest.version, ['linux'], ['x64'], ['glibc']],
+    [manifest.version, ['linux'], ['x64'], [IS_STATIC ? 'musl' : 'glibc']],
   );
   for (const { scripts = {} } of [manifest, binary]) {
     assert.deepEqual(Object.keys(scripts).filter((name) => name.includes('install')), []);
   }
   assert.equal(manifest.dependencies, undefined);
+});
+
+test('a binary needs a C library unless it is linked statically', () => {
+  const binary = path.join(platform, 'bin', 'shardwise');
+  const elf = fs.readFileSync(binary);
+  const [first, size, count] = [Number(elf.readBigUInt64LE(32)), elf[54], elf.readUInt16LE(56)];
+  const parts = Array.from({ length: count }, (_, at) => elf.readUInt32LE(first + at * size));
+  assert.equal(parts.includes(PT_INTERP), !IS_STATIC);
+  const said = execFileSync(binary, ['--version'], { env: {}, encoding: 'utf8' });
+  assert.equal(/^target: .*, static$/m.test(said), IS_STATIC, said);
 });
 
 /** Local endpoints from the installed binary, until the test ends; the environment to use them. */
