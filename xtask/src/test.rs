@@ -24,12 +24,13 @@ struct Group {
     run: fn(&Tree) -> Result<Counts, Failure>,
 }
 
-const GROUPS: [Group; 12] = [
+const GROUPS: [Group; 13] = [
     Group { name: "rust", title: "tests in Rust", run: rust },
     Group { name: "fuzz", title: "readers of bytes from outside, fuzzed", run: fuzz::gate },
     Group { name: "sim", title: "simulated workers under faults", run: sim::gate },
     Group { name: "npm", title: "the npm package's tests", run: npm_package },
     Group { name: "static", title: "the static binary", run: package::test_static },
+    Group { name: "browser", title: "the daemon's page, asked by web pages", run: browser },
     Group { name: "python", title: "the Python package", run: python_package },
     Group { name: "aggregates", title: "aggregates, by packages of others", run: aggregates },
     Group { name: "clients", title: "the local endpoints, by boto3 and the JS SDK", run: clients },
@@ -75,6 +76,18 @@ fn npm_package(tree: &Tree) -> Result<Counts, Failure> {
     let mut sources = tree.command("npm");
     let sources = run_tests(sources.args(["--loglevel=error", "test"]).current_dir(&node));
     step::both(sources, package::test(tree))
+}
+
+fn browser(tree: &Tree) -> Result<Counts, Failure> {
+    let shardwise = build(tree)?;
+    let directory = npm::install(tree, &["crates/daemon/tests/browser"], "browser")?;
+    let mut tests = tree.command("node");
+    tests
+        .current_dir(directory)
+        .env("SHARDWISE_BIN", shardwise)
+        .env("MISCHIEF", tree.root.join("crates/daemon/tests/children/mischief.py"))
+        .args(["--test", "browser.test.mjs"]);
+    run_tests(&mut tests)
 }
 
 fn python_package(tree: &Tree) -> Result<Counts, Failure> {

@@ -179,28 +179,84 @@ async fn what_could_come_from_a_web_page_is_refused() {
     let port = free_port();
     let daemon = world.daemon("", &format!("shardwise.httpPort = {port}"));
     until("there", async || page(port, "/healthz", "").await.ok_or(daemon.log())).await;
-    let own = format!("host: localhost:{port}\r\n");
-    for (request, expected) in [
-        ("GET /status.json HTTP/1.1\r\nhost: evil.example\r\n".to_owned(), "421"),
-        ("GET /status.json HTTP/1.1\r\n".to_owned(), "421"),
-        (format!("GET /status.json HTTP/1.1\r\n{own}host: evil.example\r\n"), "421"),
-        (format!("GET http://evil.example/status.json HTTP/1.1\r\n{own}"), "421"),
-        (format!("GET /status.json HTTP/1.0\r\n{own}"), "505"),
-        (format!("GET /status.json HTTP/1.1\r\n{own}origin: http://evil.example\r\n"), "403"),
-        (format!("GET /status.json HTTP/1.1\r\n{own}sec-fetch-site: cross-site\r\n"), "403"),
-        (format!("POST /status.json HTTP/1.1\r\n{own}content-length: 2\r\n"), "405"),
-        (format!("OPTIONS /status.json HTTP/1.1\r\n{own}origin: http://evil.example\r\n"), "403"),
-        (format!("GET / HTTP/1.1\r\n{own}"), "404"),
-        (format!("GET /metrics HTTP/1.1\r\n{own}x: {}\r\n", "y".repeat(20_000)), "431"),
-        ("nonsense\r\n".to_owned(), "400"),
-    ] {
-        let answer = told(port, &format!("{request}connection: close\r\n\r\n")).await.unwrap();
+    let own = format!("host: localhost:{port}");
+    let long = format!("{own}|x: {}", "y".repeat(20_000));
+    for (line, headers, expected) in crafted() {
+        let headers = headers.replace("OWN", &own).replace("LONG", &long);
+        let headers: String = headers.split_terminator('|').map(|it| format!("{it}\r\n")).collect();
+        let request = format!("{line}\r\n{headers}connection: close\r\n\r\n");
+        let answer = told(port, &request).await.unwrap();
         let status = answer.split(' ').nth(1).unwrap_or_default();
         assert_eq!(status, expected, "{}:\n{answer}", &request[..request.len().min(200)]);
         assert!(!answer.contains("access-control"), "{answer}");
         assert!(!answer.contains("orders"), "{answer}");
     }
+    assert_eq!(page(port, "/status.json", "").await.map(|(status, _)| status), Some(200));
     assert_eq!(daemon.stop().await, 0);
+}
+
+/// What a web page can have a browser send, and what others could: the first line, the headers with
+/// `|` between, the status of the refusal. `OWN` is the header of our own name.
+fn crafted() -> Vec<(&'static str, &'static str, &'static str)> {
+    const STATUS: &str = "GET /status.json HTTP/1.1";
+    const METRICS: &str = "GET /metrics HTTP/1.1";
+    vec![
+        // Not by a name of this machine, as after DNS rebinding.
+        (STATUS, "host: evil.example", "421"),
+        (METRICS, "host: evil.example:80", "421"),
+        (STATUS, "host: localhost.evil.example", "421"),
+        (STATUS, "host: 127.0.0.1.evil.example", "421"),
+        (STATUS, "host: evil.example:9464|sec-fetch-site: same-origin", "421"),
+        (STATUS, "host: localhost@evil.example", "421"),
+        (STATUS, "host: 127.1", "421"),
+        (STATUS, "host: 0.0.0.0", "421"),
+        (STATUS, "host: 2130706433", "421"),
+        (STATUS, "host: [::]", "421"),
+        (STATUS, "host: localhost:port", "421"),
+        (STATUS, "host:", "421"),
+        (STATUS, "", "421"),
+        (STATUS, "x-forwarded-host: localhost|host: evil.example", "421"),
+        // By two names, whichever is first.
+        (STATUS, "OWN|host: evil.example", "421"),
+        (METRICS, "host: evil.example|OWN", "421"),
+        (METRICS, "OWN|OWN", "421"),
+        // As to a proxy.
+        ("GET http://evil.example/status.json HTTP/1.1", "OWN", "421"),
+        ("GET http://localhost/metrics HTTP/1.1", "OWN", "421"),
+        ("CONNECT localhost:443 HTTP/1.1", "OWN", "421"),
+        // In a version that knows no hosts.
+        ("GET /status.json HTTP/1.0", "OWN", "505"),
+        ("GET /metrics HTTP/1.0", "", "505"),
+        // From another origin, or from another site.
+        (STATUS, "OWN|origin: http://evil.example", "403"),
+        (STATUS, "OWN|origin: null", "403"),
+        (STATUS, "OWN|origin: http://localhost", "403"),
+        (STATUS, "OWN|origin: https://localhost:9464", "403"),
+        (METRICS, "OWN|origin: http://127.0.0.1:1|sec-fetch-site: same-origin", "403"),
+        (STATUS, "OWN|sec-fetch-site: cross-site", "403"),
+        (METRICS, "OWN|sec-fetch-site: same-site", "403"),
+        (METRICS, "OWN|sec-fetch-site: same-origin|sec-fetch-site: cross-site", "403"),
+        (STATUS, "OWN|sec-fetch-site:", "403"),
+        ("OPTIONS /status.json HTTP/1.1", "OWN|origin: http://evil.example", "403"),
+        (
+            STATUS,
+            "OWN|origin: http://evil.example|upgrade: websocket|sec-websocket-version: 13",
+            "403",
+        ),
+        // What would change something.
+        ("POST /status.json HTTP/1.1", "OWN|content-length: 0", "405"),
+        ("PUT /metrics HTTP/1.1", "OWN|content-length: 0", "405"),
+        ("DELETE /status.json HTTP/1.1", "OWN", "405"),
+        ("TRACE /status.json HTTP/1.1", "OWN", "405"),
+        ("POST /healthz HTTP/1.1", "OWN|content-length: 0", "405"),
+        // What is not there, or is no request.
+        ("GET / HTTP/1.1", "OWN", "404"),
+        ("GET //status.json HTTP/1.1", "OWN", "404"),
+        ("GET /%73tatus.json HTTP/1.1", "OWN", "404"),
+        ("GET /metrics/../status.json HTTP/1.1", "OWN", "404"),
+        (METRICS, "LONG", "431"),
+        ("nonsense", "", "400"),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
