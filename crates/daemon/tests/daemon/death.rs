@@ -5,8 +5,17 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use shardwise_core::rng::Rng;
 
+use crate::asked::free_port;
 use crate::world::{Event, World, processes, runs, until, until_gone};
+
+/// Deaths that `SHARDWISE_DEATHS` asks for, else so many.
+const DEATHS: u32 = 4;
+/// A daemon dies within so many milliseconds of its start: before, while and after children begin.
+const DIES_WITHIN_MILLIS: u64 = 2_500;
+/// Inherited by the daemon's guard, children and grandchildren alike.
+const MARK: &str = "SHARDWISE_DEATH_MARK";
 
 /// The processes that a process has started itself, by their first argument.
 fn started_by(parent: Pid, mode: &str) -> Vec<i32> {
@@ -147,4 +156,74 @@ async fn a_zombie_that_a_child_has_made_is_not_waited_for() {
             kill_process(Pid::from_raw(keeper).unwrap(), Signal::KILL).unwrap();
         }
     }
+}
+
+/// Every process with this mark that runs, by its id and command.
+fn marked(mark: &str) -> Vec<(i32, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        let wanted = format!("{MARK}={mark}");
+        if environment.split(|byte| *byte == 0).any(|it| it == wanted.as_bytes()) && runs(id) {
+            let command = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            found.push((id, String::from_utf8_lossy(&command).replace('\0', " ")));
+        }
+    }
+    found
+}
+
+/// Whether anybody on this machine listens on a port. A connection of somebody may have it too.
+fn is_listened_on(port: u16) -> bool {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    // Local address and state; 0A is LISTEN.
+    rows.filter(|row| row.len() > 3 && row[3] == "0A")
+        .any(|row| row[1].ends_with(&format!(":{port:04X}")))
+}
+
+/// `SHARDWISE_DEATHS=1000` makes it a night's work; `SHARDWISE_DEATHS_SEED` repeats the moments.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_daemon_that_is_killed_at_any_moment_nothing_is_left() {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let deaths = number("SHARDWISE_DEATHS").unwrap_or(DEATHS.into());
+    let seed = number("SHARDWISE_DEATHS_SEED").unwrap_or(1);
+    let mut dice = Rng::new(seed);
+    let world = World::new(2).await;
+    // By its own name it has its leases at once, whenever it died.
+    let with_port = |port: u16| format!("workerId = w\nshardwise.httpPort = {port}");
+    let (mut slowest, mut with_grandchildren) = (Duration::ZERO, 0);
+    for death in 0..deaths {
+        let moment = dice.below(usize::try_from(DIES_WITHIN_MILLIS).unwrap());
+        let moment = Duration::from_millis(u64::try_from(moment).unwrap());
+        let port = free_port();
+        let mark = format!("{}-{death}", world.path().display());
+        let modes = "always ignore-term grandchild stay";
+        let mut daemon = world.daemon_in(modes, &with_port(port), &[(MARK, &mark)]);
+        // The moment is what the seed says, not when something is done.
+        tokio::time::sleep(moment).await;
+        let alive = marked(&mark);
+        with_grandchildren +=
+            u32::from(alive.iter().any(|(_, command)| command.starts_with("sleep ")));
+        daemon.signal(Signal::KILL);
+        daemon.ended().await;
+        let began = Instant::now();
+        until(&format!("gone after death {death} of seed {seed}"), async || {
+            let left = marked(&mark);
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}\nof {alive:?}")) }
+        })
+        .await;
+        slowest = slowest.max(began.elapsed());
+        assert!(slowest < Duration::from_secs(5), "death {death} of seed {seed}: {slowest:?}");
+        assert!(!is_listened_on(port), "death {death} of seed {seed}: port {port}");
+    }
+    println!("{deaths} deaths, {with_grandchildren} with grandchildren, slowest {slowest:?}");
+    assert!(deaths < 4 || with_grandchildren > 0, "no death came late enough");
+    // Nothing that is left hinders the next one.
+    let daemon = world.daemon("", &with_port(free_port()));
+    let records = world.put("a", 4).await;
+    world.until_processed(&daemon, &records).await;
+    assert_eq!(daemon.stop().await, 0);
 }
