@@ -26,6 +26,8 @@ with the binary, and a CycloneDX list of the crates that are in it.
   --glibc VERSION        against that glibc, by cargo-zigbuild: it then runs with any newer one
   --static               without need of any C library
   --check                with --static: runs it in a directory that has nothing else
+  --publish              the npm package names those of all platforms, as in the registry;
+                         without it only the one that is built here
 ";
 
 /// What `cargo rustc` has the last crate compiled with. All before it are those of every build.
@@ -57,6 +59,7 @@ struct Plan {
     profile: Profile,
     libc: Libc,
     is_checked: bool,
+    is_published: bool,
 }
 
 pub(crate) fn package(tree: &Tree, arguments: &[String]) -> Result<ExitCode, String> {
@@ -81,14 +84,13 @@ pub(crate) fn package(tree: &Tree, arguments: &[String]) -> Result<ExitCode, Str
 
 /// Packs the binary that the other tests use, and runs the packed files.
 pub(crate) fn test(tree: &Tree) -> Result<Counts, Failure> {
-    write(tree, &Plan { profile: Profile::Dev, libc: Libc::OfThisMachine, is_checked: false })?;
+    write(tree, &Plan::of_dev(Libc::OfThisMachine))?;
     test_packed(tree, &Libc::OfThisMachine)
 }
 
 /// The same of the static binary, which also runs where there is nothing else.
 pub(crate) fn test_static(tree: &Tree) -> Result<Counts, Failure> {
-    let plan = Plan { profile: Profile::Dev, libc: Libc::Static, is_checked: true };
-    let binary = write(tree, &plan)?;
+    let binary = write(tree, &Plan::of_dev(Libc::Static))?;
     // cargo has left it where the other tests have theirs.
     succeed(&mut tree.cargo(&["build", "--workspace", "--locked"]))?;
     let packed = test_packed(tree, &Libc::Static);
@@ -102,7 +104,7 @@ pub(crate) fn test_static(tree: &Tree) -> Result<Counts, Failure> {
 /// Installs packed files into an empty project, and runs what is there.
 fn test_packed(tree: &Tree, libc: &Libc) -> Result<Counts, Failure> {
     let mut node = tree.command("node");
-    node.current_dir(tree.root.join("node")).args(["--test", "test/packed/"]);
+    node.current_dir(tree.root.join("node")).args(["--test", "test/packed/sample.test.js"]);
     node.env("SHARDWISE_PACKAGES", directory(tree)).env("SHARDWISE_PLATFORM", libc.package());
     run_tests(&mut node)
 }
@@ -121,9 +123,11 @@ fn write(tree: &Tree, plan: &Plan) -> Result<PathBuf, String> {
     let out = directory(tree);
     let version = npm::version(&tree.root.join("node/package.json"))?;
     let name = plan.libc.package();
+    let own = [name.to_owned()];
 
     let main = out.join("shardwise");
-    stage_main(tree, &main, &version)?;
+    let all = names(&tree.root.join(MANIFESTS))?;
+    stage_main(tree, &main, &version, if plan.is_published { &all } else { &own })?;
     npm::pack(tree, &main, &out)?;
 
     let platform = out.join(name);
@@ -144,11 +148,12 @@ fn write(tree: &Tree, plan: &Plan) -> Result<PathBuf, String> {
     Ok(binary)
 }
 
-/// The main package, which names those of all platforms.
+/// The main package, which names those of these platforms.
 ///
 /// They are not in `node/package.json`: until they are published, whoever installs from a checkout
-/// would ask the registry for names that anybody may take.
-fn stage_main(tree: &Tree, to: &Path, version: &str) -> Result<(), String> {
+/// would ask the registry for names that anybody may take. Nor does a package from a checkout name
+/// others than the one beside it: `npm ci` would miss them, and ask for them.
+fn stage_main(tree: &Tree, to: &Path, version: &str, platforms: &[String]) -> Result<(), String> {
     let crates = tree.metadata["packages"].as_array().map_or(&[][..], Vec::as_slice);
     let daemon = crates.iter().find(|package| package["name"] == "shardwise-daemon");
     let daemon = daemon.and_then(|package| package["version"].as_str()).unwrap_or_default();
@@ -157,10 +162,8 @@ fn stage_main(tree: &Tree, to: &Path, version: &str) -> Result<(), String> {
     }
     empty(to)?;
     copy(&tree.root.join("node"), to)?;
-    let mut platforms = Map::new();
-    for name in names(&tree.root.join(MANIFESTS))? {
-        platforms.insert(format!("@shardwise/{name}"), json!(version));
-    }
+    let named = |name: &String| (format!("@shardwise/{name}"), json!(version));
+    let platforms: Map<_, _> = platforms.iter().map(named).collect();
     set(&to.join("package.json"), "optionalDependencies", Value::Object(platforms))
 }
 
@@ -204,9 +207,12 @@ impl Libc {
 }
 
 impl Plan {
+    fn of_dev(libc: Libc) -> Self {
+        Self { profile: Profile::Dev, libc, is_checked: false, is_published: false }
+    }
+
     fn of(arguments: &[String]) -> Result<Self, String> {
-        let mut plan =
-            Self { profile: Profile::Release, libc: Libc::OfThisMachine, is_checked: false };
+        let mut plan = Self { profile: Profile::Release, ..Self::of_dev(Libc::OfThisMachine) };
         let mut words = arguments.iter().map(String::as_str);
         while let Some(word) = words.next() {
             match (word, &plan.libc) {
@@ -226,6 +232,7 @@ impl Plan {
                     return Err("--static and --glibc: one of them, once".to_owned());
                 }
                 ("--check", _) => plan.is_checked = true,
+                ("--publish", _) => plan.is_published = true,
                 _ => return Err(format!("no such option: {word}\n\n{USAGE}")),
             }
         }
