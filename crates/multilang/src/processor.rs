@@ -128,13 +128,14 @@ impl ChildProcessor {
 #[async_trait]
 impl RecordProcessor for ChildProcessor {
     async fn initialize(&mut self, input: &Initialize) -> Result<(), ProcessorError> {
-        let connection = self.shared.children.connect(&input.shard).await;
+        let shared = Arc::clone(&self.shared);
+        // First of all: who is sent away at a stop must leave no child behind, which may be others'.
+        let _turn = turn(&shared, &self.shard).await?;
+        let connection = shared.children.connect(&input.shard).await;
         let connection = connection.map_err(|error| self.failed(error))?;
         self.child = Some(Child::of(&input.shard, connection));
         let mut line = Vec::new();
         multilang::initialize(&mut line, &input.shard, &input.checkpoint);
-        let shared = Arc::clone(&self.shared);
-        let _turn = turn(&shared, &self.shard).await?;
         self.act(Action::Initialize, line, None).await
     }
 
@@ -214,31 +215,83 @@ fn fields(record: &Record) -> RecordFields<'_> {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
+    use std::sync::{Mutex, PoisonError};
 
-    use tokio::time::timeout;
+    use shardwise::Checkpoint;
+    use tokio::time::{sleep, timeout};
 
     use super::*;
-    use crate::launch::{Launch, Launched};
-    use crate::scripted::shard;
+    use crate::launch::{Launch, Launched, Patience};
+    use crate::scripted::{scripted, shard};
 
-    struct NoChildren;
+    /// Has one child, or none.
+    struct Prepared(Mutex<Option<Launched>>);
 
     #[async_trait]
-    impl Launch for NoChildren {
+    impl Launch for Prepared {
         async fn launch(&self, _: &ShardId) -> std::io::Result<Launched> {
-            Err(std::io::ErrorKind::OutOfMemory.into())
+            let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            left.take().ok_or(std::io::ErrorKind::OutOfMemory.into())
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn whoever_waits_for_a_turn_hears_of_the_stop() {
-        let shared = Arc::new(Shared {
-            children: Children::new(Box::new(NoChildren), NonZeroUsize::MIN),
+    /// One turn for all, and children for two shards each.
+    fn shared(child: Option<Launched>) -> Arc<Shared> {
+        let launcher = Box::new(Prepared(Mutex::new(child)));
+        Arc::new(Shared {
+            children: Children::new(launcher, NonZeroUsize::new(2).unwrap()),
             settings: ChildSettings::default(),
             turns: Some(Arc::new(Turns::new(1))),
             stopper: Stopper::default(),
             outcome: Arc::default(),
+        })
+    }
+
+    async fn begin(number: u32, shared: &Arc<Shared>) -> Result<ChildProcessor, ProcessorError> {
+        let mut processor = ChildProcessor::new(&shard(number), shared);
+        let input =
+            Initialize { shard: shard(number), checkpoint: Checkpoint::TrimHorizon, pending: None };
+        processor.initialize(&input).await.map(|()| processor)
+    }
+
+    fn status(action: &str) -> String {
+        format!(r#"{{"action":"status","responseFor":"{action}","shardId":"shardId-0"}}"#)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shard_that_waits_for_its_turn_leaves_the_child_of_others_alone_at_a_stop() {
+        let (launched, mut child) = scripted(None);
+        let shared = shared(Some(launched));
+        let begins = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move { begin(0, &shared).await }
         });
+        assert!(child.hears().await.contains("initialize"));
+        child.says(&status("initialize")).await;
+        let mut first = begins.await.unwrap().unwrap();
+        // It has a batch in hand.
+        let held = turn(&shared, &shard(0)).await.unwrap();
+        let waits = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move { begin(1, &shared).await.map(drop) }
+        });
+        sleep(Duration::from_secs(1)).await;
+        shared.stopper.stop_in_order();
+        assert!(!waits.await.unwrap().unwrap_err().wants_restart());
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(child.ended.try_recv().ok(), None, "the first shard has it still");
+        drop(held);
+        let leaves = tokio::spawn(async move { first.lease_lost().await });
+        assert!(child.hears().await.contains("leaseLost"));
+        child.says(&status("leaseLost")).await;
+        leaves.await.unwrap().unwrap();
+        assert_eq!(child.ended.recv().await, Some(Patience::Told));
+        assert!(!shared.outcome.forced.load(Ordering::Acquire), "all of it in order");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_turn_hears_of_the_stop() {
+        let shared = shared(None);
         let _held = turn(&shared, &shard(0)).await.unwrap();
         let waits = [1, 2, 3].map(|number| {
             let shared = Arc::clone(&shared);
