@@ -29,6 +29,9 @@ use crate::exit::Exit;
 use crate::logging::Queue;
 
 fn main() -> ExitCode {
+    // What our starter has left open, such as a lock, is for this process: children shall not have
+    // it, nor the guard, which lives on for a while.
+    close_fds::set_fds_cloexec(3, &[]);
     let mut arguments = std::env::args_os().skip(1);
     let mode = arguments.next();
     let end = match mode.as_ref().and_then(|mode| mode.to_str()) {

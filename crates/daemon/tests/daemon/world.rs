@@ -206,6 +206,14 @@ impl World {
         Daemon::start_by(command, &log, &properties, &[])
     }
 
+    /// A daemon whose starter has left it this file open.
+    pub(crate) fn daemon_holding(&self, file: &Path, modes: &str, more: &str) -> Daemon {
+        let properties = self.properties(&self.executable(modes), more);
+        let mut command = quiet(Command::new("sh"));
+        command.arg("-c").arg(format!("exec \"$0\" \"$@\" 9>{}", file.display())).arg(BINARY);
+        Daemon::start_by(command, &self.path().join("daemon.log"), &properties, &[])
+    }
+
     /// A daemon below a process that takes over what others leave behind.
     pub(crate) fn first_process(&self, modes: &str) -> Daemon {
         let properties = self.properties(&self.executable(modes), "");
@@ -438,9 +446,14 @@ impl Drop for Daemon {
     }
 }
 
+const BINARY: &str = env!("CARGO_BIN_EXE_shardwise");
+
 /// The built binary, with credentials and nothing else of AWS in its environment.
 pub(crate) fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shardwise"));
+    quiet(Command::new(BINARY))
+}
+
+fn quiet(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AWS_") || name == "RUST_LOG" {
             command.env_remove(name);
@@ -460,6 +473,19 @@ pub(crate) async fn until_gone(processes: &BTreeSet<i32>) {
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     })
     .await;
+}
+
+/// The processes that have a file open.
+pub(crate) fn who_has_open(file: &Path) -> Vec<i32> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let id = entry.unwrap().file_name().to_str()?.parse().ok()?;
+        Some((id, fs::read_dir(format!("/proc/{id}/fd")).ok()?))
+    });
+    let has = |open: fs::ReadDir| {
+        let mut links = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        links.any(|link| link == file)
+    };
+    processes.filter_map(|(id, open)| has(open).then_some(id)).collect()
 }
 
 /// Whether a process runs; one that has ended but was not reaped does not.
