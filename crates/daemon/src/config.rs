@@ -23,7 +23,21 @@ const ENVIRONMENT: [(&str, &[&str]); 5] = [
     ("kinesisEndpoint", &["AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL"]),
     ("dynamoDBEndpoint", &["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"]),
     (CLOUDWATCH_ENDPOINT, &["AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL"]),
-    ("shardwise.otlpEndpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"]),
+    (
+        "shardwise.otlpEndpoint",
+        &["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+    ),
+];
+const FIPS: (&str, &[&str]) = ("AWS_USE_FIPS_ENDPOINT", &["true", "false"]);
+const DUAL_STACK: (&str, &[&str]) = ("AWS_USE_DUALSTACK_ENDPOINT", &["true", "false"]);
+/// Keys that a variable or a profile may speak for, and the words that the SDK knows for them.
+const WORDS: [(&str, (&str, &[&str])); 6] = [
+    ("kinesisClient.fipsEnabled", FIPS),
+    ("kinesisClient.dualstackEnabled", DUAL_STACK),
+    ("dynamoDbClient.fipsEnabled", FIPS),
+    ("dynamoDbClient.dualstackEnabled", DUAL_STACK),
+    ("cloudWatchClient.fipsEnabled", FIPS),
+    ("cloudWatchClient.dualstackEnabled", DUAL_STACK),
 ];
 /// The endpoints among them, and the other spelling of each.
 const ENDPOINTS: [(&str, &str); 3] = [
@@ -155,6 +169,17 @@ fn in_effect(
 ) -> (&'static str, String, String) {
     let Effective { key, value, origin } = effective;
     let is_open = *origin == Origin::Default;
+    // Of a default that names variables, what holds if none of them is set.
+    let value = value.rsplit_once(", else ").filter(|_| is_open).map_or(&**value, |(_, last)| last);
+    if let Some((_, (name, words))) = WORDS.iter().find(|(name, _)| is_open && name == key) {
+        let said = variable(name);
+        let said = said.and_then(|said| words.iter().find(|word| said.eq_ignore_ascii_case(word)));
+        let why = format!("environment variable {name}");
+        return said.map_or_else(
+            || (*key, value.to_owned(), "default, unless a profile says otherwise".to_owned()),
+            |word| (*key, (*word).to_owned(), why),
+        );
+    }
     let names = ENVIRONMENT.iter().find(|(name, _)| is_open && *name == *key);
     let names = names.map_or(&[][..], |(_, names)| names);
     let names = if *key == LOG_LEVEL.0 { &[LOG_LEVEL.1] } else { names };
@@ -164,14 +189,19 @@ fn in_effect(
     let why = match origin {
         Origin::Line(line) => format!("line {line}"),
         Origin::Key(other) => format!("as {other}"),
+        Origin::By(other) => format!("by {other}"),
         Origin::Default => "default".to_owned(),
     };
-    (*key, value.clone(), why)
+    (*key, value.to_owned(), why)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FILE: &str = "executableName = a\napplicationName = billing\nstreamName = orders\n\
+                        AwsCredentialsProvider = DefaultCredentialsProvider\n\
+                        retrievalMode = POLLING\n";
 
     fn shown(key: &'static str, origin: Origin, variables: &[(&str, &str)]) -> (String, String) {
         let variable = |name: &str| {
@@ -197,10 +227,8 @@ mod tests {
 
     #[test]
     fn an_endpoint_in_clear_is_for_this_machine_whoever_names_it() {
-        let file = "executableName = a\napplicationName = billing\nstreamName = orders\n\
-                    AwsCredentialsProvider = DefaultCredentialsProvider\nretrievalMode = POLLING\n";
         let held = |more: &str, name: &'static str, url: &str| {
-            let text = format!("{file}{more}");
+            let text = format!("{FILE}{more}");
             let worker = WorkerId::from_random(0);
             let now = shardwise::Timestamp::from_millis(0);
             let settings = DaemonSettings::from_bytes(text.as_bytes(), &worker, now).unwrap();
@@ -223,6 +251,64 @@ mod tests {
         let allowed = "shardwise.allowInsecureEndpoint = true\n";
         let found = held(allowed, "AWS_ENDPOINT_URL_KINESIS", far);
         assert_eq!(found, Ok(vec!["AWS_ENDPOINT_URL_KINESIS"]));
+    }
+
+    /// What the page says of a key, blanks made one.
+    fn row(key: &str, more: &str, variables: &[(&str, &str)]) -> String {
+        let text = format!("{FILE}{more}");
+        let worker = WorkerId::from_random(0);
+        let now = shardwise::Timestamp::from_millis(0);
+        let settings = DaemonSettings::from_bytes(text.as_bytes(), &worker, now).unwrap();
+        let page = page(Path::new("app.properties"), &settings, &|name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        });
+        let rows = page.lines().filter_map(|line| line.split_once(" = "));
+        let found = rows.filter(|(name, _)| name.trim() == key).map(|(_, says)| says);
+        found.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_page_shows_what_holds_and_who_says_so() {
+        let more = "streamArn = arn:aws:kinesis:eu-west-1:123456789012:stream/sample\n\
+                    initialPositionInStreamExtended = 0\n";
+        assert_eq!(row("streamName", more, &[]), "sample by streamArn");
+        let position = row("initialPositionInStream", more, &[]);
+        assert_eq!(position, "AT_TIMESTAMP by initialPositionInStreamExtended");
+        let endpoint = [("AWS_ENDPOINT_URL", "https://a")];
+        let both = ["kinesisEndpoint", "kinesisClient.endpointOverride"];
+        let [java, client] = both.map(|key| row(key, "", &endpoint));
+        assert_eq!(java, "https://a environment variable AWS_ENDPOINT_URL");
+        assert_eq!(client, "https://a as kinesisEndpoint");
+    }
+
+    #[test]
+    fn of_the_collector_s_variables_the_one_for_metrics_alone_comes_first() {
+        let all = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:1");
+        let alone = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://localhost:2/own/path");
+        let shown = |variables: &[(&str, &str)]| row("shardwise.otlpEndpoint", "", variables);
+        assert_eq!(shown(&[all, alone]), format!("{} environment variable {}", alone.1, alone.0));
+        assert_eq!(shown(&[all]), format!("{} environment variable {}", all.1, all.0));
+        assert_eq!(shown(&[]), "http://localhost:4318 default");
+    }
+
+    #[test]
+    fn a_flag_that_the_environment_may_set_is_shown_as_it_is_read() {
+        let names = [
+            ("fipsEnabled", "AWS_USE_FIPS_ENDPOINT"),
+            ("dualstackEnabled", "AWS_USE_DUALSTACK_ENDPOINT"),
+        ];
+        for client in ["kinesisClient", "dynamoDbClient", "cloudWatchClient"] {
+            for (flag, name) in names {
+                let key = format!("{client}.{flag}");
+                let silent = "false default, unless a profile says otherwise";
+                assert_eq!(row(&key, "", &[]), silent, "{key}");
+                assert_eq!(row(&key, "", &[(name, "yes")]), silent, "the SDK knows two words");
+                let set = row(&key, "", &[(name, "TRUE")]);
+                assert_eq!(set, format!("true environment variable {name}"), "{key}");
+                assert_eq!(row(&key, &format!("{key} = on"), &[(name, "false")]), "true line 6");
+            }
+        }
     }
 
     #[test]

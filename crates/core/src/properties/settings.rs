@@ -7,6 +7,7 @@ mod known;
 mod metrics;
 mod reader;
 mod retrieval;
+mod services;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -63,6 +64,8 @@ pub struct DaemonSettings {
     lines: BTreeMap<&'static str, usize>,
     /// What each of them was understood to say; nothing where it says the same as none.
     values: BTreeMap<&'static str, String>,
+    /// The keys that another one outweighs: which one, and what holds by it.
+    outweighed: BTreeMap<&'static str, (&'static str, String)>,
 }
 
 /// Which of a service's endpoints are used, if the file says so.

@@ -93,10 +93,12 @@ pub(super) static KEYS: &[Key] = &[
     honoured(
         "shardwise.otlpEndpoint",
         "URL",
-        "OTEL_EXPORTER_OTLP_ENDPOINT, else `http://localhost:4318`",
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, else OTEL_EXPORTER_OTLP_ENDPOINT, else \
+         `http://localhost:4318`",
         Takes::Endpoint(|draft, url| draft.metrics.otlp_endpoint = Some(url)),
-        "Where the collector is, with `shardwise.metrics = otlp`. Headers, such as one with a \
-         token, come from OTEL_EXPORTER_OTLP_HEADERS.",
+        "Where the collector is, with `shardwise.metrics = otlp`; `/v1/metrics` is added, but not to \
+         the variable for metrics alone. Headers, such as one with a token, come from \
+         OTEL_EXPORTER_OTLP_METRICS_HEADERS, else OTEL_EXPORTER_OTLP_HEADERS.",
     ),
     honoured(
         "shardwise.cloudWatchOwnMetrics",

@@ -117,7 +117,7 @@ pub(super) static AWS: &[Key] = &[
     honoured(
         "kinesisClient.endpointOverride",
         "URL",
-        "AWS",
+        "`kinesisEndpoint`",
         Takes::Endpoint(|draft, url| draft.kinesis_endpoint = Some(url)),
         "As `kinesisEndpoint`; the later of the two wins.",
     ),
@@ -131,7 +131,7 @@ pub(super) static AWS: &[Key] = &[
     honoured(
         "dynamoDbClient.endpointOverride",
         "URL",
-        "AWS",
+        "`dynamoDBEndpoint`",
         Takes::Endpoint(|draft, url| draft.dynamodb_endpoint = Some(url)),
         "As `dynamoDBEndpoint`; the later of the two wins.",
     ),

@@ -161,6 +161,7 @@ pub(super) fn finish(
         let needed = "where credentials come from, such as `DefaultCredentialsProvider`";
         return Err(reader.missing("AwsCredentialsProvider", needed));
     };
+    reader.one_endpoint_a_service();
     reader.insecure_endpoint(&draft)?;
     let retrieval = reader.retrieval(&draft, &application_name);
     reader.warn_of_what_differs(&draft, retrieval == Retrieval::Polling);
@@ -210,6 +211,7 @@ pub(super) fn finish(
         warnings: reader.warnings,
         lines: reader.lines,
         values: reader.values,
+        outweighed: reader.outweighed,
     })
 }
 
@@ -253,6 +255,13 @@ impl Reader {
                 if named.is_some_and(|named| named != region) {
                     let text = "its region is not used, and is another one than `regionName`";
                     self.warn_of("streamArn", text);
+                }
+                if draft.stream_name.as_deref() != Some(name) {
+                    let line = self.lines.get("streamArn").copied().unwrap_or_default();
+                    let text =
+                        format!("passed over: `streamArn` in line {line} wins, and names `{name}`");
+                    self.in_vain(&["streamName"], &text);
+                    self.outweighed.insert("streamName", ("streamArn", name.to_owned()));
                 }
                 Some(name.to_owned())
             }
@@ -311,14 +320,16 @@ impl Reader {
         draft: &Draft,
         now: Timestamp,
     ) -> Result<InitialPosition, SettingsError> {
+        const KEY: &str = "initialPositionInStream";
         let Some(seconds) = draft.initial_timestamp else { return Ok(draft.initial_position) };
-        if self.lines.contains_key("initialPositionInStream") {
+        let key = "initialPositionInStreamExtended";
+        if self.lines.contains_key(KEY) {
             let text = "passed over: `initialPositionInStreamExtended` wins; in Java either may";
-            self.warn_of("initialPositionInStream", text);
+            self.warn_of(KEY, text);
         }
+        self.outweighed.insert(KEY, (key, "AT_TIMESTAMP".to_owned()));
         let now = now.as_millis() / 1_000;
         if seconds > now.saturating_add(CLOCKS_DIFFER_SECONDS) {
-            let key = "initialPositionInStreamExtended";
             let (line, key) = (self.lines.get(key).copied().unwrap_or_default(), key.to_owned());
             let allowed = format!("this is in the future, which Kinesis refuses; now it is {now}");
             return Err(SettingsError::Wrong { line, key, value: seconds.to_string(), allowed });

@@ -21,6 +21,8 @@ pub enum Origin {
     Line(usize),
     /// Another key says so.
     Key(&'static str),
+    /// Another key says so, whatever this one says.
+    By(&'static str),
     /// Nobody says anything else.
     Default,
 }
@@ -33,6 +35,9 @@ impl DaemonSettings {
     }
 
     fn effective_of(&self, key: &'static Key) -> Effective {
+        if let Some((by, value)) = self.outweighed.get(key.name) {
+            return Effective { key: key.name, value: value.clone(), origin: Origin::By(by) };
+        }
         let says = (self.lines.get(key.name), self.values.get(key.name));
         if let (Some(line), Some(value)) = says {
             return Effective { key: key.name, value: value.clone(), origin: Origin::Line(*line) };
@@ -84,8 +89,8 @@ mod tests {
             let default = ("10000".to_owned(), Origin::Default);
             assert_eq!(of(line, "failoverTimeMillis"), default, "{line}");
         }
-        let collector = "OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318";
-        assert_eq!(of("", "shardwise.otlpEndpoint").0, collector);
+        let collector = of("", "shardwise.otlpEndpoint").0;
+        assert!(collector.ends_with("OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318"));
     }
 
     #[test]
@@ -97,6 +102,25 @@ mod tests {
         assert_eq!(of(more, "shardwise.leaseTable.readCapacity"), expected);
         let credentials = of("", "AwsCredentialsProviderDynamoDB");
         assert_eq!(credentials, from("AwsCredentialsProvider", "DefaultCredentialsProvider"));
+    }
+
+    #[test]
+    fn what_another_key_outweighs_is_not_shown_as_if_it_held() {
+        let arn = "streamArn = arn:aws:kinesis:eu-west-1:123456789012:stream/sample";
+        assert_eq!(of(arn, "streamName").0, "sample");
+        let date = "initialPositionInStream = LATEST\ninitialPositionInStreamExtended = 5";
+        assert_eq!(of(date, "initialPositionInStream").0, "AT_TIMESTAMP");
+        for (java, client) in [
+            ("kinesisEndpoint", "kinesisClient.endpointOverride"),
+            ("dynamoDBEndpoint", "dynamoDbClient.endpointOverride"),
+        ] {
+            let one = format!("{java} = https://a");
+            assert_eq!(of(&one, client).0, "https://a");
+            let other = format!("{client} = https://b");
+            assert_eq!(of(&other, java).0, "https://b");
+            assert_eq!(of(&format!("{one}\n{other}"), java).0, "https://b");
+            assert_eq!(of(&format!("{other}\n{one}"), client).0, "https://a");
+        }
     }
 
     #[test]

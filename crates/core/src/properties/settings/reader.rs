@@ -13,6 +13,8 @@ const NUMBER_MAX: i64 = 0x7fff_ffff;
 /// As seconds since 1970 this is in the year 5138; as milliseconds, in 1973.
 const MILLIS_FROM: i64 = 100_000_000_000;
 
+const AT_THE_END: &str = "white space at the end left out; Java keeps it";
+
 /// Fills a draft, entry by entry.
 #[derive(Default)]
 pub(super) struct Reader {
@@ -20,6 +22,8 @@ pub(super) struct Reader {
     pub(super) warnings: Vec<Warning>,
     pub(super) lines: BTreeMap<&'static str, usize>,
     pub(super) values: BTreeMap<&'static str, String>,
+    /// The keys that another one outweighs: which one, and what holds by it.
+    pub(super) outweighed: BTreeMap<&'static str, (&'static str, String)>,
     /// Keys that today's Java daemon passes over as they are spelled.
     pub(super) ignored_by_java: BTreeSet<&'static str>,
     /// Keys whose number is 0, or empty.
@@ -100,7 +104,12 @@ impl Reader {
         }
         Ok(match takes {
             Takes::Command(set) => {
-                let command = Some(split_command(&entry.value));
+                let text = entry.value.trim_end();
+                // Blanks end a word in Java; other white space is a part of it.
+                if text.len() != entry.value.trim_end_matches(' ').len() {
+                    self.warn(entry, Level::Warning, AT_THE_END);
+                }
+                let command = Some(split_command(text));
                 put(set, command, &mut self.draft, |command| command.join(" "))
             }
             Takes::Text(set) => put(set, self.text(entry), &mut self.draft, Clone::clone),
@@ -173,7 +182,7 @@ impl Reader {
             return None;
         }
         if text.len() != entry.value.len() {
-            self.warn(entry, Level::Warning, "white space at the end left out; Java keeps it");
+            self.warn(entry, Level::Warning, AT_THE_END);
         }
         Some(text.to_owned())
     }

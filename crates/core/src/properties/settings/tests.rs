@@ -170,7 +170,15 @@ fn what_java_misreads_means_what_it_says_and_a_warning_says_so() {
             "`shardwise.leaseTable.readCapacity` wins",
         ),
         ("kinesisEndpoint=http://10.0.0.1\nshardwise.allowInsecureEndpoint=yes", "in clear"),
-        ("streamArn=arn:aws:kinesis:a:123456789012:stream/s\nregionName=b", "another one"),
+        ("streamArn=arn:aws:kinesis:a:123456789012:stream/orders\nregionName=b", "another one"),
+        (
+            "streamArn=arn:aws:kinesis:a:123456789012:stream/sample",
+            "passed over: `streamArn` in line 6 wins, and names `sample`",
+        ),
+        (
+            "kinesisClient.endpointOverride=https://a\nkinesisEndpoint=https://b",
+            "passed over: `kinesisEndpoint` in line 7 wins",
+        ),
         ("shardwise.leaseTable.readCapacity = 5", "no effect without"),
     ] {
         let warnings = warnings(line);
@@ -275,6 +283,18 @@ fn a_command_is_split_at_spaces_only() {
     assert_eq!(split_command("sh -c \"x y\""), ["sh", "-c", "\"x", "y\""]);
     assert_eq!(split_command("a\tb c"), ["a\tb", "c"]);
     assert!(split_command("  ").is_empty());
+}
+
+#[test]
+fn white_space_at_the_end_of_a_command_is_no_part_of_its_last_word() {
+    let generated = WorkerId::new("generated").unwrap();
+    for (end, warned) in [("", 0), ("  ", 0), ("\t", 1), (" \t ", 1)] {
+        let file = NEEDED.replace("app.js", &format!("app.js{end}"));
+        let settings = DaemonSettings::from_bytes(file.as_bytes(), &generated, NOW).unwrap();
+        assert_eq!(settings.executable, ["node", "app.js"], "{end:?}");
+        let said = settings.warnings.iter().filter(|it| it.key == "executableName").count();
+        assert_eq!(said, warned, "{end:?}");
+    }
 }
 
 #[test]
