@@ -31,11 +31,15 @@ const ENVIRONMENT: [(&str, &[&str]); 5] = [
 const FIPS: (&str, &[&str]) = ("AWS_USE_FIPS_ENDPOINT", &["true", "false"]);
 const DUAL_STACK: (&str, &[&str]) = ("AWS_USE_DUALSTACK_ENDPOINT", &["true", "false"]);
 /// Keys that a variable or a profile may speak for, and the words that the SDK knows for them.
-const WORDS: [(&str, (&str, &[&str])); 6] = [
+const WORDS: [(&str, (&str, &[&str])); 7] = [
     ("kinesisClient.fipsEnabled", FIPS),
     ("kinesisClient.dualstackEnabled", DUAL_STACK),
     ("dynamoDbClient.fipsEnabled", FIPS),
     ("dynamoDbClient.dualstackEnabled", DUAL_STACK),
+    (
+        "dynamoDbClient.accountIdEndpointMode",
+        ("AWS_ACCOUNT_ID_ENDPOINT_MODE", &["PREFERRED", "DISABLED", "REQUIRED"]),
+    ),
     ("cloudWatchClient.fipsEnabled", FIPS),
     ("cloudWatchClient.dualstackEnabled", DUAL_STACK),
 ];

@@ -62,6 +62,7 @@ async fn to_cloudwatch(
         endpoint: wanted.endpoint.clone(),
         fips: wanted.endpoint_kind.fips,
         dual_stack: wanted.endpoint_kind.dual_stack,
+        account_id: wanted.endpoint_kind.account_id,
         https_only: !settings.metrics.allow_insecure_endpoint,
         credentials: match kinesis.credentials {
             Source::Local => Source::Local,

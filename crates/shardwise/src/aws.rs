@@ -18,9 +18,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_types::endpoint_config::AccountIdEndpointMode;
 use aws_types::service_config::ServiceConfigKey;
 use shardwise_core::config::Config;
 use shardwise_core::credentials::Provider;
+pub use shardwise_core::properties::settings::AccountIdEndpoints;
 use shardwise_core::properties::{is_in_clear, without_user};
 use tracing::info;
 
@@ -64,6 +66,9 @@ pub struct Service {
     /// Whether endpoints with IPv6 addresses are used. Property: `kinesisClient.dualstackEnabled`
     /// and the like.
     pub dual_stack: Option<bool>,
+    /// Whether endpoints with the account's id are used. Property:
+    /// `dynamoDbClient.accountIdEndpointMode`.
+    pub account_id: Option<AccountIdEndpoints>,
     /// Whether an `http://` endpoint on another machine is refused, whoever names it: these
     /// settings, the environment or the AWS profile. Property: `shardwise.allowInsecureEndpoint`,
     /// the other way round.
@@ -215,6 +220,13 @@ async fn load(
     }
     if let Some(dual_stack) = service.dual_stack {
         loader = loader.use_dual_stack(dual_stack);
+    }
+    if let Some(account_id) = service.account_id {
+        loader = loader.account_id_endpoint_mode(match account_id {
+            AccountIdEndpoints::Preferred => AccountIdEndpointMode::Preferred,
+            AccountIdEndpoints::Disabled => AccountIdEndpointMode::Disabled,
+            AccountIdEndpoints::Required => AccountIdEndpointMode::Required,
+        });
     }
     let config = loader.load().await;
     if service.https_only

@@ -17,6 +17,7 @@ pub use draft::Draft;
 pub use effective::{Effective, Origin};
 pub use http::{HttpDraft, HttpSettings};
 pub use metrics::{CloudWatchSettings, MetricsDraft, MetricsSettings, MetricsTarget};
+pub(in crate::properties) use services::{CLOUDWATCH_PROFILE, DYNAMODB_PROFILE, KINESIS_PROFILE};
 
 use self::reader::Reader;
 use super::SyntaxError;
@@ -75,6 +76,19 @@ pub struct EndpointKind {
     pub fips: Option<bool>,
     /// Those that have IPv6 addresses too.
     pub dual_stack: Option<bool>,
+    /// Those that have the account's id in their names.
+    pub account_id: Option<AccountIdEndpoints>,
+}
+
+/// Whether endpoints are used that have the account's id in their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountIdEndpoints {
+    /// Where the credentials tell the id.
+    Preferred,
+    /// Never.
+    Disabled,
+    /// Always: without the id no call is made.
+    Required,
 }
 
 /// How children are treated.

@@ -2,6 +2,7 @@
 
 use super::{Key, Takes, Word, honoured, to_usize};
 use crate::metrics::Level;
+use crate::properties::settings::CLOUDWATCH_PROFILE;
 
 pub(super) static KEYS: &[Key] = &[
     honoured(
@@ -50,6 +51,13 @@ pub(super) static KEYS: &[Key] = &[
         "`AwsCredentialsProvider`",
         Takes::Credentials(|draft, providers| draft.metrics.credentials = Some(providers)),
         "For CloudWatch alone.",
+    ),
+    honoured(
+        CLOUDWATCH_PROFILE,
+        "text",
+        "-",
+        Takes::Text(|draft, name| drop(draft.profiles.insert(CLOUDWATCH_PROFILE, name))),
+        "As `kinesisCredentialsProvider.profileName`, for `AwsCredentialsProviderCloudWatch`.",
     ),
     honoured(
         "cloudWatchClient.region",

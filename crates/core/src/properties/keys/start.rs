@@ -2,6 +2,7 @@
 
 use super::{Key, Takes, Word, honoured, no_effect};
 use crate::config::InitialPosition;
+use crate::properties::settings::{AccountIdEndpoints, DYNAMODB_PROFILE, Draft, KINESIS_PROFILE};
 
 pub(super) static REQUIRED: &[Key] = &[
     honoured(
@@ -67,6 +68,10 @@ pub(super) static REQUIRED: &[Key] = &[
     no_effect("processingLanguage", "text", "As in Java."),
 ];
 
+fn with_account_id(draft: &mut Draft, endpoints: AccountIdEndpoints) {
+    draft.dynamodb_endpoint_kind.account_id = Some(endpoints);
+}
+
 const TIMES: &str = "Calls have time limits and retries of this program's own.";
 
 pub(super) static AWS: &[Key] = &[
@@ -84,6 +89,21 @@ pub(super) static AWS: &[Key] = &[
         "`AwsCredentialsProvider`",
         Takes::Credentials(|draft, providers| draft.dynamodb_credentials = Some(providers)),
         "For the lease table alone.",
+    ),
+    honoured(
+        KINESIS_PROFILE,
+        "text",
+        "-",
+        Takes::Text(|draft, name| drop(draft.profiles.insert(KINESIS_PROFILE, name))),
+        "The profile of `AwsCredentialsProvider = ProfileCredentialsProvider`; an error without it. \
+         In Java a matter of luck: it must be read after `kinesisCredentialsProvider.class`.",
+    ),
+    honoured(
+        DYNAMODB_PROFILE,
+        "text",
+        "-",
+        Takes::Text(|draft, name| drop(draft.profiles.insert(DYNAMODB_PROFILE, name))),
+        "The same for `AwsCredentialsProviderDynamoDB`.",
     ),
     honoured(
         "regionName",
@@ -150,6 +170,12 @@ pub(super) static AWS: &[Key] = &[
         "Whether endpoints of Kinesis are used that have IPv6 addresses too.",
     ),
     no_effect("kinesisClient.defaultsMode", "text", TIMES),
+    no_effect("kinesisClient.overrideConfiguration.apiCallTimeout", "ISO 8601 duration", TIMES),
+    no_effect(
+        "kinesisClient.overrideConfiguration.apiCallAttemptTimeout",
+        "ISO 8601 duration",
+        TIMES,
+    ),
     honoured(
         "dynamoDbClient.fipsEnabled",
         "true or false",
@@ -165,6 +191,37 @@ pub(super) static AWS: &[Key] = &[
         "Whether endpoints of DynamoDB are used that have IPv6 addresses too.",
     ),
     no_effect("dynamoDbClient.defaultsMode", "text", TIMES),
+    no_effect("dynamoDbClient.overrideConfiguration.apiCallTimeout", "ISO 8601 duration", TIMES),
+    no_effect(
+        "dynamoDbClient.overrideConfiguration.apiCallAttemptTimeout",
+        "ISO 8601 duration",
+        TIMES,
+    ),
+    honoured(
+        "dynamoDbClient.accountIdEndpointMode",
+        "`PREFERRED`, `DISABLED` or `REQUIRED`",
+        "AWS_ACCOUNT_ID_ENDPOINT_MODE, else PREFERRED",
+        Takes::Choice(&[
+            Word {
+                text: "PREFERRED",
+                set: |draft| with_account_id(draft, AccountIdEndpoints::Preferred),
+            },
+            Word {
+                text: "DISABLED",
+                set: |draft| with_account_id(draft, AccountIdEndpoints::Disabled),
+            },
+            Word {
+                text: "REQUIRED",
+                set: |draft| with_account_id(draft, AccountIdEndpoints::Required),
+            },
+        ]),
+        "Whether endpoints of DynamoDB are used that have the account's id in their names.",
+    ),
+    no_effect(
+        "dynamoDbClient.endpointDiscoveryEnabled",
+        "true or false",
+        "The table is asked at its region's endpoint.",
+    ),
     honoured(
         "cloudWatchClient.fipsEnabled",
         "true or false",
@@ -180,6 +237,12 @@ pub(super) static AWS: &[Key] = &[
         "Whether endpoints of CloudWatch are used that have IPv6 addresses too.",
     ),
     no_effect("cloudWatchClient.defaultsMode", "text", TIMES),
+    no_effect("cloudWatchClient.overrideConfiguration.apiCallTimeout", "ISO 8601 duration", TIMES),
+    no_effect(
+        "cloudWatchClient.overrideConfiguration.apiCallAttemptTimeout",
+        "ISO 8601 duration",
+        TIMES,
+    ),
     no_effect("userAgent", "text", "A key of KCL 1.x; ignored by later versions too."),
     no_effect("commonClientConfig", "object", "A key of KCL 1.x; ignored by later versions too."),
     no_effect("kinesisClientConfig", "object", "A key of KCL 1.x; ignored by later versions too."),

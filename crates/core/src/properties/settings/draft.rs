@@ -46,6 +46,8 @@ pub struct Draft {
     pub(in crate::properties) initial_timestamp: Option<i64>,
     pub(in crate::properties) credentials: Option<Vec<Provider>>,
     pub(in crate::properties) dynamodb_credentials: Option<Vec<Provider>>,
+    /// The profiles that keys of their own name, and those keys.
+    pub(in crate::properties) profiles: BTreeMap<&'static str, String>,
     pub(in crate::properties) region: Option<String>,
     pub(in crate::properties) kinesis_region: Option<String>,
     pub(in crate::properties) dynamodb_region: Option<String>,
@@ -103,6 +105,7 @@ impl Default for Draft {
             initial_timestamp: None,
             credentials: None,
             dynamodb_credentials: None,
+            profiles: BTreeMap::new(),
             region: None,
             kinesis_region: None,
             dynamodb_region: None,
@@ -147,7 +150,7 @@ pub(super) fn finish(
     generated: &WorkerId,
     now: Timestamp,
 ) -> Result<DaemonSettings, SettingsError> {
-    let draft = std::mem::take(&mut reader.draft);
+    let mut draft = std::mem::take(&mut reader.draft);
     if draft.executable.is_empty() {
         let needed = "the child's command, such as `node app.js`";
         return Err(reader.missing("executableName", needed));
@@ -157,6 +160,7 @@ pub(super) fn finish(
         return Err(reader.missing("applicationName", needed));
     };
     let stream_name = reader.stream(&draft)?;
+    reader.profiles(&mut draft)?;
     let Some(kinesis_credentials) = draft.credentials.clone() else {
         let needed = "where credentials come from, such as `DefaultCredentialsProvider`";
         return Err(reader.missing("AwsCredentialsProvider", needed));

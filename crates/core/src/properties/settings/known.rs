@@ -65,8 +65,10 @@ impl Reader {
         ];
         if CLIENTS.iter().any(|client| entry.key.starts_with(client)) {
             let allowed = "of a client `region`, `endpointOverride`, `fipsEnabled`, \
-                           `dualstackEnabled` and `defaultsMode` are known, of a credentials \
-                           provider `class`";
+                           `dualstackEnabled`, `defaultsMode` and two times of \
+                           `overrideConfiguration` are known, of DynamoDB's \
+                           `accountIdEndpointMode` and `endpointDiscoveryEnabled` too, of a \
+                           credentials provider `class` and `profileName`";
             return Err(hidden(entry, allowed));
         }
         let hint = match keys::nearest(&entry.key) {

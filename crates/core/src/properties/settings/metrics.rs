@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::reader::Reader;
-use super::{DaemonSettings, EndpointKind, SettingsError};
+use super::{CLOUDWATCH_PROFILE, DaemonSettings, EndpointKind, SettingsError};
 use crate::credentials::Provider;
 use crate::metrics::buffer::Limits;
 use crate::metrics::{Dimension, Level, Selection};
@@ -85,8 +85,9 @@ const DIMENSIONS: &str = "metricsEnabledDimensions";
 /// Keys that only matter where metrics are sent to a collector.
 const OF_OTLP: [&str; 1] = ["shardwise.otlpEndpoint"];
 /// The same for CloudWatch,
-const OF_CLOUDWATCH: [&str; 6] = [
+const OF_CLOUDWATCH: [&str; 7] = [
     "AwsCredentialsProviderCloudWatch",
+    CLOUDWATCH_PROFILE,
     "cloudWatchClient.region",
     "cloudWatchClient.endpointOverride",
     "cloudWatchClient.fipsEnabled",

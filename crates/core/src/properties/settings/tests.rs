@@ -263,6 +263,24 @@ fn everything_is_carried_over() {
 }
 
 #[test]
+fn what_java_takes_of_a_client_is_honoured_or_named() {
+    for line in [
+        "dynamoDbClient.endpointDiscoveryEnabled = true",
+        "kinesisClient.overrideConfiguration.apiCallTimeout = PT30S",
+        "cloudWatchClient.overrideConfiguration.apiCallAttemptTimeout = PT30S",
+    ] {
+        let said = settings(line).warnings;
+        let said = said.iter().filter(|it| it.text.starts_with("no effect: ")).count();
+        assert_eq!(said, 1, "{line}");
+    }
+    let mode = |line| settings(line).dynamodb_endpoint_kind.account_id;
+    let disabled = mode("dynamoDbClient.accountIdEndpointMode = disabled");
+    assert_eq!(disabled, Some(AccountIdEndpoints::Disabled));
+    assert_eq!(mode(""), None);
+    assert!(error("kinesisClient.accountIdEndpointMode = DISABLED").contains("are known"));
+}
+
+#[test]
 fn a_number_of_zero_is_the_default_as_in_java() {
     let pace = |more: &str| settings(&format!("retrievalMode=POLLING\n{more}")).config.polling.pace;
     assert_eq!(pace("idleTimeBetweenReadsInMillis = 0"), pace(""));
@@ -298,7 +316,7 @@ fn white_space_at_the_end_of_a_command_is_no_part_of_its_last_word() {
 }
 
 #[test]
-fn every_honoured_key_but_three_takes_some_value_without_an_error() {
+fn every_honoured_key_but_a_choosy_one_takes_some_value_without_an_error() {
     let sample = |takes: &Takes| match takes {
         Takes::Command(_) | Takes::Text(_) | Takes::List(_) | Takes::Region(_) => "xyz",
         Takes::Count(_) | Takes::Limit(_) | Takes::MillisFromZero(_) | Takes::Seconds(_) => "300",
@@ -310,8 +328,9 @@ fn every_honoured_key_but_three_takes_some_value_without_an_error() {
         Takes::Credentials(_) => "DefaultCredentialsProvider",
         Takes::Tags(_) => "a=b",
     };
-    let is_choosy = ["streamArn", "fanoutConfig.consumerArn", "shardwise.metrics"];
-    for key in keys::all().filter(|key| !is_choosy.contains(&key.name)) {
+    let choosy = ["streamArn", "fanoutConfig.consumerArn", "shardwise.metrics"];
+    let is_choosy = |name: &str| choosy.contains(&name) || name.ends_with(".profileName");
+    for key in keys::all().filter(|key| !is_choosy(key.name)) {
         if let Fate::Honoured(takes) = &key.fate {
             let line = format!("{} = {}", key.name, sample(takes));
             assert!(read(&line).is_ok(), "{line}: {:?}", read(&line).err());
