@@ -48,6 +48,7 @@ pub(crate) fn shared(world: &Arc<World>, node: &Arc<Node>, stopper: Stopper) -> 
         on_failure: OnChildFailure::Restart,
         environment: ChildEnvironment::Inherit,
         shards_per_child: world.plan.child_habits.per_child,
+        log_lines_per_second: None,
     };
     Arc::new(Shared {
         children: Children::new(Box::new(launcher), settings.per_child()),

@@ -212,7 +212,8 @@ async fn start(
     let (launcher, alive) =
         Launcher::new(program, command, &settings.child, guard).map_err(failed)?;
     let shared = Arc::new(Shared {
-        children: Children::new(Box::new(launcher), settings.child.per_child()),
+        children: Children::new(Box::new(launcher), settings.child.per_child())
+            .logging(settings.child.logged_per_second()),
         settings: settings.child.clone(),
         turns,
         stopper: worker.stopper(),

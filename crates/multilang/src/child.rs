@@ -98,12 +98,14 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::output::LOGGED_PER_SECOND;
     use crate::scripted::{Script, scripted, shard};
 
     /// A child of one shard, and its other end.
     fn begin() -> (Child, Script) {
         let (launched, script) = scripted(None);
-        (Child::of(&shard(0), Connection::alone(&shard(0), launched)), script)
+        let connection = Connection::alone(&shard(0), launched, LOGGED_PER_SECOND);
+        (Child::of(&shard(0), connection), script)
     }
 
     /// Has a child told this as a batch, and given up in time.

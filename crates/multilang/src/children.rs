@@ -11,6 +11,7 @@ use tracing::warn;
 use crate::agreement::Agreed;
 use crate::connection::Connection;
 use crate::launch::Launch;
+use crate::output::LOGGED_PER_SECOND;
 use crate::several::Several;
 
 /// How long a shard waits for a child to say whether it will serve it too, which it says with its
@@ -21,6 +22,7 @@ const SAYS_WITHIN: Duration = Duration::from_secs(10);
 pub struct Children {
     launcher: Box<dyn Launch>,
     per_child: NonZeroUsize,
+    logged_per_second: u32,
     /// Locked while a child is started or asked, so that shards which come at the same time do not
     /// start one each.
     pool: Mutex<Pool>,
@@ -46,20 +48,27 @@ impl Children {
     /// Children of this launcher, each for so many shards if it wants. The launcher must offer it.
     #[must_use]
     pub fn new(launcher: Box<dyn Launch>, per_child: NonZeroUsize) -> Self {
-        Self { launcher, per_child, pool: Mutex::default() }
+        Self { launcher, per_child, logged_per_second: LOGGED_PER_SECOND, pool: Mutex::default() }
+    }
+
+    /// The same with so many lines of each pipe of a child logged in a second.
+    #[must_use]
+    pub fn logging(self, lines_per_second: u32) -> Self {
+        Self { logged_per_second: lines_per_second, ..self }
     }
 
     /// A shard's way to a child.
     pub(crate) async fn connect(&self, shard: &ShardId) -> std::io::Result<Connection> {
         if self.per_child.get() == 1 {
-            return Ok(Connection::alone(shard, self.launcher.launch(shard).await?));
+            let launched = self.launcher.launch(shard).await?;
+            return Ok(Connection::alone(shard, launched, self.logged_per_second));
         }
         let mut pool = self.pool.lock().await;
         if let Some(connection) = pool.join(shard, self.per_child.get()).await {
             return Ok(connection);
         }
         let launched = self.launcher.launch(shard).await?;
-        let (child, connection) = Several::start(shard, launched);
+        let (child, connection) = Several::start(shard, launched, self.logged_per_second);
         if !pool.declines {
             pool.offered.push(Offered { child, is_slow: false });
         }

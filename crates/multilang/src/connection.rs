@@ -27,13 +27,14 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// The one connection of a child.
-    pub(crate) fn alone(shard: &ShardId, launched: Launched) -> Self {
+    /// The one connection of a child, of whose pipes so many lines are logged in a second.
+    pub(crate) fn alone(shard: &ShardId, launched: Launched, logged_per_second: u32) -> Self {
         let Launched { stdin, stdout, stderr, running } = launched;
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
         let (tail, begun) = (Tail::default(), Arc::default());
-        let stdout = output::read_stdout(stdout, shard.clone(), Arc::clone(&begun), sender);
-        let stderr = output::read_stderr(stderr, Whose::alone(shard), tail.clone());
+        let whose = || Whose::alone(shard).logging(logged_per_second);
+        let stdout = output::read_stdout(stdout, whose(), Arc::clone(&begun), sender);
+        let stderr = output::read_stderr(stderr, whose(), tail.clone());
         let readers = vec![tokio::spawn(stdout), tokio::spawn(stderr)];
         Self { input: Input::start(stdin), messages, begun, tail, running, readers }
     }

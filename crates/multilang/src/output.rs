@@ -21,8 +21,8 @@ use crate::lines::{self, Lines};
 pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
 /// How much of a line is logged.
 const LOGGED_BYTES_MAX: usize = 8 << 10;
-/// How many lines of one pipe are logged in a second.
-const LOGGED_PER_SECOND: u32 = 100;
+/// How many lines of one pipe are logged in a second, unless the settings say otherwise.
+pub(crate) const LOGGED_PER_SECOND: u32 = 100;
 /// How much of stderr is kept for a report.
 const TAIL_LINES: usize = 20;
 const TAIL_BYTES: usize = 8 << 10;
@@ -54,18 +54,24 @@ impl Tail {
 pub(crate) struct Whose {
     shard: ShardId,
     offered: Option<(u32, Agreement)>,
+    logged_per_second: u32,
 }
 
 impl Whose {
     /// That of a child of one shard.
     pub(crate) fn alone(shard: &ShardId) -> Self {
-        Self { shard: shard.clone(), offered: None }
+        Self { shard: shard.clone(), offered: None, logged_per_second: LOGGED_PER_SECOND }
     }
 
     /// That of a child which was started for this shard, and may serve others too. One that is no
     /// process bears the shard's name all its life.
     pub(crate) fn several(first: &ShardId, pid: Option<u32>, agreed: Agreement) -> Self {
-        Self { shard: first.clone(), offered: pid.map(|pid| (pid, agreed)) }
+        Self { offered: pid.map(|pid| (pid, agreed)), ..Self::alone(first) }
+    }
+
+    /// The same with so many lines of a pipe logged in a second.
+    pub(crate) fn logging(self, lines_per_second: u32) -> Self {
+        Self { logged_per_second: lines_per_second, ..self }
     }
 
     pub(crate) fn names(&self) -> (Option<DisplayValue<&ShardId>>, Option<u32>) {
@@ -139,11 +145,10 @@ pub(crate) struct Heard {
 /// which nobody reads any more is killed by that.
 pub(crate) async fn read_stdout(
     pipe: impl AsyncRead + Unpin,
-    shard: ShardId,
+    whose: Whose,
     begun: Arc<AtomicU64>,
     messages: mpsc::Sender<Heard>,
 ) {
-    let whose = Whose::alone(&shard);
     let mut lines = Lines::new(pipe, LINE_BYTES_MAX, || begun.load(Ordering::Acquire));
     let mut passed_over = PassedOver::new();
     let mut endless = Endless::new(&whose, "stdout");
@@ -163,8 +168,9 @@ pub(crate) async fn read_stdout(
                 let begun = if is_status { line.ended } else { line.began };
                 let heard = messages.send(Heard { line: message, begun }).await;
                 if heard.is_err() && passed_over.messages.allows(&whose, "stdout") {
-                    let (text, bytes) = (logged(&line), line.length);
-                    info!(%shard, stdout = &*text, bytes, "child writes after its last message");
+                    let ((shard, _), text) = (whose.names(), logged(&line));
+                    let bytes = line.length;
+                    info!(shard, stdout = &*text, bytes, "child writes after its last message");
                 }
             }
         }
@@ -271,7 +277,7 @@ impl Rate {
             self.report(whose, pipe);
             *self = Self::new();
         }
-        let allowed = self.logged < LOGGED_PER_SECOND;
+        let allowed = self.logged < whose.logged_per_second;
         if allowed {
             self.logged += 1;
         } else {
@@ -332,6 +338,16 @@ mod tests {
         assert_eq!((passed_over.messages.logged, passed_over.messages.left_out), (1, 0));
     }
 
+    #[test]
+    fn as_many_lines_are_logged_as_the_settings_say() {
+        for most in [0, 7, u32::MAX] {
+            let whose = Whose::alone(&shard()).logging(most);
+            let mut rate = Rate { second_began: Instant::now(), logged: 0, left_out: 0 };
+            let allowed = (0..1_000).filter(|_| rate.allows(&whose, "stderr")).count();
+            assert_eq!(allowed, 1_000.min(most as usize));
+        }
+    }
+
     #[tokio::test]
     async fn junk_never_waits_for_whoever_takes_the_messages() {
         let mut text = "junk\n".repeat(100_000);
@@ -339,7 +355,8 @@ mod tests {
         text.push_str("\n{\"action\":\"status\",\"responseFor\":\"initialize\"}\nnull\n");
         let (messages, mut received) = mpsc::channel(1);
         let reading = tokio::spawn(async move {
-            read_stdout(text.as_bytes(), shard(), Arc::default(), messages).await;
+            let whose = Whose::alone(&shard());
+            read_stdout(text.as_bytes(), whose, Arc::default(), messages).await;
         });
         // Nothing is taken before everything is read.
         reading.await.unwrap();
@@ -354,7 +371,8 @@ mod tests {
         drop(received);
         let text = "{\"action\":\"status\",\"responseFor\":\"leaseLost\"}\n".repeat(1_000);
         let (stdout, mut child) = tokio::io::duplex(64);
-        let reading = tokio::spawn(read_stdout(stdout, shard(), Arc::default(), messages));
+        let reading =
+            tokio::spawn(read_stdout(stdout, Whose::alone(&shard()), Arc::default(), messages));
         tokio::io::AsyncWriteExt::write_all(&mut child, text.as_bytes()).await.unwrap();
         drop(child);
         reading.await.unwrap();

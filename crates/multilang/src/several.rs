@@ -70,8 +70,13 @@ enum Order {
 }
 
 impl Several {
-    /// Begins with a child that was started for its first shard.
-    pub(crate) fn start(shard: &ShardId, launched: Launched) -> (Self, Connection) {
+    /// Begins with a child that was started for its first shard, and of whose pipes so many lines
+    /// are logged in a second.
+    pub(crate) fn start(
+        shard: &ShardId,
+        launched: Launched,
+        logged_per_second: u32,
+    ) -> (Self, Connection) {
         let Launched { stdin, stdout, stderr, running } = launched;
         let pid = running.pid();
         let input = Input::start(stdin);
@@ -82,7 +87,7 @@ impl Several {
         let (orders, received) = mpsc::unbounded_channel();
         let several = Self { state: Arc::clone(&state), tail: tail.clone(), pid, orders };
         let first = several.connection(&mut state.members(), shard, &input);
-        let whose = || Whose::several(shard, pid, several.agreed());
+        let whose = || Whose::several(shard, pid, several.agreed()).logging(logged_per_second);
         let readers = [
             tokio::spawn(read(stdout, shard.clone(), whose(), Arc::clone(&state))),
             tokio::spawn(output::read_stderr(stderr, whose(), tail)),

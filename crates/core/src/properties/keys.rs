@@ -69,6 +69,8 @@ pub enum Takes {
     Region(Set<String>),
     /// A whole number; 0 is the same as absent.
     Count(Set<u32>),
+    /// A whole number, 0 included.
+    CountFromZero(Set<u32>),
     /// A whole number; 0 and less mean that there is no limit.
     Limit(Set<u32>),
     /// A number of milliseconds; 0 is the same as absent.
@@ -96,6 +98,7 @@ impl Takes {
     pub(super) fn has_no_empty_value(&self) -> bool {
         match self {
             Self::Count(_)
+            | Self::CountFromZero(_)
             | Self::Limit(_)
             | Self::Millis(_)
             | Self::MillisFromZero(_)

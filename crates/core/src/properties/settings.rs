@@ -104,6 +104,8 @@ pub struct ChildSettings {
     pub environment: ChildEnvironment,
     /// How many shards a child may serve, if several are offered.
     pub shards_per_child: Option<NonZeroUsize>,
+    /// How many lines of each pipe of a child are logged in a second, if the file says so; 0 is all.
+    pub log_lines_per_second: Option<u32>,
 }
 
 impl ChildSettings {
@@ -111,6 +113,16 @@ impl ChildSettings {
     #[must_use]
     pub fn per_child(&self) -> NonZeroUsize {
         self.shards_per_child.unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// How many lines of each pipe of a child are logged in a second, at the most.
+    #[must_use]
+    pub fn logged_per_second(&self) -> u32 {
+        match self.log_lines_per_second {
+            None => 100,
+            Some(0) => u32::MAX,
+            Some(lines) => lines,
+        }
     }
 }
 

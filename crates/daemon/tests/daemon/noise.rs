@@ -13,8 +13,12 @@ use rustix::fs::OFlags;
 use crate::world::{Event, World, data, processes, until_gone};
 
 async fn goes_on(modes: &str) -> String {
+    goes_on_with(modes, "").await
+}
+
+async fn goes_on_with(modes: &str, more: &str) -> String {
     let world = World::new(1).await;
-    let daemon = world.daemon(modes, "");
+    let daemon = world.daemon(modes, more);
     let records = world.put("a", 5).await;
     world.until_processed(&daemon, &records).await;
     let mut daemon = daemon;
@@ -36,6 +40,14 @@ async fn prints_are_logged_with_the_shard_and_counted_beyond_a_hundred_a_second(
     }
     let logged = log.lines().find(|line| line.contains("stdout=\"xxx")).unwrap();
     assert!(logged.contains("shard=shardId-000000000000"), "{logged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_a_child_writes_is_logged_where_the_file_says_so() {
+    let all = "shardwise.childLogLinesPerSecond = 0";
+    let log = goes_on_with("flood-stdout", all).await;
+    assert_eq!(log.lines().filter(|line| line.contains(" stdout=\"xxx")).count(), 20_000);
+    assert!(!log.contains("lines left out"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

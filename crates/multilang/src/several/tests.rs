@@ -6,12 +6,13 @@ use shardwise_core::multilang::Action;
 
 use super::*;
 use crate::child::Child;
+use crate::output::LOGGED_PER_SECOND;
 use crate::scripted::{Script, scripted, shard};
 use crate::talk::TIMEOUT;
 
 fn begin(dies: Option<oneshot::Receiver<()>>) -> (Several, Connection, Script) {
     let (launched, script) = scripted(dies);
-    let (several, first) = Several::start(&shard(0), launched);
+    let (several, first) = Several::start(&shard(0), launched, LOGGED_PER_SECOND);
     (several, first, script)
 }
 

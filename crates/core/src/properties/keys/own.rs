@@ -34,6 +34,14 @@ pub(super) static KEYS: &[Key] = &[
          `HOME`, `LANG`, ...), or these.",
     ),
     honoured(
+        "shardwise.childLogLinesPerSecond",
+        "number",
+        "100",
+        Takes::CountFromZero(|draft, lines| draft.child.log_lines_per_second = Some(lines)),
+        "How many lines of each pipe of a child are logged in a second; the others are counted. 0 \
+         is all of them, as in Java.",
+    ),
+    honoured(
         "shardwise.leaseTable.create",
         "`if-missing` or `never`",
         "`if-missing`",

@@ -122,6 +122,10 @@ impl Reader {
                 let number = self.above_zero(entry, NUMBER_MAX)?.map(count);
                 put(set, number, &mut self.draft, ToString::to_string)
             }
+            Takes::CountFromZero(set) => {
+                let number = count(self.integer(entry, 0, NUMBER_MAX)?);
+                put(set, Some(number), &mut self.draft, ToString::to_string)
+            }
             Takes::Limit(set) => put(set, self.limit(entry)?, &mut self.draft, ToString::to_string),
             Takes::Millis(set) => {
                 let time = self.above_zero(entry, YEAR_MILLIS)?.map(millis);

@@ -288,6 +288,19 @@ fn a_number_of_zero_is_the_default_as_in_java() {
 }
 
 #[test]
+fn of_what_a_child_writes_so_many_lines_are_logged_as_the_file_says() {
+    for (more, lines) in [
+        ("", 100),
+        ("shardwise.childLogLinesPerSecond = 7", 7),
+        ("shardwise.childLogLinesPerSecond = 0", u32::MAX),
+    ] {
+        let settings = settings(more);
+        assert_eq!(settings.child.logged_per_second(), lines, "{more}");
+        assert_eq!(settings.warnings.len(), 1, "retrieval alone: {:?}", settings.warnings);
+    }
+}
+
+#[test]
 fn the_stream_consumer_is_waited_for_as_the_file_says() {
     let more = "fanoutConfig.maxDescribeStreamConsumerRetries = 3\n\
                 fanoutConfig.retryBackoffMillis = 200";
@@ -319,7 +332,11 @@ fn white_space_at_the_end_of_a_command_is_no_part_of_its_last_word() {
 fn every_honoured_key_but_a_choosy_one_takes_some_value_without_an_error() {
     let sample = |takes: &Takes| match takes {
         Takes::Command(_) | Takes::Text(_) | Takes::List(_) | Takes::Region(_) => "xyz",
-        Takes::Count(_) | Takes::Limit(_) | Takes::MillisFromZero(_) | Takes::Seconds(_) => "300",
+        Takes::Count(_)
+        | Takes::CountFromZero(_)
+        | Takes::Limit(_)
+        | Takes::MillisFromZero(_)
+        | Takes::Seconds(_) => "300",
         Takes::Millis(_) => "700",
         Takes::EpochSeconds(_) => "1",
         Takes::Flag(_) => "true",
