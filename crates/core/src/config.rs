@@ -199,7 +199,8 @@ impl LeaseConfig {
 /// How leases are made to match shards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncConfig {
-    /// How often the leader looks for holes in the hash range. Default: 120 s.
+    /// How often the leader looks for holes in the hash range. Once it has seen one it looks again
+    /// every 30 s, if that is sooner. Default: 120 s.
     /// KCL: `leasesRecoveryAuditorExecutionFrequencyMillis`.
     pub audit_interval: Duration,
     /// How often the same hole must be seen before it is repaired. Default: 3.

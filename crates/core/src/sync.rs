@@ -6,7 +6,7 @@ mod walk;
 
 use std::collections::BTreeMap;
 
-pub use audit::{Audit, Auditor, without_hash_range};
+pub use audit::{Audit, Auditor, LOOK_AGAIN, without_hash_range};
 pub use lineage::{
     Parent, Parents, child_leases, ended_for_sure, may_delete, parents_ended, still_wanted,
 };

@@ -43,4 +43,12 @@ impl Terms {
         let two_runs = 2 * self.take_interval;
         (self.failover + two_runs).min(two_runs.max(MICROS_2X))
     }
+
+    /// How long a hole may stay: an audit sees it, two more looks that come sooner than audits
+    /// confirm it, a sync makes it whole, and a run of the taker has its lease held; 220 s with the
+    /// settings that are usual.
+    pub(crate) fn hole_max(&self) -> u64 {
+        const LOOK_AGAIN: u64 = 30_000_000;
+        self.audit_interval + 2 * LOOK_AGAIN.min(self.audit_interval) + 2 * self.take_interval
+    }
 }

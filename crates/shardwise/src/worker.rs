@@ -23,7 +23,7 @@ use shardwise_core::id::{LeaseKey, ShardId};
 use shardwise_core::lease::Lease;
 use shardwise_core::retention;
 use shardwise_core::rng::Rng;
-use shardwise_core::sync::Auditor;
+use shardwise_core::sync::{Auditor, LOOK_AGAIN};
 use shardwise_core::take::{Round, Sightings};
 use shardwise_core::time::Time;
 use tokio::sync::mpsc;
@@ -331,7 +331,13 @@ impl Running {
 
     fn duty_done(&mut self, done: Option<Done>) {
         match done {
-            Some(Done::Audit(auditor)) => self.auditor = Some(auditor),
+            Some(Done::Audit(auditor)) => {
+                if auditor.has_seen_hole() {
+                    let soon = self.shared.ports.clock.now() + LOOK_AGAIN;
+                    self.next.audit = self.next.audit.min(soon);
+                }
+                self.auditor = Some(auditor);
+            }
             Some(Done::Cleanup(deleted)) => {
                 self.cleaning = false;
                 deleted.iter().for_each(|key| self.forget(key));

@@ -1,8 +1,14 @@
 //! The auditor: do the leases still cover every hash key?
 
+use std::time::Duration;
+
 use crate::id::LeaseKey;
 use crate::lease::Lease;
 use crate::shard::{HashKeyRange, first_hole};
+
+/// When the next look is after one that saw a hole, if no audit is due sooner: a hole that is real
+/// is repaired before a second audit would have seen it.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// What one look at the leases came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +60,12 @@ impl Auditor {
     pub fn stand_by(&mut self, leases: &[Lease]) -> bool {
         self.look(leases);
         std::mem::take(&mut self.has_found)
+    }
+
+    /// Whether the last look saw a hole: the next one comes [`LOOK_AGAIN`] later, until it is gone.
+    #[must_use]
+    pub fn has_seen_hole(&self) -> bool {
+        self.last.is_some()
     }
 
     fn look(&mut self, leases: &[Lease]) -> Audit {

@@ -13,9 +13,9 @@ use crate::verdict::Violation;
 
 /// In the phase without faults each shard, open or closed with records due, has the lease of an
 /// unfinished shard, or was marked as ended, or descends from a shard that has one; but for a hole
-/// that is no longer than three audits, the sync that follows, and a run of the taker.
+/// that is no longer than [`Terms::hole_max`].
 ///
-/// A hole is made whole when three audits in a row saw it. Before the phase each of them may meet a
+/// A hole is made whole when three looks in a row saw it. Before the phase each of them may meet a
 /// fault, and how long three that do not take has no bound: holes count from the phase's begin.
 /// Hash keys are in no journal: every shard stands for its own.
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
@@ -38,7 +38,7 @@ fn hole(
     terms: &Terms,
 ) -> Option<(u64, u64)> {
     let end = terms.quiet_until.saturating_sub(1);
-    let allowed = 3 * terms.audit_interval + 2 * terms.take_interval;
+    let allowed = terms.hole_max();
     let ancestors = ancestors(history, id);
     let above = ancestors.iter().map(|above| history.shard(above));
     let leases: Vec<_> = above.chain([shard]).map(|shard| &shard.lease).collect();

@@ -82,7 +82,8 @@ pub(super) static LEASES: &[Key] = &[
         "milliseconds",
         "120000",
         Takes::Millis(|draft, time| draft.sync.audit_interval = time),
-        "How often the leader looks for holes. A key of KCL 1.x that later versions ignore.",
+        "How often the leader looks for holes; one that it has seen it looks at again every 30 s. A \
+         key of KCL 1.x that later versions ignore.",
     ),
     honoured(
         "leasesRecoveryAuditorInconsistencyConfidenceThreshold",

@@ -23,9 +23,12 @@ fn the_same_hole_is_repaired_from_the_third_look_in_a_row_on() {
     let range = stream.shard(10).hash_range;
     let hole = |seen, repair| Audit::Hole { range, seen, repair };
     let mut auditor = Auditor::new(3);
+    assert!(!auditor.has_seen_hole());
     assert_eq!(auditor.audit(&holed), hole(1, false));
+    assert!(auditor.has_seen_hole());
     assert_eq!(auditor.audit(&holed), hole(2, false));
     assert_eq!(auditor.audit(&whole), Audit::Covered);
+    assert!(!auditor.has_seen_hole());
     assert_eq!(auditor.audit(&holed), hole(1, false));
     assert_eq!(auditor.audit(&holed), hole(2, false));
     assert_eq!(auditor.audit(&holed), hole(3, true));
