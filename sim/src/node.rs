@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::dice::Dice;
+use crate::memory::Given;
 use crate::sometimes::Doubts;
 
 /// The date at which every world begins, in milliseconds since 1970.
@@ -45,6 +46,8 @@ pub(crate) struct Node {
     board: OnceLock<Board>,
     /// The bytes that its worker may have.
     budget: OnceLock<Budget>,
+    /// The bytes of records that its worker has.
+    pub(crate) given: Given,
     doubts: Mutex<Doubts>,
     starved: Mutex<Option<Starved>>,
     sleep: Mutex<Sleep>,
@@ -122,6 +125,7 @@ impl Node {
             cut: Mutex::default(),
             board: OnceLock::new(),
             budget: OnceLock::new(),
+            given: Given::default(),
             doubts: Mutex::default(),
             starved: Mutex::default(),
             sleep: Mutex::default(),
@@ -277,7 +281,7 @@ impl Node {
         self.board.get().map_or(0, |board| board.shards().len())
     }
 
-    /// How much its worker has of its byte budget.
+    /// How much its worker has of its byte budget, as it counts itself.
     pub(crate) fn used_bytes(&self) -> usize {
         self.budget.get().map_or(0, Budget::used)
     }

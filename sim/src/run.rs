@@ -49,8 +49,8 @@ pub struct Outcome {
     pub tally: Tally,
     /// When it happened, and to whom.
     pub marks: Vec<Mark>,
-    /// The most bytes that a worker ever had of records that it had not processed yet, as its
-    /// byte budget counts them.
+    /// The most bytes that a worker ever had of records that it had not processed yet: by what it
+    /// was given, or as its byte budget counts them.
     pub bytes_most: usize,
     /// The hash of everything that happened, in order.
     pub trace_hash: u64,

@@ -288,7 +288,7 @@ impl Kinesis for NodeStream {
             }
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let batch = state.streams.records(&at.0, limit, date).map_err(error)?;
-            let mut answer = answer(batch)?;
+            let mut answer = answer(&self.node, batch)?;
             match wrong.or_else(|| self.draw_wrong_end(state, &answer)) {
                 Some(Wrong::NoEnd) => {
                     (answer.next, answer.children) = (None, Vec::new());
@@ -385,20 +385,24 @@ fn shard(listed: &stream::Shard) -> Result<Shard, KinesisError> {
     })
 }
 
-fn answer(batch: stream::Batch) -> Result<Answer, KinesisError> {
+fn answer(node: &Node, batch: stream::Batch) -> Result<Answer, KinesisError> {
     Ok(Answer {
-        records: records(batch.records)?,
+        records: records(node, batch.records)?,
         millis_behind_latest: Some(batch.millis_behind_latest),
         next: batch.next_shard_iterator.map(ShardIterator),
         children: children(&batch.child_shards)?,
     })
 }
 
-pub(super) fn records(records: Vec<stream::Record>) -> Result<Vec<Record>, KinesisError> {
+/// Records as a node gets them.
+pub(super) fn records(
+    node: &Node,
+    records: Vec<stream::Record>,
+) -> Result<Vec<Record>, KinesisError> {
     let record = |record: stream::Record| {
         let millis = i64::try_from(record.arrival.as_millis()).unwrap_or(i64::MAX);
         Ok(Record {
-            data: record.data,
+            data: node.given.lend(record.data),
             partition_key: Some(record.partition_key.to_string().into()),
             explicit_hash_key: None,
             sequence_number: sequence_number(record.sequence_number)?,

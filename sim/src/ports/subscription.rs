@@ -10,6 +10,7 @@ use shardwise_local::stream::{Pushed, SequenceNumber, Subscription, Subscription
 use super::SILENCE;
 use super::stream::starting_position;
 use super::stream::{NodeStream, children, error, records, sequence_number};
+use crate::node::Node;
 use crate::order::Fault;
 use crate::point::{Call, Edge};
 use crate::world::World;
@@ -56,7 +57,10 @@ impl NodeStream {
         Ok(Box::pin(stream::unfold(Some(followed), |followed| async {
             let mut followed = followed?;
             match followed.next().await {
-                Ok(Some(pushed)) => Some((event(pushed), Some(followed))),
+                Ok(Some(pushed)) => {
+                    let event = event(&followed.stream.node, pushed);
+                    Some((event, Some(followed)))
+                }
                 Ok(None) => None,
                 Err(error) => Some((Err(error), None)),
             }
@@ -191,9 +195,9 @@ fn without_end(event: SubscriptionEvent) -> SubscriptionEvent {
     SubscriptionEvent { continuation: None, child_shards: Vec::new(), ..event }
 }
 
-fn event(pushed: SubscriptionEvent) -> Result<Event, KinesisError> {
+fn event(node: &Node, pushed: SubscriptionEvent) -> Result<Event, KinesisError> {
     Ok(Event {
-        records: records(pushed.records)?,
+        records: records(node, pushed.records)?,
         continuation: pushed.continuation.map(sequence_number).transpose()?,
         millis_behind_latest: Some(pushed.millis_behind_latest),
         children: children(&pushed.child_shards)?,
