@@ -39,6 +39,8 @@ pub enum Fault {
     Backwards,
     /// A list of shards is as it was before the last reshard.
     Old,
+    /// A list of shards ends behind its first one.
+    Short,
     /// The processor fails, and wants the same again.
     Retry,
     /// The processor fails, and wants to be replaced.

@@ -154,6 +154,8 @@ pub struct Rates {
     /// A list of shards is wrong.
     pub list: u32,
     /// A worker dies at an edge of one of its calls.
+    /// A list of shards ends early.
+    pub short_list: u32,
     pub crash: u32,
 }
 

@@ -13,7 +13,7 @@ use shardwise_sim::tally::Tally;
 pub(crate) use self::figures::Hours;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 91] = [
+const FAULTS: [&str; 92] = [
     "child: answers for another action",
     "child: answers twice",
     "child: asks for a checkpoint between two actions",
@@ -83,6 +83,7 @@ const FAULTS: [&str; 91] = [
     "stream: list backwards",
     "stream: list doubled",
     "stream: list from before a reshard",
+    "stream: list ends early",
     "stream: no answer",
     "stream: not found",
     "stream: subscription cut",

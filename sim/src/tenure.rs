@@ -68,7 +68,8 @@ impl End {
             | Fault::Ends
             | Fault::Silent
             | Fault::InUse
-            | Fault::Old => panic!("{fault:?} is no fault of a processor"),
+            | Fault::Old
+            | Fault::Short => panic!("{fault:?} is no fault of a processor"),
         }
     }
 }

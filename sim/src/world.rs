@@ -76,6 +76,7 @@ pub(crate) struct AllDice {
     pub(crate) processor: Dice,
     pub(crate) pages: Dice,
     pub(crate) ends: Dice,
+    pub(crate) short_lists: Dice,
 }
 
 impl World {
@@ -94,6 +95,7 @@ impl World {
             processor: Dice::new(seed, "processor"),
             pages: Dice::new(seed, "pages of a scan"),
             ends: Dice::new(seed, "ends of shards"),
+            short_lists: Dice::new(seed, "short lists"),
         };
         let state = State {
             rows: Rows::default(),

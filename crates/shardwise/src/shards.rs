@@ -2,6 +2,7 @@
 
 use shardwise_core::config::{Config, InitialPosition};
 use shardwise_core::shard::Shard;
+use shardwise_core::sync;
 use tracing::debug;
 
 use crate::kinesis::{KinesisError, ShardPage};
@@ -12,8 +13,18 @@ pub(crate) const MADE_ANEW: &str = "the stream was deleted and made anew, and th
     old one: delete its row, or the lease table, to begin with the new stream";
 
 /// Every shard that the stream keeps.
+///
+/// A list that ends early, and does not say so, is an error: believed, it would have a shard that
+/// it leaves out taken for one that the stream has forgotten.
 pub(crate) async fn list_all(ports: &Ports, config: &Config) -> Result<Vec<Shard>, KinesisError> {
-    list(ports, config, ShardPage::All).await
+    let shards = list(ports, config, ShardPage::All).await?;
+    match sync::missing_from_list(&shards) {
+        Some(hole) => {
+            let text = format!("the list of shards ends early: no open one takes `{hole}`");
+            Err(KinesisError::Unanswered(text.into()))
+        }
+        None => Ok(shards),
+    }
 }
 
 /// The shards that were open at `position`.

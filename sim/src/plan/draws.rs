@@ -116,6 +116,7 @@ impl Rates {
             list: rate(Family::Lists, &[20_000, 200_000]),
             crash: rate(Family::Crashes, &[50, 150, 300]),
             subscription: rate(Family::StreamErrors, &[1_000, 5_000, 20_000]),
+            short_list: rate(Family::ShortLists, &[50_000, 300_000]),
         }
     }
 }

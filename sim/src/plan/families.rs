@@ -79,11 +79,13 @@ pub enum Family {
     Peers,
     /// Children are offered several shards each, and most of them take the offer.
     Sharing,
+    /// Lists of shards end before their last shard, and nothing says so.
+    ShortLists,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Kills,
         Self::Crashes,
         Self::Pauses,
@@ -120,6 +122,7 @@ impl Family {
         Self::Creation,
         Self::Peers,
         Self::Sharing,
+        Self::ShortLists,
     ];
 
     /// Whether a run has it is drawn alone: what those before it draw stays as it was.

@@ -12,7 +12,7 @@ impl Plan {
     /// simulation can bring about.
     #[must_use]
     pub fn over_sdk(seed: u64, limits: &Limits) -> Self {
-        const AT_PORTS: [Family; 8] = [
+        const AT_PORTS: [Family; 9] = [
             Family::Hands,
             Family::Peers,
             Family::StaleScans,
@@ -21,6 +21,7 @@ impl Plan {
             Family::Edits,
             Family::Pages,
             Family::Creation,
+            Family::ShortLists,
         ];
         let mut limits = limits.clone();
         limits.without.extend(AT_PORTS);

@@ -38,12 +38,17 @@ enum Wrong {
     TwoEnds,
 }
 
+/// How many shards a list that ends early may have.
+const SHORT_LIST_MAX: usize = 12;
+
 /// How a list of shards is made wrong.
 #[derive(Clone, Copy)]
 enum WrongList {
     Doubled,
     Backwards,
     Old,
+    /// It ends behind so many shards, as if they were all: of as many as leave one out.
+    Short(usize),
 }
 
 impl NodeStream {
@@ -129,9 +134,13 @@ impl NodeStream {
     }
 
     fn draw_wrong_list(&self) -> Option<WrongList> {
-        self.is_drawn(self.world.plan.rates.list).then(|| {
-            let mut state = self.world.state();
-            *state.dice.stream.pick(&[WrongList::Doubled, WrongList::Backwards, WrongList::Old])
+        let rates = &self.world.plan.rates;
+        if self.is_drawn(rates.list) {
+            let wrong = [WrongList::Doubled, WrongList::Backwards, WrongList::Old];
+            return Some(*self.world.state().dice.stream.pick(&wrong));
+        }
+        self.world.happens(|dice| &mut dice.short_lists, rates.short_list).then(|| {
+            WrongList::Short(1 + self.world.state().dice.short_lists.below(SHORT_LIST_MAX))
         })
     }
 
@@ -174,6 +183,7 @@ impl Obstacle {
             | Fault::Doubled
             | Fault::Backwards
             | Fault::Old
+            | Fault::Short
             | Fault::Ends
             | Fault::Silent => return None,
             Fault::Late(_) | Fault::Slow(_) | Fault::Retry | Fault::Restart | Fault::Panic => {
@@ -203,6 +213,7 @@ impl Kinesis for NodeStream {
             Some(Fault::Doubled) => Some(WrongList::Doubled),
             Some(Fault::Backwards) => Some(WrongList::Backwards),
             Some(Fault::Old) => Some(WrongList::Old),
+            Some(Fault::Short) => Some(WrongList::Short(1)),
             Some(_) | None => self.draw_wrong_list(),
         };
         let limit = self.world.plan.knobs.page_shards;
@@ -233,6 +244,15 @@ impl Kinesis for NodeStream {
                     if let (ShardPage::All, Some(old)) = (&page, state.shards_of_old(date)) {
                         let shards = old.iter().map(shard).collect::<Result<_, _>>()?;
                         self.mark(state, "stream: list from before a reshard");
+                        return Ok(ShardList { shards, next: None });
+                    }
+                }
+                Some(WrongList::Short(kept)) => {
+                    let is_last = listed.next_token.is_none();
+                    let most = shards.len() - usize::from(is_last && !shards.is_empty());
+                    if most > 0 {
+                        shards.truncate(kept.min(most));
+                        self.mark(state, "stream: list ends early");
                         return Ok(ShardList { shards, next: None });
                     }
                 }

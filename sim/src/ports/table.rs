@@ -84,6 +84,7 @@ impl Fate {
             | Fault::Doubled
             | Fault::Backwards
             | Fault::Old
+            | Fault::Short
             | Fault::Retry
             | Fault::Restart
             | Fault::Ends

@@ -1,7 +1,8 @@
 //! From shards to leases: shards that nobody found, or that were processed twice.
 
 use shardwise::{InitialPosition, Timestamp};
-use shardwise_sim::order::Fault::{Doubled, Lost, Slow};
+use shardwise_sim::dice::MILLION;
+use shardwise_sim::order::Fault::{Doubled, Lost, Short, Slow};
 use shardwise_sim::plan::Happening;
 use shardwise_sim::point::Call;
 
@@ -121,6 +122,37 @@ fn a_merged_shard_waits_for_the_parent_whose_row_was_deleted_and_stays_where_it_
     let merged = ran.tenures_of(2);
     assert_eq!(merged.len(), 1);
     assert!((0..2).all(|parent| ran.ended_at(parent) < Some(merged[0].started)));
+}
+
+/// K6: a list that ends early was taken for all there is: a shard behind its end for one that the
+/// stream has forgotten, and its row deleted while its children had not begun.
+#[test]
+fn a_list_that_ends_early_has_no_finished_lease_deleted_before_the_children_begin() {
+    let ran = Scenario::new(2, 1)
+        // No child has a checkpoint, so none has begun.
+        .with(|plan| plan.habits.lazy = MILLION)
+        .at(secs(10), Happening::Split { pick: 1 })
+        .always(secs(11), 0, Call::ListShards, Short)
+        .run();
+    assert!(ran.ended_at(1) < Some(secs(20)));
+    assert!(ran.row_at(1, secs(290)).is_some());
+    assert_eq!((ran.creations_of(1), ran.tenures_of(1).len()), (1, 1));
+}
+
+/// K6: with a list that ends early a merged shard began before the parent whose row was deleted.
+#[test]
+fn a_list_that_ends_early_has_no_merged_shard_begin_before_its_parents_end() {
+    let ran = Scenario::new(3, 1)
+        .with(|plan| plan.knobs.audit = secs(600))
+        .at(secs(20), Happening::Merge { pick: 1 })
+        .fault(secs(20), 0, Call::ShardEnded, Slow(secs(10)), 2)
+        .fault(secs(20), 0, Call::ListShards, Short, 5)
+        .at(secs(24), Happening::DeleteRow { pick: 2 })
+        .run();
+    assert_eq!((ran.creations_of(1), ran.creations_of(2)), (1, 2));
+    let merged = ran.tenures_of(3);
+    assert_eq!(merged.len(), 1);
+    assert!((1..3).all(|parent| ran.ended_at(parent) < Some(merged[0].started)));
 }
 
 /// KCL#461: a row deleted by hand just behind an audit was missing for three more of them.

@@ -3,9 +3,11 @@ mod forest;
 mod lineage;
 mod walk;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::sequence::SequenceNumber;
-use crate::sync::tests::forest::{reference, shard_id};
+use crate::sync::tests::forest::{reference, shard_id, streams};
 
 fn keys(leases: &[Lease]) -> Vec<&str> {
     leases.iter().map(|lease| lease.key.as_str()).collect()
@@ -53,4 +55,16 @@ fn shards_that_do_not_take_every_hash_key_are_no_beginning() {
     assert_eq!(error, SyncError::NotCovered { hole });
     let error = initial_leases(&[], InitialPosition::Latest).unwrap_err();
     assert_eq!(error, SyncError::NotCovered { hole: HashKeyRange::ALL });
+}
+
+proptest! {
+    #[test]
+    fn a_list_that_ends_early_is_told_from_a_whole_one(
+        stream in streams(),
+        left_out in any::<prop::sample::Index>(),
+    ) {
+        prop_assert_eq!(missing_from_list(&stream.shards), None);
+        let kept = left_out.index(stream.shards.len());
+        prop_assert!(missing_from_list(&stream.shards[..kept]).is_some());
+    }
 }
