@@ -11,6 +11,7 @@ use shardwise_referee::{
     Event, Gap, Journals, LeaseWrite, Place, Put, Reason, Shard as JudgedShard, Terms, WorkerEvent,
 };
 
+use crate::node::FIRST_DATE_MILLIS;
 use crate::plan::{Plan, START_AT};
 use crate::world::{date_at, micros};
 
@@ -110,6 +111,7 @@ impl Journal {
             gaps: (!plan.over_sdk).then_some(self.gaps),
             delisted: delisted.collect(),
             owed_from,
+            first_date: Some(FIRST_DATE_MILLIS as u64),
             puts: self.puts,
             shards: shards
                 .iter()

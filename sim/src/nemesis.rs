@@ -18,7 +18,7 @@ use crate::child;
 use crate::dice::Dice;
 use crate::listener::Listener;
 use crate::node::{Brownout, Node};
-use crate::plan::{Family, FanOut, Happening};
+use crate::plan::{Family, FanOut, Happening, hour_off};
 use crate::ports;
 use crate::processor::Processor;
 use crate::producer::{put_load, put_to_shard};
@@ -57,6 +57,7 @@ pub(crate) struct Nemesis {
     runs: JoinSet<Run>,
     deaths: mpsc::UnboundedReceiver<Arc<Node>>,
     dice: Dice,
+    births: Dice,
     /// The next of the plan's happenings.
     next: usize,
     /// When the workers' boards are looked at next.
@@ -67,6 +68,7 @@ impl Nemesis {
     pub(crate) fn new(world: Arc<World>, deaths: mpsc::UnboundedReceiver<Arc<Node>>) -> Self {
         let mut nemesis = Self {
             dice: Dice::new(world.plan.seed, "nemesis"),
+            births: Dice::new(world.plan.seed, "births"),
             world,
             slots: Vec::new(),
             runs: JoinSet::new(),
@@ -97,6 +99,7 @@ impl Nemesis {
         if fast_ppm != 0 {
             self.world.mark(&node.name, "node: clock runs fast or slow");
         }
+        self.draw_date(&node);
         let config = self.config(slot, &node.name);
         let ports = ports::of(&self.world, &node, &config);
         let seed = self.dice.below(usize::MAX) as u64;
@@ -128,6 +131,15 @@ impl Nemesis {
             dies_again_after: None,
             dies_at: None,
             resumes_at: None,
+        }
+    }
+
+    /// Every second machine that comes up while faults last has a wrong date, if some have.
+    fn draw_date(&mut self, node: &Node) {
+        let is_chaos = self.world.state().is_chaos;
+        if is_chaos && self.world.plan.has(Family::Births) && self.births.happens(500_000) {
+            node.jump(hour_off(&mut self.births));
+            self.world.mark(&node.name, "node: date wrong from its birth");
         }
     }
 

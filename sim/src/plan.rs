@@ -13,6 +13,7 @@ use shardwise::InitialPosition;
 use shardwise::config::Pace;
 
 pub use self::families::Family;
+pub(crate) use self::happenings::hour_off;
 use crate::child;
 use crate::dice::Dice;
 use crate::order::Fault;
@@ -153,9 +154,9 @@ pub struct Rates {
     pub not_found: u32,
     /// A list of shards is wrong.
     pub list: u32,
-    /// A worker dies at an edge of one of its calls.
     /// A list of shards ends early.
     pub short_list: u32,
+    /// A worker dies at an edge of one of its calls.
     pub crash: u32,
 }
 

@@ -13,7 +13,7 @@ use shardwise_sim::tally::Tally;
 pub(crate) use self::figures::Hours;
 
 /// Faults that every gate must have met: a gate without them proves nothing about them.
-const FAULTS: [&str; 92] = [
+const FAULTS: [&str; 93] = [
     "child: answers for another action",
     "child: answers twice",
     "child: asks for a checkpoint between two actions",
@@ -43,6 +43,7 @@ const FAULTS: [&str; 92] = [
     "node: clock runs fast or slow",
     "node: crash at an edge",
     "node: date jumps",
+    "node: date wrong from its birth",
     "node: killed twice in a row",
     "node: killed",
     "node: loses table and stream",
@@ -82,8 +83,8 @@ const FAULTS: [&str; 92] = [
     "stream: iterator expires",
     "stream: list backwards",
     "stream: list doubled",
-    "stream: list from before a reshard",
     "stream: list ends early",
+    "stream: list from before a reshard",
     "stream: no answer",
     "stream: not found",
     "stream: subscription cut",

@@ -143,6 +143,7 @@ fn judged(item: &Item) -> Option<Row> {
             _ => None,
         },
         children,
+        latest_since: number("shardwiseLatestSince"),
         others: others.map(|(name, value)| (name.clone(), format!("{value:?}"))).collect(),
     })
 }

@@ -80,7 +80,7 @@ impl<'a> History<'a> {
         history.order_tenures();
         history.look_for_unlisted_shards(journals);
         for shard in history.shards.values_mut() {
-            shard.link_hands(&history.tenures, journals.owed_from);
+            shard.link_hands(&history.tenures, journals.owed_from, journals.first_date);
         }
         history
     }

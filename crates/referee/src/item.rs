@@ -80,6 +80,7 @@ impl Item {
             pending,
             pending_state: self.bytes("pendingCheckpointState")?,
             children: self.texts("childShardIds"),
+            latest_since: self.number("shardwiseLatestSince")?,
             others: others.map(|(name, value)| (name.clone(), canonical(value))).collect(),
         };
         Ok((Some(row), None))

@@ -51,6 +51,9 @@ pub struct Journals {
     /// Records put before then lie before the application's start, where that is LATEST or
     /// AT_TIMESTAMP: its date, or when its first lease was made. In no file.
     pub owed_from: Option<u64>,
+    /// What the stream's date was when the journals' clock was at 0, in milliseconds since 1970. In
+    /// no file.
+    pub first_date: Option<u64>,
     /// Where the application says that retention may have removed records before they were read;
     /// none if nobody listened. In no file.
     pub gaps: Option<Vec<Gap>>,

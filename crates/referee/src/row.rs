@@ -22,6 +22,8 @@ pub struct Row {
     pub pending_state: Option<Vec<u8>>,
     /// The shards that follow it, sorted; empty while not known.
     pub children: Vec<String>,
+    /// The date that LATEST means there, in milliseconds since 1970.
+    pub latest_since: Option<u64>,
     /// The attributes that no lease of KCL has: name, and value as canonical text; sorted.
     pub others: Vec<(String, String)>,
 }

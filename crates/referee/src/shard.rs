@@ -71,7 +71,12 @@ impl<'a> ShardHistory<'a> {
     }
 
     /// Links the records to what became of them in `tenures`, all of the run's.
-    pub(crate) fn link_hands(&mut self, tenures: &[Tenure<'a>], owed_from: Option<u64>) {
+    pub(crate) fn link_hands(
+        &mut self,
+        tenures: &[Tenure<'a>],
+        owed_from: Option<u64>,
+        first_date: Option<u64>,
+    ) {
         self.first_hands = vec![None; self.puts.len()];
         self.first_returns = vec![None; self.puts.len()];
         for tenure in &self.tenures {
@@ -91,16 +96,23 @@ impl<'a> ShardHistory<'a> {
         }
         let owed_from = owed_from.unwrap_or(0);
         self.first_wanted = self.puts.partition_point(|put| put.t < owed_from);
-        self.first_due = self.find_first_due(tenures, owed_from > 0).max(self.first_wanted);
+        let first_due = self.find_first_due(tenures, owed_from > 0, first_date);
+        self.first_due = first_due.max(self.first_wanted);
     }
 
     /// Where the application had to begin: at the first checkpoint that the row or, without rows,
     /// a tenure had.
     ///
-    /// Where the application's date is known, LATEST means the tip at which the row was made. Else
+    /// Where the application's date is known, LATEST means the tip at which the row was made, or the
+    /// date that the row says, if that was to come: its worker's clock was ahead. Else
     /// each tenure at LATEST begins at the tip of its own moment until the first checkpoint, as in
     /// KCL: so it is the first record that was handed in the last such tenure.
-    fn find_first_due(&self, tenures: &[Tenure<'a>], knows_date: bool) -> usize {
+    fn find_first_due(
+        &self,
+        tenures: &[Tenure<'a>],
+        knows_date: bool,
+        first_date: Option<u64>,
+    ) -> usize {
         let first_row = self.lease.writes.first().and_then(|write| write.before.or(write.after));
         let first_tenure = self.tenures.first().map(|tenure| tenures[*tenure].start);
         let start = first_row.map(|row| &row.checkpoint).or(first_tenure);
@@ -110,7 +122,9 @@ impl<'a> ShardHistory<'a> {
             Some(Place::AtTimestamp) if knows_date => 0,
             Some(Place::Latest) if knows_date => {
                 let made_t = self.lease.writes.first().map_or(0, |write| write.t);
-                self.puts.partition_point(|put| put.t < made_t)
+                let dated = first_row.and_then(|row| row.latest_since).zip(first_date);
+                let dated_t = dated.map_or(0, |(date, first)| 1_000 * date.saturating_sub(first));
+                self.puts.partition_point(|put| put.t < made_t.max(dated_t))
             }
             Some(start @ (Place::Latest | Place::AtTimestamp)) => {
                 let at_tip = self.tenures.iter().map(|tenure| &tenures[*tenure]);

@@ -79,13 +79,15 @@ pub enum Family {
     Peers,
     /// Children are offered several shards each, and most of them take the offer.
     Sharing,
+    /// Machines come up with a date that is up to an hour off.
+    Births,
     /// Lists of shards end before their last shard, and nothing says so.
     ShortLists,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Kills,
         Self::Crashes,
         Self::Pauses,
@@ -122,6 +124,7 @@ impl Family {
         Self::Creation,
         Self::Peers,
         Self::Sharing,
+        Self::Births,
         Self::ShortLists,
     ];
 

@@ -6,6 +6,11 @@ use super::{BEGIN, Family, Happening, Plan, STARVED, millis, secs};
 use crate::dice::Dice;
 use crate::refusals::{Calls, Refused};
 
+/// By how many milliseconds a date is off: an hour at most.
+pub(crate) fn hour_off(dice: &mut Dice) -> i64 {
+    dice.below(7_200_000) as i64 - 3_600_000
+}
+
 fn draw_hand(dice: &mut Dice, with_old_rows: bool) -> Happening {
     let pick = dice.below(1 << 20) as u32;
     match dice.below(4) {
@@ -87,7 +92,7 @@ impl Plan {
             Happening::Partition { worker: dice.below(workers), table, stream, lasts }
         });
         draw(Family::Clocks, 4, &mut |dice| {
-            let millis = dice.below(7_200_000) as i64 - 3_600_000;
+            let millis = hour_off(dice);
             Happening::Jump { worker: dice.below(workers), millis }
         });
         draw(Family::Reshards, 12, &mut |dice| {

@@ -1,6 +1,10 @@
 //! Leases: lost without need, kept without right, or left by everybody.
 
+use std::time::Duration;
+
+use shardwise::InitialPosition;
 use shardwise_referee::{Place, Why};
+use shardwise_sim::dice::MILLION;
 use shardwise_sim::order::Fault::{AnswerLost, Slow, Throttled};
 use shardwise_sim::plan::Happening;
 use shardwise_sim::point::Call;
@@ -127,6 +131,29 @@ fn a_jump_of_the_date_costs_no_lease() {
         .run();
     let moved = ran.tenures().into_iter().filter(|tenure| tenure.started > secs(69)).count();
     assert_eq!(moved, 0);
+}
+
+/// P5: what the first worker meant by LATEST, by its date from its birth on, is read until there is
+/// a checkpoint: with a date behind everything, with one ahead what comes from then on.
+#[test]
+fn at_latest_a_date_that_is_wrong_from_birth_skips_what_comes_before_it_and_nothing_else() {
+    let skipped = [-3_600_000, 40_000].map(|millis| {
+        let ran = Scenario::new(1, 2)
+            .with(|plan| (plan.knobs.start, plan.habits.lazy) = (InitialPosition::Latest, MILLION))
+            .at(secs(0), Happening::Jump { worker: 0, millis })
+            .joins(secs(20), 1)
+            .at(secs(30), Happening::Kill { worker: 0, down: secs(200) })
+            .run();
+        let tenures = ran.tenures_of(0);
+        let is_handed = |place: &Place| {
+            tenures.iter().flat_map(|tenure| &tenure.hands).any(|hand| hand.1.contains(&place))
+        };
+        let puts = ran.outcome().journals.puts.iter();
+        let skipped = puts.filter(|put| !is_handed(&put.place)).map(|put| put.t).max();
+        skipped.map(Duration::from_micros)
+    });
+    assert_eq!(skipped[0], None);
+    assert!(skipped[1] > Some(secs(30)) && skipped[1] < Some(secs(41)), "{skipped:?}");
 }
 
 /// reactive-kinesis#40: the loss of a lease was logged, and the records went on.

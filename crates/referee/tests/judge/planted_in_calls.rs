@@ -1,7 +1,7 @@
 //! One fault each in what record processors are told, and when.
 
 use serde_json::json;
-use shardwise_referee::Invariant;
+use shardwise_referee::{Invariant, Place};
 
 use crate::planted::{FIRST, assert_blamed, half_done_watched, sequence};
 use crate::story::{FAILOVER, SECOND, Story, WORKERS};
@@ -291,4 +291,33 @@ fn what_was_put_before_the_applications_date_is_not_owed() {
     assert_eq!(blamed(&journals), []);
     journals.owed_from = Some(1);
     assert!(blamed(&journals).contains(&Invariant::EverythingDelivered));
+}
+
+#[test]
+fn at_latest_what_was_put_up_to_the_rows_date_is_not_owed_and_what_was_put_behind_it_is() {
+    const FIRST_DATE: u64 = 1_700_000_000_000;
+    let mut story = Story::new(0);
+    let shard = story.add_shard(&[]);
+    story.write(&shard, "PutItem", |row| "LATEST".clone_into(&mut row.checkpoint));
+    story.now = SECOND;
+    story.put(&shard, "passed over");
+    let tenure = story.take(WORKERS[0], &shard);
+    story.now = 2 * SECOND;
+    story.put_many(&shard, 2);
+    story.tenures.get_mut(&tenure).unwrap().handed = 1;
+    story.hand(&tenure, 2);
+    story.checkpoint(&tenure);
+    let mut journals = story.journals();
+    (journals.owed_from, journals.first_date) = (Some(1), Some(FIRST_DATE));
+    for (since, is_lost) in [(None, true), (Some(500), true), (Some(1_500), false)] {
+        for write in &mut journals.lease_writes {
+            let rows = [&mut write.before, &mut write.after].into_iter().flatten();
+            for row in rows.filter(|row| row.checkpoint == Place::Latest) {
+                row.latest_since = since.map(|since| FIRST_DATE + since);
+            }
+        }
+        let blamed = blamed(&journals);
+        assert_eq!(blamed.contains(&Invariant::EverythingDelivered), is_lost, "{since:?}");
+        assert_eq!(blamed.is_empty(), !is_lost, "{since:?} {blamed:?}");
+    }
 }
