@@ -62,8 +62,8 @@ pub fn initial_leases(
     Ok(in_order(listed.values().map(|&shard| (shard, position.sentinel()))))
 }
 
-/// The first hash keys that no open shard takes, in a list of all shards. If there are some, the list
-/// ends early: shards come in the order in which they were made, and the last one is open.
+/// The first hash keys that no open shard takes, in a list of all shards. If there are some, the
+/// list ends early: shards come in the order in which they were made, and the last one is open.
 #[must_use]
 pub fn missing_from_list(shards: &[Shard]) -> Option<HashKeyRange> {
     first_hole(shards.iter().filter(|shard| shard.is_open()).map(|shard| shard.hash_range))

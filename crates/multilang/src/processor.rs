@@ -129,7 +129,7 @@ impl ChildProcessor {
 impl RecordProcessor for ChildProcessor {
     async fn initialize(&mut self, input: &Initialize) -> Result<(), ProcessorError> {
         let shared = Arc::clone(&self.shared);
-        // First of all: who is sent away at a stop must leave no child behind, which may be others'.
+        // First of all: who is sent away at a stop leaves no child behind, which may be others'.
         let _turn = turn(&shared, &self.shard).await?;
         let connection = shared.children.connect(&input.shard).await;
         let connection = connection.map_err(|error| self.failed(error))?;

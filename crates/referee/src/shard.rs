@@ -103,10 +103,10 @@ impl<'a> ShardHistory<'a> {
     /// Where the application had to begin: at the first checkpoint that the row or, without rows,
     /// a tenure had.
     ///
-    /// Where the application's date is known, LATEST means the tip at which the row was made, or the
-    /// date that the row says, if that was to come: its worker's clock was ahead. Else
-    /// each tenure at LATEST begins at the tip of its own moment until the first checkpoint, as in
-    /// KCL: so it is the first record that was handed in the last such tenure.
+    /// Where the application's date is known, LATEST means the tip at which the row was made, or
+    /// the date that the row says, if that was to come: its worker's clock was ahead. Else each
+    /// tenure at LATEST begins at the tip of its own moment until the first checkpoint, as in KCL:
+    /// so it is the first record that was handed in the last such tenure.
     fn find_first_due(
         &self,
         tenures: &[Tenure<'a>],

@@ -104,7 +104,7 @@ pub struct ChildSettings {
     pub environment: ChildEnvironment,
     /// How many shards a child may serve, if several are offered.
     pub shards_per_child: Option<NonZeroUsize>,
-    /// How many lines of each pipe of a child are logged in a second, if the file says so; 0 is all.
+    /// How many lines of each pipe of a child are logged in a second, if it says; 0 is all.
     pub log_lines_per_second: Option<u32>,
 }
 

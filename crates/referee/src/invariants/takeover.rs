@@ -16,8 +16,8 @@ use crate::verdict::Violation;
 ///
 /// What the new holder then does with its records is judged by I24: within 60 s it hands a batch,
 /// or names a reason. The time from a kill to that batch is not judged here, since whoever runs the
-/// workers kills nobody in the phase, and what was killed before it is mostly taken before it: it is
-/// judged in hours in which workers are killed and nothing else goes wrong, where it may be no
+/// workers kills nobody in the phase, and what was killed before it is mostly taken before it. It
+/// is judged in hours in which workers are killed and nothing else goes wrong, where it may be no
 /// longer than a takeover (R11, `figures` of the simulation).
 pub(super) fn check(history: &History<'_>) -> Vec<Violation> {
     let Some(terms) = history.terms else { return Vec::new() };

@@ -144,9 +144,9 @@ pub(super) static PROCESSING: &[Key] = &[
         "no limit",
         Takes::Limit(|draft, calls| draft.max_calls = Some(calls)),
         "How many children may work on `initialize` or `processRecords` at the same time; a child \
-         is started when its shard's turn has come. Messages at a shard's end and at shutdown never \
-         wait, and at shutdown no batch is begun that still waits. Where every place is held by a \
-         child that has not answered for a minute, and shards wait, an error in the log and \
+         is started when its shard's turn has come. Messages at a shard's end and at shutdown \
+         never wait, and at shutdown no batch is begun that still waits. Where every place is held \
+         by a child that has not answered for a minute, and shards wait, an error in the log and \
          `/status.json` say so: `timeoutInSeconds` ends such children. In Java the number of \
          threads of the whole daemon.",
     ),
