@@ -232,12 +232,14 @@ impl Fleet {
         place.state = State::Stopping { daemon, deadline: Instant::now() + STOP, asked_t };
     }
 
-    /// Leaves the daemon of a place that is up few descriptors beyond those that it has.
-    pub fn leave_descriptors(&mut self, place: usize, spare: u64, lasts: Duration) {
-        let State::Up(daemon) = &mut self.places[place].state else { return };
-        let used = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).map(Iterator::count);
-        let Ok(used) = used.map(|used| u64::try_from(used).unwrap_or(u64::MAX)) else { return };
-        let Some(pid) = Pid::from_raw(daemon.pid()) else { return };
+    /// Leaves the daemon of a place that is up few descriptors beyond those that it has. Its
+    /// process id, if it has that limit now.
+    #[must_use]
+    pub fn leave_descriptors(&mut self, place: usize, spare: u64, lasts: Duration) -> Option<i32> {
+        let State::Up(daemon) = &mut self.places[place].state else { return None };
+        let used = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).ok()?.count();
+        let used = u64::try_from(used).unwrap_or(u64::MAX);
+        let pid = Pid::from_raw(daemon.pid())?;
         // The hard limit stays, or it could not be raised again.
         let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
         let short = Rlimit { current: Some(used + spare), maximum };
@@ -246,8 +248,9 @@ impl Fleet {
             (Some(shortage), Ok(_)) => shortage.0 = until,
             (none @ None, Ok(before)) => *none = Some((until, before)),
             // It has just ended.
-            (_, Err(_)) => {}
+            (_, Err(_)) => return None,
         }
+        Some(daemon.pid())
     }
 
     /// Does what is due, and sees who has ended. Returns what to tell.

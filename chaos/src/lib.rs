@@ -18,6 +18,7 @@ pub mod proxy;
 pub mod released;
 pub mod remains;
 pub mod run;
+pub mod shortage;
 pub mod soak;
 pub mod stretch;
 pub mod verdict;

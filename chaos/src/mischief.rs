@@ -165,6 +165,15 @@ impl Mischiefs {
         }
     }
 
+    /// Kills a child of a daemon that is short of descriptors, since the one in its place needs
+    /// some; says whether there was one.
+    #[must_use]
+    pub fn kill_one_of(&self, daemon: i32, processes: &Processes) -> bool {
+        let mut children = processes.children(daemon);
+        let child = children.find(|child| self.journal(child).is_some());
+        child.map(|child| signal(child.pid, Signal::KILL)).is_some()
+    }
+
     /// Whether a child is still there that does not answer any more.
     #[must_use]
     pub fn is_hanging(&self, processes: &Processes) -> bool {

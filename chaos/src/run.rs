@@ -338,8 +338,11 @@ impl Run {
             }
             Act::Shortage { daemon, spare, lasts } => {
                 let Some(daemon) = self.fleet.one_up(daemon) else { return Ok(None) };
+                let pid = self.fleet.leave_descriptors(daemon, spare, lasts);
+                if !pid.is_some_and(|pid| self.mischiefs.kill_one_of(pid, &self.processes)) {
+                    return Ok(None);
+                }
                 who = self.named(daemon);
-                self.fleet.leave_descriptors(daemon, spare, lasts);
                 self.done.shortages += 1;
             }
         }

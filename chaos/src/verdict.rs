@@ -21,6 +21,7 @@ use crate::proxy::fault::Fault;
 use crate::released::{self, LeaseWrites};
 use crate::remains::Remains;
 use crate::run::DAEMONS;
+use crate::shortage;
 use crate::stretch::{Begun, Stretch};
 
 /// What was seen of a run.
@@ -87,6 +88,9 @@ pub fn judge(
     report.check("no secret, record or key in a log (S3)", sightings.is_empty(), figures);
     notes.extend(sightings);
     acts(evidence, verdict, report);
+    let short = shortage::of_whom(evidence.directory)?;
+    let what = "a daemon was out of descriptors (P9)";
+    report.check(what, !short.is_empty(), short.join(" "));
     others_go_on(evidence, report)?;
     let quiet = format!("{:.1} s", evidence.quiet.as_secs_f64());
     report.tell("from the end of all faults to everything done", quiet);
@@ -148,16 +152,16 @@ fn daemons(
     Ok(())
 }
 
-/// I31, but that a victim's own shard goes on.
-fn others_go_on(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), Error> {
-    let all = Hands::of_all(evidence.directory)?;
-    let [calm, children] = [Stretch::Calm, Stretch::Children].map(|it| evidence.begun.times(it));
 /// A daemon that meets a fault while it stops may be cut short. Good runs have none of twelve so;
 /// with more than a quarter something is wrong with the stop itself.
 fn few_are_cut_short(in_order: usize, cut_short: usize) -> bool {
     in_order > 0 && 3 * cut_short <= in_order
 }
 
+/// I31, but that a victim's own shard goes on.
+fn others_go_on(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), Error> {
+    let all = Hands::of_all(evidence.directory)?;
+    let [calm, children] = [Stretch::Calm, Stretch::Children].map(|it| evidence.begun.times(it));
     let isolation = Isolation::of(&all, &evidence.mischiefs.victims, &calm, &children);
     let what = "other shards go on while children fail (I31)";
     report.check(what, isolation.is_shown(), isolation.to_string());

@@ -130,8 +130,11 @@ fn a_shortage_of_descriptors_is_over_when_all_is_calm() {
     let pid = fleet.up().next().unwrap().1;
     let limits = || fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let before = limits();
-    fleet.leave_descriptors(0, 1, Duration::from_secs(3_600));
+    let limited = fleet.leave_descriptors(0, 1, Duration::from_secs(3_600));
+    assert_eq!(limited, Some(pid));
     assert_ne!(limits(), before);
     fleet.calm();
     until(&mut fleet, |_| limits() == before);
+    fleet.kill(0, NEVER);
+    assert_eq!(fleet.leave_descriptors(0, 1, Duration::ZERO), None);
 }

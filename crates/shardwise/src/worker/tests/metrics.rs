@@ -237,6 +237,7 @@ async fn every_metric_of_the_catalogue_is_told_by_some_worker() {
     world.table.delete(&LeaseKey::of(&shard_id(0)));
     world.wait("a lease is lost", || counted.sum(&c::LOST_LEASES, "a") > 0.0).await;
     world.wait("a hole is repaired", || counted.sum(&c::STREAMS_TO_SYNC, "") > 0.0).await;
+    world.stream.split(2);
     world.stream.hide(2, true);
     world.wait("a shard is gone", || counted.was_told(&c::RETENTION_GAPS)).await;
     a.stopper.stop();
