@@ -104,24 +104,30 @@ mod tests {
 
     /// Takes nothing until it is opened.
     #[derive(Clone, Default)]
-    struct Gate(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+    struct Gate(Arc<(Mutex<Taken>, Condvar)>);
+
+    #[derive(Default)]
+    struct Taken {
+        is_open: bool,
+        bytes: Vec<u8>,
+    }
 
     impl Gate {
         fn open(&self) {
-            self.0.0.lock().unwrap().0 = true;
+            self.0.0.lock().unwrap().is_open = true;
             self.0.1.notify_all();
         }
 
         fn taken(&self) -> String {
-            String::from_utf8(self.0.0.lock().unwrap().1.clone()).unwrap()
+            String::from_utf8(self.0.0.lock().unwrap().bytes.clone()).unwrap()
         }
     }
 
     impl Write for Gate {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let (gate, opened) = &*self.0;
-            let mut gate = opened.wait_while(gate.lock().unwrap(), |(open, _)| !*open).unwrap();
-            gate.1.extend_from_slice(bytes);
+            let mut gate = opened.wait_while(gate.lock().unwrap(), |gate| !gate.is_open).unwrap();
+            gate.bytes.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 

@@ -93,6 +93,15 @@ impl Reader {
         }
     }
 
+    fn command(&mut self, entry: &Entry) -> Vec<String> {
+        let text = entry.value.trim_end();
+        // Blanks end a word in Java; other white space is a part of it.
+        if text.len() != entry.value.trim_end_matches(' ').len() {
+            self.warn(entry, Level::Warning, AT_THE_END);
+        }
+        split_command(text)
+    }
+
     /// Sets what a key says, and tells how that is understood; nothing if it says the same as none.
     fn set(&mut self, takes: &Takes, entry: &Entry) -> Result<Option<String>, SettingsError> {
         let millis = |millis: i64| Duration::from_millis(millis.unsigned_abs());
@@ -104,12 +113,7 @@ impl Reader {
         }
         Ok(match takes {
             Takes::Command(set) => {
-                let text = entry.value.trim_end();
-                // Blanks end a word in Java; other white space is a part of it.
-                if text.len() != entry.value.trim_end_matches(' ').len() {
-                    self.warn(entry, Level::Warning, AT_THE_END);
-                }
-                let command = Some(split_command(text));
+                let command = Some(self.command(entry));
                 put(set, command, &mut self.draft, |command| command.join(" "))
             }
             Takes::Text(set) => put(set, self.text(entry), &mut self.draft, Clone::clone),
