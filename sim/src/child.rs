@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use self::hearing::{Ears, Turn};
-use self::script::Script;
+use self::script::{Script, Stdout};
 use crate::node::Node;
 use crate::plan::Plan;
 use crate::tenure::Tenure;
@@ -78,7 +78,7 @@ impl Launch for Launcher {
         let outputs = [childs_stdout, childs_stderr];
         let child = match self.world.plan.child_habits.shares {
             true => tokio::spawn(several::serve(tenure, childs_stdin, outputs)),
-            false => tokio::spawn(live(tenure, Arc::default(), childs_stdin, outputs)),
+            false => tokio::spawn(live(tenure, Arc::default(), childs_stdin, outputs, Stdout::Own)),
         };
         Ok(Launched {
             stdin: Box::new(stdin),
@@ -95,12 +95,13 @@ async fn live(
     turn: Arc<Mutex<Turn>>,
     stdin: DuplexStream,
     outputs: [DuplexStream; 2],
+    stdout: Stdout,
 ) {
     let (actions, told) = mpsc::unbounded_channel();
     let (answers, answered) = mpsc::unbounded_channel();
     let ears = Ears::new(tenure.clone(), Arc::clone(&turn), actions, answers);
     let _end = EndOfLife { tenure: tenure.clone(), turn: Arc::clone(&turn) };
-    let script = Script::new(tenure, turn, outputs, told, answered);
+    let script = Script::new(tenure, turn, outputs, stdout, told, answered);
     let (hearing, living) = (ears.hear(stdin), script.live());
     tokio::pin!(hearing, living);
     tokio::select! {

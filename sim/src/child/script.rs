@@ -26,6 +26,7 @@ pub(super) struct Script {
     tenure: Tenure,
     turn: Arc<Mutex<Turn>>,
     stdout: DuplexStream,
+    whose: Stdout,
     stderr: DuplexStream,
     told: UnboundedReceiver<Told>,
     answered: UnboundedReceiver<Answered>,
@@ -35,6 +36,16 @@ pub(super) struct Script {
     made: Place,
     /// Whether its action is one that has a checkpointer, or its last action was.
     may_checkpoint: bool,
+}
+
+/// Whose the stdout is that a script writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stdout {
+    /// The script's alone.
+    Own,
+    /// That of several scripts: a line goes out when it is whole, so it is written at once, or what
+    /// its beginning knew of would be known late.
+    OfSeveral,
 }
 
 /// The child is over.
@@ -52,11 +63,23 @@ impl Script {
         tenure: Tenure,
         turn: Arc<Mutex<Turn>>,
         [stdout, stderr]: [DuplexStream; 2],
+        whose: Stdout,
         told: UnboundedReceiver<Told>,
         answered: UnboundedReceiver<Answered>,
     ) -> Self {
         let (handed, made) = (Place::default(), Place::default());
-        Self { tenure, turn, stdout, stderr, told, answered, handed, made, may_checkpoint: false }
+        Self {
+            tenure,
+            turn,
+            stdout,
+            whose,
+            stderr,
+            told,
+            answered,
+            handed,
+            made,
+            may_checkpoint: false,
+        }
     }
 
     /// Lives until its stdin ends, or it does.
@@ -312,10 +335,15 @@ impl Script {
             return Ok(self.stdout.write_all(bytes).await?);
         }
         self.tenure.mark("child: writes in pieces");
+        if self.whose == Stdout::OfSeveral {
+            self.stdout.write_all(bytes).await?;
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let (piece, others) = rest.split_at(rest.len().min(1 + self.tenure.below(20)));
-            self.stdout.write_all(piece).await?;
+            if self.whose == Stdout::Own {
+                self.stdout.write_all(piece).await?;
+            }
             tokio::time::sleep(self.tenure.between(Duration::ZERO, PAUSE)).await;
             rest = others;
         }

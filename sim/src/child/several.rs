@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::hearing::Turn;
+use super::script::Stdout;
 use super::{PIPE_BYTES, live, words};
 use crate::tenure::Tenure;
 
@@ -154,7 +155,8 @@ async fn script(tenure: Tenure, turn: Arc<Mutex<Turn>>, stdin: DuplexStream, pip
     let shard = tenure.shard.clone();
     let [(stdout, childs_stdout), (mut stderr, childs_stderr)] =
         [(); 2].map(|()| duplex(PIPE_BYTES));
-    let life = live(tenure, turn, stdin, [childs_stdout, childs_stderr]);
+    let outputs = [childs_stdout, childs_stderr];
+    let life = live(tenure, turn, stdin, outputs, Stdout::OfSeveral);
     let said = async {
         let mut stdout = BufReader::new(stdout);
         let mut line = Vec::new();
